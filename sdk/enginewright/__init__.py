@@ -1,0 +1,1 @@
+"""Enginewright builds tuned engines from trained models and runs them fast."""

@@ -1,0 +1,1 @@
+"""Devices: buffers, streams, events, and where kernels come from."""

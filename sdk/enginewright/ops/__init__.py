@@ -1,0 +1,1 @@
+"""The operators: for each family its attributes, shape rule, ONNX rules, NumPy reference and examples."""

@@ -1,0 +1,1 @@
+"""The optimizer: one pass a file, run in the order written here."""

@@ -1,0 +1,1 @@
+"""The registry: where operators, tactics and plugins sign in and are found by key."""
