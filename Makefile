@@ -1,34 +1,88 @@
-# Each target creates .venv and installs what it needs; `make demo` and `make test` are all a fresh machine needs.
-# Another interpreter with everything installed can be given: make native PYTHON=/path/to/python
+# Each target creates .venv and installs what it needs: on a fresh machine, begin with `make demo` or `make test`.
+# Another interpreter, with everything installed already, can be given: make native PYTHON=/path/to/python
 
-VENV     := .venv
-PYTHON   ?= $(VENV)/bin/python
-JOBS     ?= $(shell nproc)
-export PIP_DISABLE_PIP_VERSION_CHECK := 1
-export PYTHONPATH := $(CURDIR)/sdk:$(CURDIR)/compat:$(CURDIR)/plugins
+VENV   := .venv
+PYTHON ?= $(VENV)/bin/python
+PY     := $(if $(findstring /,$(PYTHON)),$(abspath $(PYTHON)),$(shell command -v $(PYTHON)))
+JOBS   ?= $(shell nproc)
+RUN    := PATH="$(dir $(PY)):$$PATH" PYTHONPATH="$(CURDIR)/sdk:$(CURDIR)/compat:$(CURDIR)/plugins"
+PIP    := $(PY) -m pip install -q --disable-pip-version-check
+COVER  := --cov --cov-report=term --cov-report=html --cov-fail-under=90
 
-# With an interpreter of one's own, nothing is installed.
-ifeq ($(PYTHON),$(VENV)/bin/python)
-  venv = $(VENV)/.$(1)
-else
-  venv =
-endif
+# A stamp for each set of dependencies; an interpreter of one's own has them, so then there is none.
+needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)/.$(extra)))
 
-.PHONY: native clean
+.PHONY: demo test test-long lint format bench bench-models docs wheel native methods models clean
 .DELETE_ON_ERROR:
+
+# ---- what a user runs -------------------------------------------------------------------------------------------------
+
+demo: $(call needs,peers) native          ## build engines from a real trained model, run them, compare with ONNX Runtime
+	$(RUN) $(PY) docs/examples/demo.py
+
+bench: $(call needs,peers test) native    ## measure what this project promises
+	$(RUN) $(PY) -m tests.bench
+
+bench-models: $(call needs,peers models test) native  ## speed on all models, beside ONNX Runtime and OpenVINO
+	$(RUN) $(PY) -m tests.bench models
+
+# ---- what a developer runs --------------------------------------------------------------------------------------------
+
+test: $(call needs,test) native           ## the tests, with branch coverage of sdk and compat
+	$(RUN) $(PY) -m pytest -m "not long" $(COVER)
+
+test-long: $(call needs,test peers models) native     ## all tests, with downloaded and generated models
+	$(RUN) $(PY) -m pytest
+
+lint: $(call needs,dev test) native       ## style, types, layers, and the rules of the repository
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+	git ls-files -z 'native/*.cpp' 'native/*.h' 'native/*.cu' 'plugins/*.cpp' 'plugins/*.cu' \
+	  | $(RUN) xargs -0 -r clang-format --dry-run -Werror
+	$(RUN) $(PY) -m pytest -q tests/repo
+
+format: $(call needs,dev)                 ## what lint can mend itself
+	$(RUN) ruff check -q --fix-only .
+	$(RUN) ruff format .
+	git ls-files -z 'native/*.cpp' 'native/*.h' 'native/*.cu' 'plugins/*.cpp' 'plugins/*.cu' \
+	  | $(RUN) xargs -0 -r clang-format -i
+
+docs: $(call needs,docs) native           ## the site, in docs/_build/html
+	$(RUN) $(PY) -m sphinx -q -W -n --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+methods: $(call needs,test) native        ## write Network's operator methods from the operators
+	$(RUN) $(PY) -m enginewright.graph.write_methods
+
+models: $(call needs,test models) native  ## fetch and generate the models of the long tests, outside the tree
+	$(RUN) $(PY) -m tests.models
+
+wheel: $(call needs,dev)                  ## one py3-none wheel, in dist
+	$(RUN) $(PY) -m pip wheel -q --disable-pip-version-check --no-deps -w dist .
+
+native: $(call needs,native)              ## the native library, straight into the tree
+	$(RUN) cmake -S native -B build/native -G Ninja -DPython3_EXECUTABLE="$(PY)" --log-level=WARNING
+	$(RUN) cmake --build build/native -j $(JOBS)
+	$(RUN) cmake --install build/native --prefix sdk > build/native/installed.log
+
+clean:                                    ## everything that git does not keep
+	rm -rf build dist .venv htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf docs/_build docs/_generated
+	rm -f sdk/enginewright/_native/*.so sdk/enginewright/_native/_abi.py
+
+# ---- environments -----------------------------------------------------------------------------------------------------
 
 $(VENV)/bin/python:
 	python3 -m venv $(VENV)
 
-$(VENV)/.build: pyproject.toml | $(VENV)/bin/python
-	$(PYTHON) -m pip install -q "cffi>=1.17" "cmake>=3.25" "ninja>=1.11"
+# The package itself, in place: sources of the tree, entry points and command as installed.
+$(VENV)/.native: pyproject.toml | $(VENV)/bin/python
+	$(PIP) "cffi>=1.17" "cmake>=3.25" "ninja>=1.11" "scikit-build-core>=0.11"
+	$(PIP) --no-build-isolation -e .
 	touch $@
 
-native: $(call venv,build)
-	PATH="$(abspath $(dir $(PYTHON))):$$PATH" cmake -S native -B build/native -G Ninja -DPython3_EXECUTABLE="$(abspath $(PYTHON))"
-	PATH="$(abspath $(dir $(PYTHON))):$$PATH" cmake --build build/native -j $(JOBS)
-	PATH="$(abspath $(dir $(PYTHON))):$$PATH" cmake --install build/native --prefix sdk
-
-clean:
-	rm -rf build dist .venv htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache docs/_build docs/_generated
-	rm -f sdk/enginewright/_native/*.so sdk/enginewright/_native/_abi.py
+$(VENV)/.peers $(VENV)/.models $(VENV)/.test $(VENV)/.docs $(VENV)/.dev: $(VENV)/.%: $(VENV)/.native
+	$(PIP) --no-build-isolation -e ".[$*]"
+	touch $@
