@@ -1,1 +1,33 @@
 """Enginewright builds tuned engines from trained models and runs them fast."""
+
+from importlib import import_module
+
+# The public names, by the module that defines them, loaded at first use so that `import enginewright` takes
+# milliseconds (PEP 562). __init__.pyi says the same to type checkers; tests/repo compares the two.
+_PUBLIC = {
+    "enginewright.errors": """
+        EnginewrightError UsageError ConfigError ShapeError DataTypeError ClosedError ForkError
+        ModelError ModelNotReadable ModelInvalid UnsupportedModel ExternalDataError
+        NetworkError SymbolicShapeError CheckFailed
+        BuildError NoTactic OutOfMemory BuildCancelled AccuracyError
+        PlanError PlanNotRecognized PlanCorrupt PlanVersionMismatch PlanFormatMismatch PlanKindMismatch
+        PlanDeviceMismatch PlanUntrusted PlanLimitExceeded PlanInvalid PlanRecipeError PlanWriteError
+        CacheError TimingCacheMiss TimingCacheConflict CalibrationMismatch
+        RunError InputError DeviceError DeviceOutOfMemory DeviceMissing
+        PluginError PluginNotFound PluginConflict PluginInvalid PluginAbiMismatch NativeError""",
+}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'enginewright' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,19 @@
+"""What all tests share: a cache folder of their own, and the same random examples on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the user's timing and plan caches out of the tests, those of child processes included."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENGINEWRIGHT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
