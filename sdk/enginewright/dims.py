@@ -1,0 +1,470 @@
+"""Sizes that are not known yet: exact integer expressions over named dimensions, as polynomials in normal form.
+
+A size is an ``int`` or a `Dim`. Every operation returns an ``int`` where the result is a constant, so shape rules are
+written once for static and symbolic shapes. Two expressions are equal when their normal forms are; other comparisons
+of sizes that are not known raise `SymbolicShapeError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, Union
+
+from enginewright.errors import ShapeError, SymbolicShapeError
+
+MAX_DIM = 2**31 - 1
+
+Size: TypeAlias = Union[int, "Dim"]
+Monomial: TypeAlias = tuple["Atom", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """An indivisible part of an expression: a named dimension, a value read at run time, or a function of sizes.
+
+    Kinds and arguments: symbol(name), value(tensor uid, element), data(tensor uid, axis, upper or None),
+    floordiv|mod|ceildiv|min|max|broadcast|equal|less(a, b), select(condition, a, b), scale(a, factor as hex text).
+    """
+
+    kind: str
+    args: tuple[object, ...]
+
+    def __str__(self) -> str:
+        if self.kind == "symbol":
+            return str(self.args[0])
+        return f"{self.kind}({', '.join(str(arg) for arg in self.args)})"
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The arguments that are sizes themselves."""
+        if self.kind in ("symbol", "value"):
+            return ()
+        if self.kind == "data":
+            return () if self.args[2] is None else (_size(self.args[2]),)
+        return tuple(_size(arg) for arg in self.args if isinstance(arg, int | Dim))
+
+
+class Dim:
+    """A symbolic size: a sum of integer multiples of products of atoms. Make one with `Dim("N")` or by arithmetic."""
+
+    __slots__ = ("_hash", "terms")
+    terms: tuple[tuple[Monomial, int], ...]
+
+    def __init__(self, name: str) -> None:
+        """A named dimension; the same name means the same size everywhere in one network."""
+        self.terms = (((Atom("symbol", (name,)),), 1),)
+        self._hash = hash(self.terms)
+
+    @staticmethod
+    def value(tensor: object, index: int) -> Dim:
+        """Element `index` (flattened) of integer tensor `tensor` (a `TensorSpec`), read just before the step."""
+        return _atom("value", getattr(tensor, "uid", tensor), index)
+
+    @staticmethod
+    def data(upper: Size | None = None) -> Dim:
+        """A size that the kernel finds out while it runs; `upper` is the size its memory gets, None if unknown."""
+        return _atom("data", -1, -1, upper)
+
+    @staticmethod
+    def from_terms(terms: Mapping[Monomial, int]) -> Size:
+        """The normal form of a polynomial: an `int` where it is constant."""
+        kept = {monomial: factor for monomial, factor in terms.items() if factor}
+        if not kept or (len(kept) == 1 and () in kept):
+            return kept.get((), 0)
+        dim = object.__new__(Dim)
+        dim.terms = tuple(sorted(kept.items(), key=_term_order))
+        dim._hash = hash(dim.terms)
+        return dim
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Dim) and self.terms == other.terms
+
+    def __add__(self, other: Size) -> Size:
+        total = dict(self.terms)
+        for monomial, factor in _terms(other):
+            total[monomial] = total.get(monomial, 0) + factor
+        return Dim.from_terms(total)
+
+    def __mul__(self, other: Size) -> Size:
+        product: dict[Monomial, int] = {}
+        for left, a in self.terms:
+            for right, b in _terms(other):
+                monomial = tuple(sorted(left + right, key=str))
+                product[monomial] = product.get(monomial, 0) + a * b
+        return Dim.from_terms(product)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Size:
+        return self * -1
+
+    def __sub__(self, other: Size) -> Size:
+        return self + (other * -1)
+
+    def __rsub__(self, other: Size) -> Size:
+        return (self * -1) + other
+
+    def __floordiv__(self, other: Size) -> Size:
+        return floor_div(self, other)
+
+    def __rfloordiv__(self, other: Size) -> Size:
+        return floor_div(other, self)
+
+    def __mod__(self, other: Size) -> Size:
+        return modulo(self, other)
+
+    def __rmod__(self, other: Size) -> Size:
+        return modulo(other, self)
+
+    def __lt__(self, other: Size) -> bool:
+        return _decide(self, other, "<")
+
+    def __le__(self, other: Size) -> bool:
+        return not _decide(other, self, "<")
+
+    def __gt__(self, other: Size) -> bool:
+        return _decide(other, self, "<")
+
+    def __ge__(self, other: Size) -> bool:
+        return not _decide(self, other, "<")
+
+    def __bool__(self) -> bool:
+        if lower_bound(self) > 0:
+            return True
+        raise _undecided(f"whether {self} is zero", "dim_max, dim_broadcast or same")
+
+    def __str__(self) -> str:
+        parts = []
+        for monomial, factor in self.terms:
+            text = "*".join(str(atom) for atom in monomial)
+            parts.append(text if factor == 1 and text else f"{factor}*{text}" if text else str(factor))
+        return " + ".join(parts)
+
+    __repr__ = __str__
+
+    @property
+    def atoms(self) -> tuple[Atom, ...]:
+        """The atoms of all terms, in order, each once."""
+        return tuple(dict.fromkeys(atom for monomial, _ in self.terms for atom in monomial))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Two sizes that must agree at run time; kind: equal, broadcast, at_least or at_most."""
+
+    kind: str
+    a: Size
+    b: Size
+
+
+_checks: contextvars.ContextVar[list[Check] | None] = contextvars.ContextVar("checks", default=None)
+
+
+@contextlib.contextmanager
+def collect_checks() -> Iterator[list[Check]]:
+    """Collect the checks that shape rules record inside the block."""
+    found: list[Check] = []
+    token = _checks.set(found)
+    try:
+        yield found
+    finally:
+        _checks.reset(token)
+
+
+def require(kind: str, a: Size, b: Size) -> None:
+    """Record that two sizes must agree; known sizes are judged at once, else resolve does it at run time."""
+    if isinstance(a, int) and isinstance(b, int):
+        holds = {"equal": a == b, "broadcast": a == b or 1 in (a, b), "at_least": a >= b, "at_most": a <= b}
+        if not holds[kind]:
+            raise ShapeError(f"sizes {a} and {b} must agree ({kind})", hint="Check the shapes of the layer's inputs.")
+        return
+    found = _checks.get()
+    if found is not None and a != b:
+        found.append(Check(kind, a, b))
+
+
+def same(a: Size, b: Size) -> Size:
+    """One size for two that must be equal; a known one is preferred, and the check is recorded."""
+    require("equal", a, b)
+    return b if isinstance(b, int) else a
+
+
+def dim_broadcast(a: Size, b: Size) -> Size:
+    """The size of two broadcast axes, as in NumPy: equal, or one of them 1."""
+    if a == b or b == 1:
+        return a
+    if a == 1:
+        return b
+    require("broadcast", a, b)
+    if isinstance(a, int):
+        return a
+    return b if isinstance(b, int) else _atom("broadcast", *sorted((a, b), key=str))
+
+
+def floor_div(a: Size, b: Size) -> Size:
+    """a // b, with what divides exactly taken out of the expression."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a // b
+    if b == 1 or a == 0:
+        return a
+    whole, rest = _divide(a, b)
+    if rest == 0:
+        return whole
+    if isinstance(rest, int) and isinstance(b, int):
+        return whole + rest // b
+    if isinstance(b, int) and b > 0 and lower_bound(rest) >= 0 and upper_bound(rest) < b:
+        return whole
+    return whole + _atom("floordiv", rest, b)
+
+
+def ceil_div(a: Size, b: Size) -> Size:
+    """a / b, rounded up."""
+    if isinstance(b, int):
+        return floor_div(a + (b - 1), b)
+    whole, rest = _divide(a, b)
+    return whole if rest == 0 else whole + _atom("ceildiv", rest, b)
+
+
+def modulo(a: Size, b: Size) -> Size:
+    """a % b, with Python's sign rule."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a % b
+    _, rest = _divide(a, b)
+    if rest == 0:
+        return 0
+    if isinstance(rest, int) and isinstance(b, int):
+        return rest % b
+    return _atom("mod", rest, b)
+
+
+def dim_min(a: Size, b: Size) -> Size:
+    """The smaller of two sizes."""
+    order = _order(a, b)
+    return (a if order else b) if order is not None else _atom("min", *sorted((a, b), key=str))
+
+
+def dim_max(a: Size, b: Size) -> Size:
+    """The larger of two sizes."""
+    order = _order(a, b)
+    return (b if order else a) if order is not None else _atom("max", *sorted((a, b), key=str))
+
+
+def dim_scale(a: Size, factor: float) -> Size:
+    """floor(a * factor), as Resize computes a size from a scale."""
+    if isinstance(a, int):
+        return math.floor(a * factor)
+    return a * int(factor) if float(factor).is_integer() else _atom("scale", a, float(factor).hex())
+
+
+def dim_equal(a: Size, b: Size) -> Size:
+    """1 where the sizes are equal, else 0."""
+    if a == b:
+        return 1
+    difference = a - b
+    if lower_bound(difference) > 0 or upper_bound(difference) < 0:
+        return 0
+    return _atom("equal", *sorted((a, b), key=str))
+
+
+def dim_less(a: Size, b: Size) -> Size:
+    """1 where a < b, else 0."""
+    difference = a - b
+    if upper_bound(difference) < 0:
+        return 1
+    return 0 if lower_bound(difference) >= 0 else _atom("less", a, b)
+
+
+def dim_select(condition: Size, a: Size, b: Size) -> Size:
+    """a where the condition is not 0, else b."""
+    if isinstance(condition, int):
+        return a if condition else b
+    return a if a == b else _atom("select", condition, a, b)
+
+
+def product(sizes: tuple[Size, ...] | list[Size]) -> Size:
+    """The product of sizes; 1 for none."""
+    total: Size = 1
+    for size in sizes:
+        total = total * size
+    return total
+
+
+def lower_bound(size: Size) -> float:
+    """A number that the expression is never below: sizes of tensors are never negative."""
+    return _bound(size, lower=True)
+
+
+def upper_bound(size: Size) -> float:
+    """A number that the expression is never above: sizes of tensors stay within `MAX_DIM`."""
+    return _bound(size, lower=False)
+
+
+def substitute(size: Size, lookup: Callable[[Atom], Size | None]) -> Size:
+    """The expression with every atom replaced for which `lookup` gives a size."""
+    if isinstance(size, int):
+        return size
+    total: Size = 0
+    for monomial, factor in size.terms:
+        term: Size = factor
+        for atom in monomial:
+            term = term * _substitute_atom(atom, lookup)
+        total = total + term
+    return total
+
+
+def evaluate(size: Size, symbols: Mapping[str, int]) -> int:
+    """The number that the expression is for the given named dimensions."""
+    result = substitute(size, lambda atom: symbols.get(str(atom.args[0])) if atom.kind == "symbol" else None)
+    if isinstance(result, int):
+        return result
+    raise _undecided(f"the number {result}", "values for all named dimensions")
+
+
+FUNCTIONS: dict[str, Callable[..., Size]] = {
+    "floordiv": floor_div,
+    "mod": modulo,
+    "ceildiv": ceil_div,
+    "min": dim_min,
+    "max": dim_max,
+    "broadcast": dim_broadcast,
+    "equal": dim_equal,
+    "less": dim_less,
+    "select": dim_select,
+}
+
+
+def _substitute_atom(atom: Atom, lookup: Callable[[Atom], Size | None]) -> Size:
+    found = lookup(atom)
+    if found is not None:
+        return found
+    if atom.kind in FUNCTIONS:
+        return FUNCTIONS[atom.kind](*(substitute(size, lookup) for size in atom.sizes))
+    if atom.kind == "scale":
+        return dim_scale(substitute(atom.sizes[0], lookup), float.fromhex(str(atom.args[1])))
+    if atom.kind == "data" and atom.args[2] is not None:
+        return _atom("data", atom.args[0], atom.args[1], substitute(atom.sizes[0], lookup))
+    return Dim.from_terms({(atom,): 1})
+
+
+def _size(value: object) -> Size:
+    assert isinstance(value, int | Dim)
+    return value
+
+
+def _atom(kind: str, *args: object) -> Dim:
+    dim = Dim.from_terms({(Atom(kind, args),): 1})
+    assert isinstance(dim, Dim)
+    return dim
+
+
+def _terms(size: Size) -> tuple[tuple[Monomial, int], ...]:
+    return size.terms if isinstance(size, Dim) else (((), int(size)),)
+
+
+def _term_order(term: tuple[Monomial, int]) -> tuple[int, str]:
+    return -len(term[0]), str(term[0])
+
+
+def _divide(a: Size, b: Size) -> tuple[Size, Size]:
+    """a = whole * b + rest, where rest holds the terms that one-term b does not divide."""
+    divisor = _terms(b)
+    if a == b:
+        return 1, 0
+    if len(divisor) != 1 or b == 0:
+        return 0, a
+    (monomial, factor), whole, rest = divisor[0], {}, {}
+    for term, number in _terms(a):
+        left = _remove(term, monomial)
+        if left is not None and number % factor == 0:
+            whole[left] = number // factor
+        else:
+            rest[term] = number
+    return Dim.from_terms(whole), Dim.from_terms(rest)
+
+
+def _remove(term: Monomial, divisor: Monomial) -> Monomial | None:
+    left = list(term)
+    for atom in divisor:
+        if atom not in left:
+            return None
+        left.remove(atom)
+    return tuple(left)
+
+
+def _order(a: Size, b: Size) -> bool | None:
+    """Whether a <= b, None where neither is known."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a <= b
+    difference = b - a
+    if lower_bound(difference) >= 0:
+        return True
+    return False if upper_bound(difference) <= 0 else None
+
+
+def _decide(a: Size, b: Size, sign: str) -> bool:
+    difference = b - a
+    if lower_bound(difference) > 0:
+        return True
+    if upper_bound(difference) <= 0:
+        return False
+    raise _undecided(f"{a} {sign} {b}", "dim_min, dim_max, dim_broadcast or same")
+
+
+def _undecided(what: str, alternative: str) -> SymbolicShapeError:
+    return SymbolicShapeError(f"{what} is not known before run time", hint=f"Use {alternative} instead of comparing.")
+
+
+def _bound(size: Size, *, lower: bool) -> float:
+    if isinstance(size, int):
+        return size
+    total = 0.0
+    for monomial, factor in size.terms:
+        total += factor * _product_bound(monomial, lower=lower == (factor > 0))
+    return total
+
+
+def _product_bound(monomial: Monomial, *, lower: bool) -> float:
+    ranges = [_atom_range(atom) for atom in monomial]
+    if any(low < 0 for low, _ in ranges):
+        return ranges[0][0 if lower else 1] if len(ranges) == 1 else (-math.inf if lower else math.inf)
+    return math.prod(low if lower else high for low, high in ranges)
+
+
+def _atom_range(atom: Atom) -> tuple[float, float]:
+    if atom.kind in ("symbol", "data"):
+        return 0, MAX_DIM
+    if atom.kind in ("equal", "less"):
+        return 0, 1
+    if atom.kind in ("value", "select"):
+        return _joined(atom) if atom.kind == "select" else (-math.inf, math.inf)
+    lows, highs = zip(*((lower_bound(size), upper_bound(size)) for size in atom.sizes), strict=True)
+    return _function_range(atom, lows, highs)
+
+
+def _joined(atom: Atom) -> tuple[float, float]:
+    _, a, b = atom.sizes
+    return min(lower_bound(a), lower_bound(b)), max(upper_bound(a), upper_bound(b))
+
+
+def _function_range(atom: Atom, lows: tuple[float, ...], highs: tuple[float, ...]) -> tuple[float, float]:
+    if atom.kind == "min":
+        return min(lows), min(highs)
+    if atom.kind == "max":
+        return max(lows), max(highs)
+    if atom.kind == "broadcast":
+        return min(lows), max(highs)
+    if lows[0] < 0 or lows[-1] < 0:
+        return -math.inf, math.inf
+    if atom.kind == "mod":
+        return 0, highs[1] - 1
+    if atom.kind == "scale":
+        return 0, highs[0] * max(1.0, float.fromhex(str(atom.args[1])))
+    return 0, highs[0]

@@ -1,0 +1,252 @@
+"""The model as a graph: tensors and layers, strongly typed, with symbolic sizes; what every pass reads and rewrites."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from enginewright.dims import Check, Dim, Size, collect_checks, substitute
+from enginewright.errors import EnginewrightError, NetworkError, ShapeError
+from enginewright.graph.methods import OperatorMethods
+from enginewright.registry.registry import Key, Operator, infer_specs, registry
+from enginewright.tensors import MAX_RANK, MAX_VALUE_ELEMENTS, DataType, Shape, TensorSpec
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(eq=False)
+class Tensor:
+    """An edge of the graph: what one layer (or the caller, or the model's file) gives to others."""
+
+    name: str
+    spec: TensorSpec
+    producer: Layer | None = None
+    const: Array | None = None
+
+    @property
+    def dtype(self) -> DataType:
+        """Element type."""
+        return self.spec.dtype
+
+    @property
+    def shape(self) -> Shape:
+        """Sizes: an ``int`` or a `Dim` for each axis."""
+        return self.spec.shape
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return self.spec.rank
+
+    def __repr__(self) -> str:
+        return f"<Tensor {self.name} {self.spec}>"
+
+
+@dataclass(eq=False)
+class Layer:
+    """A node of the graph: one operator with its input and output tensors, and the ONNX nodes that it stands for."""
+
+    name: str
+    op: Operator
+    inputs: list[Tensor | None]
+    outputs: list[Tensor] = field(default_factory=list)
+    sources: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """The operator's key."""
+        return self.op.KEY
+
+    def __repr__(self) -> str:
+        return f"<Layer {self.name} {self.op}>"
+
+
+class Network(OperatorMethods):
+    """A graph of layers in topological order. Every operator is a method that adds a layer and returns its outputs."""
+
+    def __init__(self, name: str = "network", *, parent: Network | None = None) -> None:
+        """An empty network; `parent` is given for the nested networks of If, Loop and Scan."""
+        self.name = name
+        self.parent = parent
+        self.inputs: list[Tensor] = []
+        self.outputs: list[tuple[str, Tensor]] = []
+        self.layers: list[Layer] = []
+        self._uids: Iterator[int] = parent._uids if parent else itertools.count()
+        self._names: set[str] = set()
+        self._sources: tuple[str, ...] = ()
+        self._label = ""
+        self._position: int | None = None
+
+    # ---- building ----------------------------------------------------------------------------------------------
+
+    def input(self, name: str, dtype: DataType, shape: Sequence[Size | str]) -> Tensor:
+        """Add an input; a size given as text is a named dimension, the same name the same size everywhere."""
+        if any(tensor.name == name for tensor in self.inputs):
+            raise NetworkError(f'two inputs are named "{name}"', hint="Give each input its own name.")
+        sizes = tuple(Dim(size) if isinstance(size, str) else size for size in shape)
+        tensor = self._tensor(name, TensorSpec(DataType(dtype), sizes))
+        self.inputs.append(tensor)
+        return tensor
+
+    def constant(self, array: Any, name: str = "") -> Tensor:
+        """Add a constant; small ones are visible to shape rules."""
+        data = np.asarray(array)
+        spec = TensorSpec(DataType.of(data), data.shape)
+        if data.size <= MAX_VALUE_ELEMENTS and (spec.dtype.is_integer or spec.dtype.is_float or data.dtype == bool):
+            known = data.astype(np.float64) if spec.dtype.is_float else data.astype(object)
+            spec = replace(spec, value=tuple(x.item() if hasattr(x, "item") else x for x in known.reshape(-1)))
+        tensor = self._tensor(name or "constant", spec)
+        tensor.const = data
+        return tensor
+
+    def output(self, name: str, tensor: Tensor) -> None:
+        """Make a tensor an output of the network."""
+        if any(known == name for known, _ in self.outputs):
+            raise NetworkError(f'two outputs are named "{name}"', hint="Give each output its own name.")
+        self.outputs.append((name, tensor))
+
+    def add(self, op: Operator, *inputs: Tensor | None, name: str = "") -> tuple[Tensor, ...]:
+        """Add a layer of any operator and return its outputs; shape errors name the layer."""
+        layer = Layer(self._unique(name or self._label or op.KEY.name), op, list(inputs), sources=self._sources)
+        for spec in self._infer(layer):
+            tensor = self._tensor(f"{layer.name}:{len(layer.outputs)}", spec, layer)
+            layer.outputs.append(tensor)
+            tensor.spec = _bind(tensor.spec)
+        if self._position is None:
+            self.layers.append(layer)
+        else:
+            self.layers.insert(self._position, layer)
+            self._position += 1
+        return tuple(layer.outputs)
+
+    def op(self, key: str, *inputs: Tensor | None, version: int | None = None, **values: Any) -> Tensor:
+        """Add a layer of the operator ``namespace::Name`` with the given fields, and return its first output."""
+        parsed = Key.parse(key, version)
+        cls = registry.newest(parsed.namespace, parsed.name) if version is None and "@" not in key else None
+        return self.add((cls or registry.operator(parsed))(**values), *inputs)[0]
+
+    # ---- rewriting ---------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def at(self, layer: Layer | None = None, *, sources: Iterable[str] = (), label: str = "") -> Iterator[None]:
+        """Inside the block new layers go before `layer` (None: to the end) and carry these ONNX node names."""
+        kept = self._position, self._sources, self._label
+        self._position = None if layer is None else self.layers.index(layer)
+        self._sources = tuple(sources) or (layer.sources if layer else ())
+        self._label = label or (layer.name if layer else "")
+        try:
+            yield
+        finally:
+            self._position, self._sources, self._label = kept
+
+    def replace(self, old: Tensor, new: Tensor) -> None:
+        """Let every reader of `old`, outputs of the network included, read `new` instead."""
+        for layer in self.layers:
+            layer.inputs = [new if tensor is old else tensor for tensor in layer.inputs]
+        self.outputs = [(name, new if tensor is old else tensor) for name, tensor in self.outputs]
+
+    def remove(self, layers: Iterable[Layer]) -> None:
+        """Drop layers whose outputs nobody reads any more."""
+        gone = set(map(id, layers))
+        self.layers = [layer for layer in self.layers if id(layer) not in gone]
+
+    def consumers(self) -> dict[Tensor, list[Layer]]:
+        """The layers that read each tensor, in order; a layer that reads it twice stands there twice."""
+        found: dict[Tensor, list[Layer]] = {}
+        for layer in self.layers:
+            for tensor in layer.inputs:
+                if tensor is not None:
+                    found.setdefault(tensor, []).append(layer)
+        return found
+
+    def infer(self) -> None:
+        """Infer every spec again, in order; to be called after a pass changed what layers read."""
+        for layer in self.layers:
+            for tensor, spec in zip(layer.outputs, self._infer(layer), strict=True):
+                tensor.spec = _bind(replace(spec, uid=tensor.spec.uid))
+
+    def is_output(self, tensor: Tensor) -> bool:
+        """Whether the caller of the network sees this tensor."""
+        return any(tensor is out for _, out in self.outputs)
+
+    def nested(self) -> Iterator[tuple[Layer, str, Network]]:
+        """The networks inside If, Loop and Scan layers, with the field that holds each."""
+        for layer in self.layers:
+            for item in fields(layer.op):  # type: ignore[arg-type]
+                value = getattr(layer.op, item.name)
+                if isinstance(value, Network):
+                    yield layer, item.name, value
+
+    # ---- inside ------------------------------------------------------------------------------------------------
+
+    def _infer(self, layer: Layer) -> tuple[TensorSpec, ...]:
+        specs = [None if tensor is None else tensor.spec for tensor in layer.inputs]
+        with collect_checks() as checks:
+            try:
+                found = infer_specs(layer.op, specs)
+            except EnginewrightError as error:
+                raise _placed(error, layer) from None
+            except TypeError as error:
+                raise NetworkError(
+                    f"{layer.op.KEY.name} does not take these inputs: {error}",
+                    hint="See the operator's page for its inputs.",
+                    where=_where(layer),
+                ) from error
+        layer.checks = tuple(dict.fromkeys(checks))
+        for spec in found:
+            _check_limits(spec, layer)
+        return found
+
+    def _tensor(self, name: str, spec: TensorSpec, producer: Layer | None = None) -> Tensor:
+        return Tensor(name, replace(spec, uid=next(self._uids)), producer)
+
+    def _unique(self, name: str) -> str:
+        found = name
+        for number in itertools.count(1):
+            if found not in self._names:
+                break
+            found = f"{name}.{number}"
+        self._names.add(found)
+        return found
+
+
+def _bind(spec: TensorSpec) -> TensorSpec:
+    """Give the data-dependent sizes of a new tensor their identity: this tensor and axis."""
+    return replace(spec, shape=tuple(_bind_size(size, spec.uid, axis) for axis, size in enumerate(spec.shape)))
+
+
+def _bind_size(size: Size, uid: int, axis: int) -> Size:
+    if isinstance(size, Dim) and len(size.atoms) == 1 and size.atoms[0].kind == "data" and size.atoms[0].args[0] == -1:
+        atom = replace(size.atoms[0], args=(uid, axis, size.atoms[0].args[2]))
+        return substitute(size, lambda old: Dim.from_terms({(atom,): 1}) if old.args[:1] == (-1,) else None)
+    return size
+
+
+def _check_limits(spec: TensorSpec, layer: Layer) -> None:
+    if spec.rank > MAX_RANK:
+        raise ShapeError(
+            f"an output has {spec.rank} axes", hint=f"At most {MAX_RANK} are supported.", where=_where(layer)
+        )
+    for axis, size in enumerate(spec.shape):
+        if isinstance(size, int) and not 0 <= size < 2**31:
+            raise ShapeError(
+                f"output axis {axis} would have size {size}",
+                hint="Sizes are from 0 to 2147483647; check the layer's attributes and input shapes.",
+                where=_where(layer),
+            )
+
+
+def _where(layer: Layer) -> str:
+    return f'layer "{layer.name}" ({layer.op.KEY.name})'
+
+
+def _placed(error: EnginewrightError, layer: Layer) -> EnginewrightError:
+    """The same error, naming the layer if it names none yet."""
+    shapes = ", ".join("-" if tensor is None else f"{tensor.name} {tensor.spec}" for tensor in layer.inputs)
+    return error.located(f"{_where(layer)}; inputs: {shapes}")
