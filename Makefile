@@ -50,7 +50,7 @@ format: $(call needs,dev)                 ## what lint can mend itself
 	  | $(RUN) xargs -0 -r clang-format -i
 
 docs: $(call needs,docs) native           ## the site, in docs/_build/html
-	$(RUN) $(PY) -m sphinx -q -W -n --keep-going -b html docs docs/_build/html
+	$(RUN) $(PY) -m sphinx -q -W -n --keep-going -b dirhtml docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 methods: $(call needs,test) native        ## write Network's operator methods from the operators
@@ -69,7 +69,7 @@ native: $(call needs,native)              ## the native library, straight into t
 
 clean:                                    ## everything that git does not keep
 	rm -rf build dist .venv htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
-	rm -rf docs/_build docs/_generated
+	rm -rf docs/_build docs/errors docs/api.md
 	rm -f sdk/enginewright/_native/*.so sdk/enginewright/_native/_abi.py
 
 # ---- environments -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,60 @@
+"""Writes the API reference from the table of public names, and leads every reference to a public name to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+import enginewright as ew
+
+HEAD = """# API reference
+
+Import from `enginewright` (and `enginewright.testing`) only: the modules behind may be rearranged.
+
+"""
+
+
+def directive(name: str) -> str:
+    """Return the autodoc directive that documents one public name."""
+    value = getattr(ew, name)
+    kind = "class" if isinstance(value, type) else "function" if callable(value) else "data"
+    return f".. auto{kind}:: enginewright.{name}\n"
+
+
+def sections() -> dict[str, list[str]]:
+    """Return the public names by section: the last part of the room's name, as a heading."""
+    found: dict[str, list[str]] = {}
+    for name, module in ew._HOME.items():
+        found.setdefault(module.split(".")[1].replace("_", " ").capitalize(), []).append(name)
+    return found
+
+
+def write(app: Sphinx) -> None:
+    """Write api.md, which git ignores, only when it changes, so that an unchanged page is not built again."""
+    parts = [HEAD]
+    for title, names in sections().items():
+        body = "\n".join(directive(name) for name in names)
+        parts.append(f"## {title}\n\n```{{eval-rst}}\n{body}```\n\n")
+    page, content = Path(app.srcdir, "api.md"), "".join(parts)
+    if not page.exists() or page.read_text(encoding="utf-8") != content:
+        page.write_text(content, encoding="utf-8")
+
+
+def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element) -> nodes.Element | None:
+    """Find a name that is documented as `enginewright.X` and referred to by the module that defines it."""
+    name = str(node.get("reftarget", "")).rpartition(".")[2]
+    if node.get("refdomain") != "py" or name not in ew._HOME:
+        return None
+    domain = env.get_domain("py")
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", f"enginewright.{name}", node, content)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.connect("builder-inited", write)
+    app.connect("missing-reference", resolve)
+    return {"parallel_read_safe": True}
