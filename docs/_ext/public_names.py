@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -16,6 +17,10 @@ HEAD = """# API reference
 Import from `enginewright` (and `enginewright.testing`) only: the modules behind may be rearranged.
 
 """
+
+
+CODE = re.compile(r"(`+.+?`+)")
+MARKUP = re.compile(r"[*|]|_(?!\w)")
 
 
 def directive(name: str) -> str:
@@ -53,8 +58,17 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nod
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", f"enginewright.{name}", node, content)
 
 
+def escape(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Docstrings are plain text with code in backticks: outside of it, no character is markup."""
+    for number, line in enumerate(lines):
+        parts = CODE.split(line)
+        parts[::2] = [MARKUP.sub(r"\\\g<0>", part) for part in parts[::2]]
+        lines[number] = "".join(parts)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("builder-inited", write)
+    app.connect("autodoc-process-docstring", escape)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True}

@@ -5,6 +5,13 @@ from importlib import import_module
 # The public names, by the module that defines them, loaded at first use so that `import enginewright` takes
 # milliseconds (PEP 562). __init__.pyi says the same to type checkers; tests/repo compares the two.
 _PUBLIC = {
+    "enginewright.graph.network": "Network Layer Tensor",
+    "enginewright.registry.registry": "operator tactic onnx_rule Launch Pack",
+    "enginewright.tensors": """
+        DataType TensorSpec
+        float16 float32 float64 bfloat16 bool_ string int4 int8 int16 int32 int64 uint4 uint8 uint16 uint32 uint64
+        complex64 complex128""",
+    "enginewright.dims": "Dim same ceil_div dim_min dim_max dim_broadcast",
     "enginewright.errors": """
         EnginewrightError UsageError ConfigError ShapeError DataTypeError ClosedError ForkError
         ModelError ModelNotReadable ModelInvalid UnsupportedModel ExternalDataError

@@ -1,5 +1,23 @@
 """The public names of Enginewright, for type checkers; __init__.py loads the same ones at first use."""
 
+from enginewright.dims import (
+    Dim as Dim,
+)
+from enginewright.dims import (
+    ceil_div as ceil_div,
+)
+from enginewright.dims import (
+    dim_broadcast as dim_broadcast,
+)
+from enginewright.dims import (
+    dim_max as dim_max,
+)
+from enginewright.dims import (
+    dim_min as dim_min,
+)
+from enginewright.dims import (
+    same as same,
+)
 from enginewright.errors import (
     AccuracyError as AccuracyError,
 )
@@ -140,6 +158,90 @@ from enginewright.errors import (
 )
 from enginewright.errors import (
     UsageError as UsageError,
+)
+from enginewright.graph.network import (
+    Layer as Layer,
+)
+from enginewright.graph.network import (
+    Network as Network,
+)
+from enginewright.graph.network import (
+    Tensor as Tensor,
+)
+from enginewright.registry.registry import (
+    Launch as Launch,
+)
+from enginewright.registry.registry import (
+    Pack as Pack,
+)
+from enginewright.registry.registry import (
+    onnx_rule as onnx_rule,
+)
+from enginewright.registry.registry import (
+    operator as operator,
+)
+from enginewright.registry.registry import (
+    tactic as tactic,
+)
+from enginewright.tensors import (
+    DataType as DataType,
+)
+from enginewright.tensors import (
+    TensorSpec as TensorSpec,
+)
+from enginewright.tensors import (
+    bfloat16 as bfloat16,
+)
+from enginewright.tensors import (
+    bool_ as bool_,
+)
+from enginewright.tensors import (
+    complex64 as complex64,
+)
+from enginewright.tensors import (
+    complex128 as complex128,
+)
+from enginewright.tensors import (
+    float16 as float16,
+)
+from enginewright.tensors import (
+    float32 as float32,
+)
+from enginewright.tensors import (
+    float64 as float64,
+)
+from enginewright.tensors import (
+    int4 as int4,
+)
+from enginewright.tensors import (
+    int8 as int8,
+)
+from enginewright.tensors import (
+    int16 as int16,
+)
+from enginewright.tensors import (
+    int32 as int32,
+)
+from enginewright.tensors import (
+    int64 as int64,
+)
+from enginewright.tensors import (
+    string as string,
+)
+from enginewright.tensors import (
+    uint4 as uint4,
+)
+from enginewright.tensors import (
+    uint8 as uint8,
+)
+from enginewright.tensors import (
+    uint16 as uint16,
+)
+from enginewright.tensors import (
+    uint32 as uint32,
+)
+from enginewright.tensors import (
+    uint64 as uint64,
 )
 
 __all__: list[str]

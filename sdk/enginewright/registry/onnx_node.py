@@ -53,7 +53,7 @@ class OnnxNode:
         found = self.optional(index)
         if found is None:
             raise ModelInvalid(
-                f'{self.op_type} has no input {index}, which it needs', hint="Export the model again.", where=self.where
+                f"{self.op_type} has no input {index}, which it needs", hint="Export the model again.", where=self.where
             )
         return found
 
