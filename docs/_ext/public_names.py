@@ -58,8 +58,10 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nod
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", f"enginewright.{name}", node, content)
 
 
-def escape(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+def escape(app: Sphinx, *event: object) -> None:
     """Docstrings are plain text with code in backticks: outside of it, no character is markup."""
+    lines = event[-1]
+    assert isinstance(lines, list)
     for number, line in enumerate(lines):
         parts = CODE.split(line)
         parts[::2] = [MARKUP.sub(r"\\\g<0>", part) for part in parts[::2]]

@@ -1,4 +1,4 @@
-"""The operators as methods of `Network`; written by ``make methods`` from the operator classes, not by hand."""
+"""The operators as methods of `Network`, written by ``make methods`` from the operator classes, not by hand."""
 
 from __future__ import annotations
 

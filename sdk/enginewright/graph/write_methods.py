@@ -18,7 +18,8 @@ TARGET = Path(__file__).with_name("methods.py")
 NAMES = {"MatMul": "matmul", "ArgMax": "argmax", "ArgMin": "argmin", "CumSum": "cumsum", "NonZero": "nonzero"} | {
     name: name.lower() for name in ("TopK", "IsNaN", "IsInf", "LSTM", "GRU", "RNN", "DFT", "STFT", "PRelu")
 }
-HEADER = '''"""The operators as methods of `Network`; written by ``make methods`` from the operator classes, not by hand."""
+HEADER = '''\
+"""The operators as methods of `Network`, written by ``make methods`` from the operator classes, not by hand."""
 
 from __future__ import annotations
 
@@ -72,12 +73,11 @@ def _method(cls: type[Any]) -> str:
     star = ["*"] if options and not any(text.startswith("*") for text in tensors) else []
     signature = ", ".join(["self", *tensors, *star, *(text for text, _ in options), *_trailing(tensors, options)])
     fields = ", ".join(f"{name}={name}" for _, name in options)
-    call = f'self.add({cls.__name__}Op({fields}), {", ".join(names)}{", " if names else ""}name=name)'
+    call = f"self.add({cls.__name__}Op({fields}), {', '.join(names)}{', ' if names else ''}name=name)"
     returns, body = _returned(cls, call)
     doc = textwrap.indent(_escaped(inspect.getdoc(cls) or ""), "        ").lstrip()
     return (
-        f"    def {method_name(cls.KEY.name)}({signature}) -> {returns}:\n"
-        f'        """{doc}"""\n        return {body}\n'
+        f'    def {method_name(cls.KEY.name)}({signature}) -> {returns}:\n        """{doc}"""\n        return {body}\n'
     )
 
 
