@@ -1,0 +1,1 @@
+"""What every release must be able to tell about any artifact, with nothing but Python and `packaging` installed."""

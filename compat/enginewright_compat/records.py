@@ -1,0 +1,131 @@
+"""Turns frozen dataclasses into canonical JSON and back, refusing every byte sequence that it would not write itself.
+
+The rules of the plan format, section 4: sorted keys, no spaces, only objects, arrays, strings, booleans, null and
+integers of 64 bits; a real number is a string made by `float.hex()`. Field types may be `str`, `int`, `bool`, `float`,
+`X | None`, `tuple[X, ...]` and dataclasses of these.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+from functools import cache
+from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+
+from enginewright_compat.layout import MAX_DEPTH, MAX_NAME
+
+Record = TypeVar("Record")
+
+
+def canonical_json(value: object) -> bytes:
+    """Return the one spelling of a plain value as UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def parse_canonical(data: bytes) -> object:
+    """Return the plain value of canonical JSON; raise ValueError if it is JSON in another spelling, or none."""
+    try:
+        value = json.loads(data.decode(), parse_float=_refuse_real, parse_constant=_refuse_real)
+        _check_plain(value, 0)
+        canonical = canonical_json(value)
+    except RecursionError:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
+    if canonical != data:
+        raise ValueError("not in canonical form: keys unsorted or twice, spaces, or another spelling")
+    return value
+
+
+def to_plain(value: object) -> object:
+    """Return a record as plain JSON values."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [to_plain(element) for element in value]
+    return value.hex() if isinstance(value, float) else value
+
+
+def from_plain(cls: type[Record], value: object, *, strict: bool) -> Record:
+    """Return a record from plain JSON values; raise ValueError that names the field at fault.
+
+    With `strict` the keys must be exactly the fields. Without, as for an artifact of another release, unknown keys are
+    ignored and missing ones take their default.
+    """
+    record = _convert(cls, value, cls.__name__, strict)
+    assert isinstance(record, cls)
+    return record
+
+
+def _refuse_real(text: str) -> NoReturn:
+    raise ValueError(f"the real number {text}, which must be a string made by float.hex()")
+
+
+def _check_plain(value: object, depth: int) -> None:
+    """Check depth, integer range and text of everything in a decoded value."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    if isinstance(value, dict):
+        for key, element in value.items():
+            check_text(key)
+            _check_plain(element, depth + 1)
+    elif isinstance(value, list):
+        for element in value:
+            _check_plain(element, depth + 1)
+    elif isinstance(value, str):
+        check_text(value)
+    elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise ValueError("an integer of more than 64 bits")
+
+
+def check_text(text: str) -> None:
+    """Raise ValueError unless the text is at most 1,024 bytes of UTF-8 without control characters."""
+    if len(text.encode()) > MAX_NAME:
+        raise ValueError(f"a text of more than {MAX_NAME} bytes")
+    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
+        raise ValueError(f"control characters in {text[:40]!r}")
+
+
+@cache
+def _field_types(cls: Any) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
+def _convert(kind: Any, value: object, where: str, strict: bool) -> object:
+    """Return `value` as the type `kind`, which stands at `where`."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _convert_record(kind, value, where, strict)
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"{where} is no array")
+        return tuple(_convert(get_args(kind)[0], v, f"{where}[{i}]", strict) for i, v in enumerate(value))
+    if get_origin(kind) is types.UnionType:
+        return None if value is None else _convert(get_args(kind)[0], value, where, strict)
+    if kind is float:
+        return _convert_real(value, where)
+    if type(value) is not kind:
+        raise ValueError(f"{where} is no {kind.__name__}")
+    return value
+
+
+def _convert_record(cls: Any, value: object, where: str, strict: bool) -> object:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} is no object")
+    hints = _field_types(cls)
+    if strict and value.keys() != hints.keys():
+        raise ValueError(f"{where} has the keys {', '.join(value)}; expected {', '.join(sorted(hints))}")
+    fields = {
+        name: _convert(kind, value[name], f"{where}.{name}", strict) for name, kind in hints.items() if name in value
+    }
+    try:
+        record: object = cls(**fields)
+    except TypeError:
+        raise ValueError(f"{where} lacks a key that every release writes") from None
+    return record
+
+
+def _convert_real(value: object, where: str) -> float:
+    """Return a real number from its one spelling."""
+    number = float.fromhex(value) if isinstance(value, str) else None
+    if number is None or number.hex() != value:
+        raise ValueError(f"{where} is no real number made by float.hex()")
+    return number

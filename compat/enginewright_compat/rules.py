@@ -1,0 +1,193 @@
+"""The load rules: which release may load which artifact, in one table; and the verdict on an artifact for a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib.metadata import entry_points
+from pathlib import PurePath
+
+from enginewright_compat.layout import Kind
+from enginewright_compat.machine import Machine
+from enginewright_compat.passport import Facts, Passport, Target
+from enginewright_compat.reason import Reason
+from enginewright_compat.version import Version
+
+FIELDS = ("major", "minor", "patch", "build")
+
+# What a cell of the table means: (number in the file, number of the running release) -> allowed?
+CONDITIONS: dict[str, Callable[[int, int], bool]] = {
+    "equal": lambda found, running: found == running,
+    "any": lambda found, running: True,
+    "not newer": lambda found, running: found <= running,
+    "any release build": lambda found, running: found < 1 << 31,
+    "refused": lambda found, running: False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRule:
+    """One row: the runtime and kinds it is for, a condition for each field, and what must hold besides."""
+
+    id: str
+    runtime: str
+    kinds: tuple[Kind, ...]
+    major: str
+    minor: str
+    patch: str
+    build: str
+    also: str = ""
+
+    def broken_field(self, found: Version, running: Version) -> str | None:
+        """Return the first field that breaks this rule, None if none does."""
+        conditions = (self.major, self.minor, self.patch, self.build)
+        rows = zip(FIELDS, conditions, found, running, strict=True)
+        return next((name for name, condition, a, b in rows if not CONDITIONS[condition](a, b)), None)
+
+
+LOAD_RULES = (
+    LoadRule("L1", "standard", (Kind.PLAN,), "equal", "equal", "equal", "equal"),
+    LoadRule("L2", "standard", (Kind.TIMING_CACHE,), "equal", "equal", "equal", "equal"),
+    LoadRule("L3", "standard", (Kind.CALIBRATION_CACHE,), "equal", "any", "any", "any", "same graph digest"),
+    LoadRule("L4", "standard", (Kind.SAFE_PLAN,), "equal", "equal", "equal", "equal", "for testing"),
+    LoadRule(
+        "S1",
+        "safety",
+        (Kind.SAFE_PLAN,),
+        "equal",
+        "equal",
+        "not newer",
+        "any release build",
+        'features within the runtime\'s list; signed by a given key; verify="full", not mapped',
+    ),
+    LoadRule(
+        "S2",
+        "safety",
+        (Kind.PLAN, Kind.TIMING_CACHE, Kind.CALIBRATION_CACHE),
+        "refused",
+        "refused",
+        "refused",
+        "refused",
+    ),
+)
+
+
+class Level(IntEnum):
+    """How well an artifact fits; the worst reason decides."""
+
+    OK = 0
+    SUBOPTIMAL = 1
+    INCOMPATIBLE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to "can it load here?", with every reason."""
+
+    level: Level
+    reasons: tuple[Reason, ...]
+
+
+def find_rule(kind: Kind, runtime: str = "standard") -> LoadRule:
+    """Return the rule for a kind of artifact and a runtime ("standard" or "safety")."""
+    return next(rule for rule in LOAD_RULES if rule.runtime == runtime and kind in rule.kinds)
+
+
+def judge_version(kind: Kind, found: Version, running: Version, runtime: str = "standard") -> Reason | None:
+    """Check 4: return why an artifact of release `found` cannot load in release `running`, None if it can."""
+    rule = find_rule(kind, runtime)
+    field = rule.broken_field(found, running)
+    if field is None:
+        return None
+    condition = getattr(rule, field)
+    expected = f"a kind that the {runtime} runtime loads" if condition == "refused" else condition
+    wanted = f"{running} ({expected})"
+    return Reason("EW-P003", field, str(found), wanted, "build it again with this release")
+
+
+def judge(facts: Facts, running: Version, machine: Machine, plugins: Collection[str]) -> Verdict:
+    """Return every reason for which an artifact cannot load, or is slower than need be, in the order of the checks.
+
+    `plugins` are the namespaces that installed distributions declare; none of them is imported.
+    """
+    hard = tuple(_hard_reasons(facts, running, machine, plugins))
+    soft = tuple(_soft_reasons(facts.passport, machine)) if facts.passport else ()
+    level = Level.INCOMPATIBLE if hard else Level.SUBOPTIMAL if soft else Level.OK
+    return Verdict(level, hard + soft)
+
+
+def rebuild_command(path: str, passport: Passport | None) -> str:
+    """Return the command that builds an artifact again from the model that it came from."""
+    model = passport.model.file if passport and passport.model else ""
+    return f"enginewright build {model or 'MODEL.onnx'} -o {PurePath(path).name}"
+
+
+def _hard_reasons(facts: Facts, running: Version, machine: Machine, plugins: Collection[str]) -> Iterator[Reason]:
+    """Yield what prevents loading: checks 4, 5, 8 as far as the header tells, 11 and 12."""
+    if facts.prefix_kind in frozenset(Kind):
+        version = judge_version(Kind(facts.prefix_kind), facts.version, running)
+        if version is not None:
+            yield version
+    if facts.unreadable is not None:
+        yield facts.unreadable
+    if facts.has_code:
+        yield Reason(
+            "EW-P007", "code", "executable code", "none, or trust", "load it with trust= if you know its origin"
+        )
+    if facts.passport is not None:
+        yield from judge_target(facts.passport, machine)
+        yield from judge_plugins(facts.passport, plugins)
+
+
+def judge_target(passport: Passport, machine: Machine) -> Iterator[Reason]:
+    """Check 11: yield each reason for which a plan cannot run on a machine."""
+    target = passport.target
+    if target is None:
+        return
+    again = "build it again on this machine"
+    if target.arch != machine.arch:
+        yield Reason("EW-P006", "arch", target.arch, machine.arch, again)
+    if target.compute_capability:
+        yield Reason("EW-P006", "compute_capability", target.compute_capability, "a CPU plan", "build it for the CPU")
+    missing = sorted(set(target.needs) - machine.features)
+    if missing:
+        yield Reason("EW-P006", "needs", " ".join(missing), "features of this CPU", again)
+    if machine.memory and passport.memory > machine.memory:
+        found, expected = f"{passport.memory:,} bytes", f"at most {machine.memory:,}"
+        yield Reason("EW-P006", "memory", found, expected, "build it with a smaller profile")
+
+
+def judge_plugins(passport: Passport, plugins: Collection[str]) -> Iterator[Reason]:
+    """Check 12: yield each plugin whose namespace no installed distribution declares."""
+    for use in passport.plugins:
+        if use.needed and use.key.partition("::")[0] not in plugins:
+            remedy = f"install {use.distribution} {use.version} (the plan says, not verified)"
+            yield Reason("EW-G001", use.key, "not installed", f"{use.distribution} {use.version}", remedy)
+
+
+def _soft_reasons(passport: Passport, machine: Machine) -> Iterator[Reason]:
+    """Yield what makes a plan slower than one built here and now, or bound to something deprecated."""
+    if passport.target is not None and passport.target.arch == machine.arch:
+        yield from _target_differences(passport.target, machine)
+    if passport.timings in ("imported", "heuristic"):
+        yield Reason("", "timings", passport.timings, "measured", "build it again with timing")
+    for use in passport.plugins:
+        if use.level == 0:
+            yield Reason("", use.key, "runs in NumPy", "a kernel", "give the plugin a kernel")
+    for deprecation in passport.deprecations:
+        yield Reason("", "deprecations", deprecation, "nothing deprecated", f"see the note of {deprecation}")
+
+
+def _target_differences(target: Target, machine: Machine) -> Iterator[Reason]:
+    again = "build it again on this machine to time again"
+    if target.device and target.device != machine.model:
+        yield Reason("", "device", target.device, machine.model, again)
+    wider = sorted(set(machine.kernel_features) - set(target.features))
+    if wider and target.features:
+        yield Reason("", "features", "built without " + " ".join(wider), "features of this CPU", again)
+
+
+def installed_namespaces() -> frozenset[str]:
+    """Return the plugin namespaces that installed distributions declare, from their metadata alone."""
+    return frozenset(entry.name for entry in entry_points(group="enginewright.plugins"))

@@ -1,0 +1,257 @@
+"""The container of plans and caches: written atomically, mapped without a copy, every byte checked.
+
+The byte layout and the order of the checks are those of the plan format, version 1.0. Checks that any release must be
+able to make live in `enginewright_compat`; here are the digests of the content and the exceptions of the SDK.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import mmap as memory_map
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from enginewright.errors import (
+    ConfigError,
+    PlanDetails,
+    PlanError,
+    PlanInvalid,
+    PlanKindMismatch,
+    PlanLimitExceeded,
+    PlanUntrusted,
+)
+from enginewright.plan.canonical import NotCanonical, decode_json, encode_json
+from enginewright.plan.writing import artifact_bytes, chunk_digests, write_artifact
+from enginewright.verdict import as_error, missing_plugins
+from enginewright_compat.container import (
+    BytesSource,
+    Container,
+    corrupt_section,
+    open_source,
+    read_container,
+    read_prefix,
+)
+from enginewright_compat.layout import DIGEST_SIZE, Kind, Prefix, Section
+from enginewright_compat.machine import this_machine
+from enginewright_compat.passport import Passport, check_passport
+from enginewright_compat.reason import Refused
+from enginewright_compat.rules import installed_namespaces, judge_plugins, judge_target, judge_version
+from enginewright_compat.version import Version, running_version
+
+__all__ = [
+    "Artifact",
+    "Kind",
+    "Passport",
+    "Section",
+    "artifact_bytes",
+    "decode_json",
+    "encode_json",
+    "open_artifact",
+    "write_artifact",
+]
+
+_log = logging.getLogger("enginewright.plan")
+
+Bytes = npt.NDArray[np.uint8]
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """An artifact that passed its checks; sections are read-only views of the mapped file."""
+
+    kind: Kind
+    version: Version
+    passport: Passport
+    sections: Mapping[Section, memoryview]
+    where: str
+
+    @property
+    def weights(self) -> Bytes:
+        """The WEIGHTS section as read-only uint8 array, aligned to a page, without a copy; empty for caches."""
+        view = self.sections.get(Section.WEIGHTS, memoryview(b""))
+        return np.frombuffer(view, dtype=np.uint8) if len(view) else np.zeros(0, dtype=np.uint8)
+
+    def decode(self, section: Section, content: type[Content]) -> Content:
+        """Return a JSON section as the msgspec type `content`; raise PlanInvalid unless it is canonical."""
+        view = self.sections.get(section)
+        if view is None:
+            raise PlanInvalid(
+                f"{self.kind.label}: no section {section.name}",
+                hint="build the file again",
+                where=self.where,
+                details=PlanDetails(self.kind.label, section.name, "no such section", "one"),
+            )
+        try:
+            return decode_json(view, content)
+        except NotCanonical as error:
+            raise _invalid_content(error, self, section) from error
+
+
+def _invalid_content(error: NotCanonical, artifact: Artifact, section: Section) -> PlanError:
+    """Return the exception for a section whose JSON is not canonical or not of this release."""
+    kind = artifact.kind.label
+    cls = PlanLimitExceeded if error.too_deep else PlanInvalid
+    details = PlanDetails(kind, section.name, str(error), "canonical JSON of this release")
+    message = f"{kind}: {section.name}: {error}"
+    return cls(message, hint="build the file again", where=artifact.where, details=details)
+
+
+def open_artifact(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview,
+    kind: Kind,
+    *,
+    verify: str = "full",
+    mmap: bool = True,
+    trust: str | tuple[bytes, ...] | None = None,
+) -> Artifact:
+    """Open a file, or bytes, as an artifact of one kind, after the checks of the plan format in their order.
+
+    `verify` is "full", or "header" to skip the digests of the weights. `mmap=False` copies the file first. Raises
+    PlanError or PluginNotFound, whatever the bytes are; ConfigError for an option that does not exist.
+    """
+    _check_options(verify, trust)
+    where = "bytes" if isinstance(source, bytes | bytearray | memoryview) else str(source)
+    with _refusals(where):
+        view = _view(source, mapped=mmap)
+        artifact, container = _check_frame(view, kind, trust, where)
+        _check_machine(artifact)
+        _check_content(artifact, container, skip_weights=verify == "header")
+    return artifact
+
+
+def _check_options(verify: str, trust: str | tuple[bytes, ...] | None) -> None:
+    """Raise ConfigError for an option that does not exist."""
+    if verify not in ("full", "header"):
+        raise ConfigError(f'verify="{verify}" is unknown', hint='use verify="full" or verify="header"')
+    if isinstance(trust, str) and trust != "any":
+        raise ConfigError(f'trust="{trust}" is unknown', hint='use trust="any", a tuple of public keys, or None')
+
+
+@contextmanager
+def _refusals(where: str) -> Iterator[None]:
+    """Turn refusals of `enginewright_compat` into the exceptions of the SDK."""
+    try:
+        yield
+    except Refused as refusal:
+        raise as_error(refusal.reason, refusal.kind, where) from refusal
+
+
+def _view(source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, mapped: bool) -> memoryview:
+    """Return a read-only view of the whole artifact, mapped or copied, that begins on a page."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _copy(memoryview(source).cast("B"))
+    with open_source(Path(source)) as file:
+        if file.size == 0:
+            return memoryview(b"")
+        view = memoryview(memory_map.mmap(file.descriptor, file.size, access=memory_map.ACCESS_READ))
+    return view if mapped else _copy(view)
+
+
+def _copy(data: memoryview) -> memoryview:
+    """Return a read-only copy in fresh pages, so that weights are aligned as in a mapped file."""
+    if len(data) == 0:
+        return memoryview(b"")
+    pages = memory_map.mmap(-1, len(data))
+    view = memoryview(pages)
+    view[:] = data
+    return view.toreadonly()
+
+
+def _check_frame(
+    view: memoryview, kind: Kind, trust: str | tuple[bytes, ...] | None, where: str
+) -> tuple[Artifact, Container]:
+    """Checks 1 to 10: everything but the machine and the content of the sections."""
+    source = BytesSource(view)
+    prefix = read_prefix(source)
+    _check_kind(prefix, kind, where)
+    _check_release(source, prefix, kind, where)
+    container = read_container(source, prefix)
+    _check_trust(container, trust, where)
+    passport = check_passport(source, container)
+    sections = {Section(entry.type): view[entry.offset : entry.end] for entry in container.entries}
+    return Artifact(kind, prefix.version, passport, sections, where), container
+
+
+def _check_kind(prefix: Prefix, kind: Kind, where: str) -> None:
+    """Check 3."""
+    if prefix.kind != kind:
+        raise PlanKindMismatch(
+            f"this is a {prefix.kind_label}, not a {kind.label}",
+            hint=f"give a {kind.label}, or open this file as what it is",
+            where=where,
+            details=PlanDetails(prefix.kind_label, "kind", prefix.kind_label, kind.label),
+        )
+
+
+def _check_release(source: BytesSource, prefix: Prefix, kind: Kind, where: str) -> None:
+    """Check 4; the passport is read only to name the model in the rebuild command."""
+    reason = judge_version(kind, prefix.version, running_version())
+    if reason is None:
+        return
+    try:
+        passport = check_passport(source, read_container(source, prefix))
+    except Refused:
+        passport = None
+    raise as_error(reason, kind.label, where, passport)
+
+
+def _check_trust(container: Container, trust: str | tuple[bytes, ...] | None, where: str) -> None:
+    """Check 8. Public keys cannot be checked in this release, so a list of them trusts nothing."""
+    label = container.kind.label
+    if trust == "any" or (trust is None and not container.has_code):
+        return
+    if trust is None:
+        message, hint = "it carries executable code", 'load it with trust="any" only if you know where it comes from'
+    elif container.is_signed:
+        message, hint = "this release cannot check signatures", "load it with a release that can"
+    else:
+        message, hint = "it is not signed, and trust= asks for a signature", "sign it, or load it without trust="
+    found = "code" if container.has_code else "no code"
+    details = PlanDetails(label, "trust", f"{found}, {'signed' if container.is_signed else 'unsigned'}", "trusted")
+    raise PlanUntrusted(f"{label}: {message}", hint=hint, where=where, details=details)
+
+
+def _check_machine(artifact: Artifact) -> None:
+    """Checks 11 and 12: the target is this machine, and all plugins are installed."""
+    label = artifact.kind.label
+    for reason in judge_target(artifact.passport, this_machine()):
+        raise as_error(reason, label, artifact.where)
+    if artifact.passport.plugins:
+        missing = tuple(judge_plugins(artifact.passport, installed_namespaces()))
+        if missing:
+            raise missing_plugins(missing, label, artifact.where)
+
+
+def _check_content(artifact: Artifact, container: Container, *, skip_weights: bool) -> None:
+    """Checks 13 and 14, as far as digests go: every section has the bytes that were written."""
+    for entry in container.entries:
+        section = Section(entry.type)
+        if section in (Section.PASSPORT, Section.WEIGHTS):
+            continue
+        if hashlib.sha256(artifact.sections[section]).digest() != entry.digest:
+            raise corrupt_section(container.prefix, section.name)
+    if Section.WEIGHTS not in artifact.sections:
+        return
+    if skip_weights:
+        _log.warning('%s: opened with verify="header": damaged weights would not be noticed', artifact.where)
+        return
+    _check_weights(artifact, container.prefix)
+
+
+def _check_weights(artifact: Artifact, prefix: Prefix) -> None:
+    """Check 14: compare the digest of each chunk; says which chunk is damaged."""
+    found, expected = chunk_digests(artifact.sections[Section.WEIGHTS]), artifact.sections[Section.CHUNKS]
+    if found == expected:
+        return
+    starts = range(0, len(found), DIGEST_SIZE)
+    damaged = next(i for i in starts if found[i : i + DIGEST_SIZE] != expected[i : i + DIGEST_SIZE]) // DIGEST_SIZE
+    raise corrupt_section(prefix, f"WEIGHTS chunk {damaged}")
