@@ -1,0 +1,54 @@
+"""`pip wheel .` gives one wheel for every Python 3, with the native library, the interface module and the type stubs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from tests.repo.sources import ROOT, tracked
+
+PACKAGES = ("sdk/", "compat/", "plugins/")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel with the build tools of this environment."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder)]
+    config = ["-C", f"build-dir={folder / 'build'}"]
+    subprocess.run([*command, *config, str(ROOT)], check=True)
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+@pytest.mark.long
+def test_name(wheel: Path) -> None:
+    assert re.fullmatch(r"enginewright-[\d.]+(-\d+)?-py3-none-linux_\w+\.whl", wheel.name)
+
+
+@pytest.mark.long
+def test_contents(wheel: Path) -> None:
+    """Every tracked file of the packages is in it, and besides only what the build made."""
+    inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    expected = {name.split("/", 1)[1] for name in tracked() if name.startswith(PACKAGES)}
+    expected = {name for name in expected if not name.endswith((".cpp", ".cu"))}
+    assert expected - inside == set()
+    assert {"enginewright/_native/libenginewright.so", "enginewright/_native/_abi.py"} <= inside - expected
+    assert {name for name in inside - expected if not name.endswith((".so", "_abi.py", "_version.py"))} == set()
+
+
+@pytest.mark.long
+def test_it_works_alone(wheel: Path, tmp_path: Path) -> None:
+    """Installed into an empty folder, away from the tree, the library loads."""
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(tmp_path), str(wheel)]
+    subprocess.run(install, check=True)
+    code = "import enginewright, enginewright._native as n; print(enginewright.__file__)"
+    environment = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path, env=environment
+    )
+    assert done.stdout.startswith(str(tmp_path))
