@@ -11,6 +11,8 @@ _PUBLIC = {
         DataType TensorSpec
         float16 float32 float64 bfloat16 bool_ string int4 int8 int16 int32 int64 uint4 uint8 uint16 uint32 uint64
         complex64 complex128""",
+    "enginewright.verdict": "PlanInfo plan_info",
+    "enginewright.progress": "ProgressMonitor",
     "enginewright.dims": "Dim same ceil_div dim_min dim_max dim_broadcast",
     "enginewright.errors": """
         EnginewrightError UsageError ConfigError ShapeError DataTypeError ClosedError ForkError
@@ -29,6 +31,9 @@ __all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> object:
+    if name in {"__version__", "__version_info__"}:
+        version = import_module("enginewright_compat.version").running_version()
+        return version.public if name == "__version__" else tuple(version)
     if name not in _HOME:
         raise AttributeError(f"module 'enginewright' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

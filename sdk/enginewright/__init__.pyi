@@ -168,6 +168,9 @@ from enginewright.graph.network import (
 from enginewright.graph.network import (
     Tensor as Tensor,
 )
+from enginewright.progress import (
+    ProgressMonitor as ProgressMonitor,
+)
 from enginewright.registry.registry import (
     Launch as Launch,
 )
@@ -243,5 +246,13 @@ from enginewright.tensors import (
 from enginewright.tensors import (
     uint64 as uint64,
 )
+from enginewright.verdict import (
+    PlanInfo as PlanInfo,
+)
+from enginewright.verdict import (
+    plan_info as plan_info,
+)
 
 __all__: list[str]
+__version__: str
+__version_info__: tuple[int, int, int, int]

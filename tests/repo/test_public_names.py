@@ -42,6 +42,11 @@ def test_no_module_has_the_name_of_a_public_function(name: str) -> None:
     assert find_spec(f"enginewright.{name}") is None
 
 
+def test_version() -> None:
+    assert ew.__version__ == ".".join(str(number) for number in ew.__version_info__[:3])
+    assert len(ew.__version_info__) == 4
+
+
 def test_unknown_name() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         ew.nothing  # noqa: B018 - the look-up itself is what is tested
