@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from enginewright.ops.conv import Conv as ConvOp
+from enginewright.ops.conv_transpose import ConvTranspose as ConvTransposeOp
 from enginewright.ops.matmul import Gemm as GemmOp, MatMul as MatMulOp, MatMulInteger as MatMulIntegerOp, QLinearMatMul as QLinearMatMulOp
+from enginewright.ops.pointwise import Fused as FusedOp, Pointwise as PointwiseOp
 from enginewright.ops.softmax import Softmax as SoftmaxOp
 from enginewright.tensors import DataType
 
@@ -22,6 +25,27 @@ class OperatorMethods:
         """Add a layer; `Network` does it."""
         raise NotImplementedError
 
+    def conv(self, x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', group: int = 1, name: str = "") -> Tensor:
+        """Convolution of x [N, C, spatial] by w [M, C / group, kernel] plus bias b [M]: [N, M, positions].
+
+        `stride`, `dilation`: one number for all spatial axes or one for each; `padding`: likewise, or all begins and then
+        all ends. `auto_pad` SAME_UPPER or SAME_LOWER pads to ceil(size / stride) positions, VALID not at all."""
+        return self.add(ConvOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, group=group), x, w, b, name=name)[0]
+
+    def conv_transpose(self, x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', group: int = 1, output_padding: int | tuple[int, ...] = 0, output_shape: tuple[int, ...] = (), name: str = "") -> Tensor:
+        """Transposed convolution of x [N, C, spatial] by w [C, M / group, kernel] plus bias b [M].
+
+        Output size of an axis: (size - 1) * stride + dilation * (kernel - 1) + 1 + output_padding - padding. With
+        `output_shape` (or automatic padding: size * stride) the padding follows from the output size instead."""
+        return self.add(ConvTransposeOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, group=group, output_padding=output_padding, output_shape=output_shape), x, w, b, name=name)[0]
+
+    def fused(self, *xs: Tensor | None, anchor: Any, program: PointwiseProgram, name: str = "") -> tuple[Tensor, ...]:
+        """An operator with a pointwise program on its first output; made by fusion.
+
+        Inputs: those of `anchor`, then the program's further inputs, each broadcast to the anchor's output. Input 0 of
+        the program is that output."""
+        return self.add(FusedOp(anchor=anchor, program=program), *xs, name=name)
+
     def gemm(self, a: Tensor, b: Tensor, c: Tensor | None = None, *, alpha: float = 1.0, beta: float = 1.0, trans_a: bool = False, trans_b: bool = False, name: str = "") -> Tensor:
         """alpha * a' b' + beta * c for matrices a' [M, K] and b' [K, N] (transposed where asked), c repeated to [M, N]."""
         return self.add(GemmOp(alpha=alpha, beta=beta, trans_a=trans_a, trans_b=trans_b), a, b, c, name=name)[0]
@@ -33,6 +57,10 @@ class OperatorMethods:
     def mat_mul_integer(self, a: Tensor, b: Tensor, a_zero_point: Tensor | None = None, b_zero_point: Tensor | None = None, *, name: str = "") -> Tensor:
         """The product of 8-bit integer matrices less their zero points, summed in int32; shapes as for matmul."""
         return self.add(MatMulIntegerOp(), a, b, a_zero_point, b_zero_point, name=name)[0]
+
+    def pointwise(self, *xs: Tensor | None, program: PointwiseProgram, name: str = "") -> tuple[Tensor, ...]:
+        """A pointwise program on inputs broadcast together; made by fusion from elementwise layers."""
+        return self.add(PointwiseOp(program=program), *xs, name=name)
 
     def q_linear_mat_mul(self, a: Tensor, a_scale: Tensor, a_zero_point: Tensor, b: Tensor, b_scale: Tensor, b_zero_point: Tensor, y_scale: Tensor, y_zero_point: Tensor, *, name: str = "") -> Tensor:
         """The matrix product of quantized a and b, quantized again: y = saturate(round(a b / y_scale) + y_zero_point)."""
