@@ -134,11 +134,9 @@ def sliding_attributes(node: OnnxNode, rank: int) -> dict[str, Any]:
     }
 
 
-def pad_spatial(x: Array, window: Window, fill: Any, *, more: tuple[int, ...] = ()) -> Array:
-    """x [N, C, spatial] with its spatial axes padded by `fill`, behind by `more` in addition."""
-    extra = more or (0,) * len(window.begins)
-    sides = zip(known(window.begins), known(window.ends), extra, strict=True)
-    pairs = [(begin, end + rest) for begin, end, rest in sides]
+def pad_spatial(x: Array, window: Window, fill: Any) -> Array:
+    """x [N, C, spatial] with its spatial axes padded by `fill`."""
+    pairs = zip(known(window.begins), known(window.ends), strict=True)
     return np.pad(x, [(0, 0), (0, 0), *pairs], constant_values=fill)
 
 
