@@ -114,13 +114,15 @@ class TensorSpec:
     """Data type and shape of a tensor, and its contents where they are known.
 
     `shape` holds an ``int`` or a `Dim` for each axis. `value` holds the flattened contents of a small tensor:
-    numbers of a constant, or sizes that shape arithmetic gave. `uid` tells the tensors of one network apart.
+    numbers of a constant, or sizes that shape arithmetic gave. `constant`: its data is known when building, so that a
+    tactic may pack it. `uid` tells the tensors of one network apart.
     """
 
     dtype: DataType
     shape: Shape = ()
     value: Value | None = None
     uid: int = field(default=-1, compare=False)
+    constant: bool = field(default=False, compare=False)
 
     @property
     def rank(self) -> int:

@@ -97,7 +97,7 @@ class Network(OperatorMethods):
     def constant(self, array: Any, name: str = "") -> Tensor:
         """Add a constant; small ones are visible to shape rules."""
         data = np.asarray(array)
-        spec = TensorSpec(DataType.of(data), data.shape)
+        spec = TensorSpec(DataType.of(data), data.shape, constant=True)
         if data.size <= MAX_VALUE_ELEMENTS and (spec.dtype.is_integer or spec.dtype.is_float or data.dtype == bool):
             known = data.astype(np.float64) if spec.dtype.is_float else data.astype(object)
             spec = replace(spec, value=tuple(x.item() if hasattr(x, "item") else x for x in known.reshape(-1)))

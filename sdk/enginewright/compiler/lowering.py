@@ -1,0 +1,354 @@
+"""Turns a network whose tactics are chosen into programs: steps, tensors, shared memory and its lifetimes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from enginewright.compiler.liveness import Liveness, atom_uids, network_fields
+from enginewright.compiler.sizes import SizeWriter
+from enginewright.compiler.weights import WeightPool
+from enginewright.dims import Atom, Dim, Size
+from enginewright.errors import BuildError
+from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.plan import meta
+from enginewright.plan.fields import operator_record
+from enginewright.registry.registry import Launch, Pack
+from enginewright.tensors import TensorSpec
+
+PACKED_FORMAT = 4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What runs a layer: the tactic, the exact kernel, its launch, and the kernels that pack its weights."""
+
+    tactic: str
+    kernel: str
+    launch: Launch = field(default_factory=Launch)
+    packers: Mapping[int, str] = field(default_factory=dict)
+    nanoseconds: int | None = None
+
+
+@dataclass
+class _Memory:
+    """A storage while it is laid out; `layer` numbers stand for times."""
+
+    kind: str
+    nbytes: Size
+    value: int = 0
+    first: int = 0
+    last: int = 0
+    segment: int = 0
+
+
+@dataclass
+class Programs:
+    """The programs of a plan being written, with the weights and Python operators that they share."""
+
+    choices: Mapping[Layer, Choice]
+    weights: WeightPool
+    programs: list[meta.Program | None] = field(default_factory=list)
+    operators: list[meta.OperatorRecord] = field(default_factory=list)
+
+    def add(self, network: Network, outer: _Lowering | None = None, params: dict[Atom, int] | None = None) -> int:
+        """Lower a network and its nested ones; the index of its program."""
+        index = len(self.programs)
+        self.programs.append(None)
+        self.programs[index] = _Lowering(self, network, outer, params).run()
+        return index
+
+    def operator(self, layer: Layer) -> int:
+        """The index of the record of a layer's operator, for Python steps."""
+        record = operator_record(layer.op)
+        if record not in self.operators:
+            self.operators.append(record)
+        return self.operators.index(record)
+
+
+class _Lowering:
+    """Writes one program."""
+
+    def __init__(
+        self, whole: Programs, network: Network, outer: _Lowering | None, params: dict[Atom, int] | None
+    ) -> None:
+        self.whole, self.network, self.outer = whole, network, outer
+        self.live = Liveness(network, whole.choices)
+        self.tensors: list[meta.TensorRecord] = []
+        self.memories: list[_Memory] = []
+        self.placed: dict[int, tuple[int, Size]] = {}  # uid -> storage, byte offset
+        self.ids: dict[int, int] = {}  # uid -> record that later steps read
+        self.written: dict[int, int] = {}  # uid -> record that its own step writes
+        self.packed: dict[tuple[int, Pack], int] = {}
+        self.steps: list[meta.Step] = []
+        self.segments: list[meta.Segment] = []
+        self.checks: list[meta.Check] = []
+        self.sizes = SizeWriter(self._symbols(), {}, self._atom_tensor, params)
+        self.time = 0
+        self.steps_at: list[int] = [0]  # time -> number of steps written until then
+
+    # ---- sizes ---------------------------------------------------------------------------------------------------
+
+    def _symbols(self) -> dict[str, tuple[int, int]]:
+        found: dict[str, tuple[int, int]] = {}
+        for index, tensor in enumerate(self.network.inputs):
+            for axis, size in enumerate(tensor.shape):
+                name = _symbol(size)
+                if name and not (self.outer and self.outer.knows(name)):
+                    found.setdefault(name, (index, axis))
+        return found
+
+    def knows(self, symbol: str) -> bool:
+        """Whether a named dimension is bound by this program's inputs or an outer one's."""
+        return symbol in self.sizes.symbols or bool(self.outer and self.outer.knows(symbol))
+
+    def _atom_tensor(self, atom: Atom) -> int:
+        uid = atom.args[0]
+        assert isinstance(uid, int)
+        return self.written[uid] if atom.kind == "data" else self.ids[uid]
+
+    def _enter(self, sizes: Sequence[Size]) -> None:
+        """Begin the segment in which all these sizes are known."""
+        needed = max((self.sizes.segment(size) for size in sizes), default=0)
+        while len(self.segments) < needed:
+            self.segments.append(meta.Segment(len(self.sizes.exprs), len(self.checks), len(self.steps)))
+
+    def _check(self, kind: str, a: Size, b: Size, label: str) -> None:
+        self._enter([a, b])
+        record = meta.Check(kind, self.sizes.operand(a), self.sizes.operand(b), label)
+        if record not in self.checks:
+            self.checks.append(record)
+
+    # ---- tensors -------------------------------------------------------------------------------------------------
+
+    def _record(self, name: str, spec: TensorSpec, storage: int, offset: Size = 0, format: int = 0) -> int:
+        shape = [self.sizes.operand(size) for size in spec.shape]
+        self.tensors.append(
+            meta.TensorRecord(name, int(spec.dtype), list(shape), storage, self.sizes.operand(offset), format)
+        )
+        return len(self.tensors) - 1
+
+    def _memory(self, memory: _Memory) -> int:
+        memory.segment = len(self.segments)
+        self.memories.append(memory)
+        return len(self.memories) - 1
+
+    def _read(self, tensor: Tensor) -> int:
+        """The record through which a step reads a tensor."""
+        uid = tensor.spec.uid
+        if uid not in self.ids:
+            if tensor.const is not None:
+                self.ids[uid] = self._weight(tensor, None, "")
+            elif uid in self.placed:
+                self._enter(tensor.shape)
+                storage, offset = self.placed[uid]
+                self.ids[uid] = self._record(tensor.name, tensor.spec, storage, offset)
+            else:
+                raise BuildError(f'tensor "{tensor.name}" is read before it is made', hint="Report this as a bug.")
+        return self.ids[uid]
+
+    def _weight(self, tensor: Tensor, pack: Pack | None, kernel: str) -> int:
+        assert tensor.const is not None
+        index = self.whole.weights.add(tensor.name, tensor.const, pack, kernel)
+        storage = self._memory(_Memory("weight", self.whole.weights.records[index].length, index))
+        return self._record(tensor.name, tensor.spec, storage, 0, PACKED_FORMAT if pack else 0)
+
+    def _packed(self, tensor: Tensor, pack: Pack, kernel: str) -> int:
+        key = (tensor.spec.uid, pack)
+        if key not in self.packed:
+            self.packed[key] = self._weight(tensor, pack, kernel)
+        return self.packed[key]
+
+    def _write(self, layer: Layer, launch: Launch) -> list[int]:
+        """Give the outputs of a step their memory and records."""
+        return [self._output(layer, index, tensor, launch) for index, tensor in enumerate(layer.outputs)]
+
+    def _output(self, layer: Layer, index: int, tensor: Tensor, launch: Launch) -> int:
+        spec = tensor.spec
+        bounds = tuple(_bounds(tensor))
+        data = bounds != spec.shape
+        known = tuple(size for size in bounds if size is not None)
+        grown = len(known) != spec.rank
+        nbytes = 0 if grown else TensorSpec(spec.dtype, known).nbytes
+        storage = None if data or index else self._shared(layer, launch, nbytes)
+        if storage is None:
+            storage = self._memory(_Memory("grown" if grown else "arena", nbytes, first=self.time))
+        memory = self.memories[storage]
+        memory.last = max(memory.last, self.live.last[self.live.root[spec.uid]])
+        self.placed[spec.uid] = storage, 0
+        shape = [None if size is None else self.sizes.operand(size) for size in bounds]
+        self.tensors.append(meta.TensorRecord(tensor.name, int(spec.dtype), list(shape), storage))
+        made = self.written[spec.uid] = len(self.tensors) - 1
+        if not data:
+            self.ids[spec.uid] = made
+        self.sizes.ready[spec.uid] = len(self.segments) + 1
+        return made
+
+    def _shared(self, layer: Layer, launch: Launch, nbytes: Size) -> int | None:
+        """The storage of an input that dies here and that the kernel may overwrite."""
+        for index in launch.inplace:
+            tensor = layer.inputs[index]
+            if tensor is None or tensor.spec.uid not in self.placed:
+                continue
+            storage, offset = self.placed[tensor.spec.uid]
+            memory = self.memories[storage]
+            if memory.kind == "arena" and memory.last == self.time and offset == 0 and memory.nbytes == nbytes:
+                return storage
+        return None
+
+    # ---- layers --------------------------------------------------------------------------------------------------
+
+    def run(self) -> meta.Program:
+        """The whole program."""
+        self._inputs()
+        for layer in self.live.layers:
+            self.time += 1
+            self._layer(layer)
+            self.steps_at.append(len(self.steps))
+        return self._finish()
+
+    def _inputs(self) -> None:
+        for index, tensor in enumerate(self.network.inputs):
+            storage = self._memory(_Memory("input", 0, index))
+            self.placed[tensor.spec.uid] = storage, 0
+            self.sizes.ready[tensor.spec.uid] = 0
+        for index, tensor in enumerate(self.network.inputs):
+            self.ids[tensor.spec.uid] = self._record(tensor.name, tensor.spec, self.placed[tensor.spec.uid][0])
+            for axis, size in enumerate(tensor.shape):
+                if isinstance(size, Dim) and self.sizes.symbols.get(_symbol(size)) != (index, axis) and not self.outer:
+                    self.sizes.exprs.append(("input_dim", index, axis))
+                    given = ~(len(self.sizes.exprs) - 1)
+                    label = f'input "{tensor.name}" axis {axis}'
+                    self.checks.append(meta.Check("equal", given, self.sizes.operand(size), label))
+
+    def _layer(self, layer: Layer) -> None:
+        where = f'layer "{layer.name}" ({layer.key.name})'
+        for check in layer.checks:
+            self._check(check.kind, check.a, check.b, where)
+        offset = self.live.views.get(layer)
+        if offset is not None:
+            return self._view(layer, offset)
+        choice = self.whole.choices[layer]
+        self._enter([size for tensor in layer.outputs for size in _bounds(tensor) if size is not None])
+        self._enter([*(value for value in choice.launch.params if isinstance(value, Dim)), choice.launch.workspace])
+        nested = [value for _, value in network_fields(layer.op)]
+        params: dict[Atom, int] = {}
+        programs = [self.whole.add(network, self, params) for network in nested]
+        inputs = self._step_inputs(layer, choice)
+        self._enter([Dim.from_terms({(atom,): 1}) for atom in params])
+        written = [*choice.launch.params, *(Dim.from_terms({(atom,): 1}) for atom in params)]
+        python = choice.kernel == "python"
+        operator = self.whole.operator(layer) if python else None
+        numbers = [self._param(value) for value in written]
+        self.steps.append(
+            meta.Step(
+                kernel=choice.kernel,
+                layer=layer.name,
+                inputs=inputs,
+                outputs=self._write(layer, choice.launch),
+                params=[operator, *numbers] if operator is not None else list(numbers),
+                workspace=self.sizes.operand(choice.launch.workspace),
+                programs=programs,
+                operator=operator,
+                sources=list(layer.sources),
+            )
+        )
+
+    def _param(self, value: Size | float) -> meta.Param:
+        if isinstance(value, Dim):
+            return [self.sizes.operand(value)]
+        return float(value).hex() if isinstance(value, float) else int(value)
+
+    def _step_inputs(self, layer: Layer, choice: Choice) -> list[int]:
+        order = choice.launch.inputs if choice.launch.inputs is not None else range(len(layer.inputs))
+        found = []
+        for index in order:
+            tensor = layer.inputs[index]
+            pack = choice.launch.pack.get(index)
+            if tensor is None:
+                found.append(-1)
+            elif pack is not None:
+                found.append(self._packed(tensor, pack, choice.packers[index]))
+            else:
+                found.append(self._read(tensor))
+        return found
+
+    def _view(self, layer: Layer, offset: Size) -> None:
+        source, tensor = layer.inputs[0], layer.outputs[0]
+        assert source is not None
+        self._enter([*tensor.shape, offset])
+        self._read(source)
+        storage, base = (
+            self.placed[source.spec.uid]
+            if source.spec.uid in self.placed
+            else (self.tensors[self.ids[source.spec.uid]].storage, 0)
+        )
+        self.placed[tensor.spec.uid] = storage, base + offset
+        self.ids[tensor.spec.uid] = self._record(tensor.name, tensor.spec, storage, base + offset)
+        self.sizes.ready[tensor.spec.uid] = self.sizes.ready.get(source.spec.uid, 0)
+
+    # ---- the end -------------------------------------------------------------------------------------------------
+
+    def _finish(self) -> meta.Program:
+        outputs = [self._result(index, tensor) for index, (_, tensor) in enumerate(self.network.outputs)]
+        self.segments.append(meta.Segment(len(self.sizes.exprs), len(self.checks), len(self.steps)))
+        storages = [self._storage(memory) for memory in self.memories]
+        if len(self.sizes.exprs) != self.segments[-1].exprs:
+            self.segments[-1] = meta.Segment(len(self.sizes.exprs), len(self.checks), len(self.steps))
+        return meta.Program(
+            name=self.network.name,
+            inputs=[self.ids[tensor.spec.uid] for tensor in self.network.inputs],
+            outputs=outputs,
+            n_params=len(self.sizes.params or ()),
+            exprs=self.sizes.exprs,
+            segments=self.segments,
+            checks=self.checks,
+            storages=storages,
+            tensors=self.tensors,
+            steps=self.steps,
+        )
+
+    def _result(self, index: int, tensor: Tensor) -> int:
+        """The record of an output; memory that only this output needs becomes the caller's."""
+        record = self._read(tensor)
+        memory = self.memories[self.tensors[record].storage]
+        whole = self.placed.get(tensor.spec.uid, (0, 0))[1] == 0 and memory.nbytes in (tensor.spec.nbytes, 0)
+        if memory.kind in ("arena", "grown") and (memory.kind == "grown" or whole):
+            memory.kind, memory.value = "output", index
+        return record
+
+    def _storage(self, memory: _Memory) -> meta.Storage:
+        return meta.Storage(
+            kind=memory.kind,
+            value=memory.value,
+            size=self.sizes.operand(memory.nbytes) if memory.kind in ("arena", "output") else 0,
+            first=max(self._step(memory.first), 0),
+            last=max(self._step(memory.last), 0),
+            segment=memory.segment,
+        )
+
+    def _step(self, time: int) -> int:
+        """The last step at or before a time; one past the last step for what the caller reads."""
+        return self.steps_at[time] - 1 if time < len(self.steps_at) else len(self.steps)
+
+
+def _upper(size: Size, uid: int) -> Size | None:
+    """A size of tensor `uid` with what only its kernel finds out replaced by the upper bound; None if there is none."""
+    if not isinstance(size, Dim) or uid not in atom_uids([size]):
+        return size
+    atom = size.atoms[0]
+    if len(size.atoms) != 1 or atom.kind != "data":
+        raise BuildError(f"the data-dependent size {size} is not a plain one", hint="Use Dim.data() alone as a size.")
+    return atom.sizes[0] if atom.sizes else None
+
+
+def _bounds(tensor: Tensor) -> list[Size | None]:
+    return [_upper(size, tensor.spec.uid) for size in tensor.shape]
+
+
+def _symbol(size: Size) -> str:
+    """The name of a size that is one named dimension, else an empty text."""
+    if isinstance(size, Dim) and len(size.terms) == 1 and size.terms[0][1] == 1 and len(size.terms[0][0]) == 1:
+        atom = size.terms[0][0][0]
+        return str(atom.args[0]) if atom.kind == "symbol" else ""
+    return ""

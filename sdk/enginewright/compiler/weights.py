@@ -1,0 +1,71 @@
+"""Collects the constant arrays of a plan: each once, packed as its step wants it, aligned to 64 bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from blake3 import blake3
+
+from enginewright import _native
+from enginewright.plan.meta import Weight
+from enginewright.registry.registry import Pack
+from enginewright.tensors import DataType
+
+Array = np.ndarray[Any, Any]
+ALIGN = 64
+
+
+@dataclass
+class WeightPool:
+    """The weights of a plan while it is written; equal bytes are stored once."""
+
+    records: list[Weight] = field(default_factory=list)
+    blobs: list[Array] = field(default_factory=list)
+    size: int = 0
+    _by_content: dict[bytes, int] = field(default_factory=dict)
+    _by_identity: dict[tuple[int, Pack | None], tuple[int, Array]] = field(default_factory=dict)
+
+    def add(self, name: str, array: Array, pack: Pack | None = None, kernel: str = "") -> int:
+        """The index of the weight that holds this array; `kernel` packs it first where `pack` says so."""
+        known = self._by_identity.get((id(array), pack))
+        if known is not None:
+            return known[0]
+        data = dense_bytes(array) if pack is None else self._pack(array, pack, kernel)
+        digest = blake3(data).digest() + len(data).to_bytes(8, "little")
+        index = self._by_content.get(digest)
+        if index is None:
+            index = self._by_content[digest] = self._append(name, data, pack)
+        self._by_identity[id(array), pack] = index, array
+        return index
+
+    def data(self) -> Array:
+        """All weights as they lie in the WEIGHTS section."""
+        whole = np.zeros(self.size, np.uint8)
+        for record, blob in zip(self.records, self.blobs, strict=True):
+            whole[record.offset : record.offset + record.length] = blob
+        return whole
+
+    def _append(self, name: str, data: Array, pack: Pack | None) -> int:
+        offset = -(-self.size // ALIGN) * ALIGN
+        params = [] if pack is None else [p if isinstance(p, int) else float(p).hex() for p in pack.params]
+        kernel = "" if pack is None else pack.kernel
+        self.records.append(Weight(name, offset, len(data), pack=kernel, params=list(params)))
+        self.blobs.append(data)
+        self.size = offset + len(data)
+        return len(self.records) - 1
+
+    def _pack(self, array: Array, pack: Pack, kernel: str) -> Array:
+        packed = np.zeros(pack.size, np.uint8)
+        _native.call_kernel(kernel, [array], [packed], pack.params)
+        return packed
+
+
+def dense_bytes(array: Array) -> Array:
+    """The array as the bytes that kernels read: row-major, int4 two to a byte with the first in the low half."""
+    if DataType.of(array).bits == 4:
+        codes = np.ascontiguousarray(array).view(np.uint8).reshape(-1) & 15
+        codes = np.append(codes, np.zeros(codes.size % 2, np.uint8))
+        return np.asarray(codes[0::2] | (codes[1::2] << 4), np.uint8)
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)

@@ -1,0 +1,102 @@
+"""Turns ONNX attributes into Python values, and operators that ONNX defines as functions into their bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnx.defs
+import onnx.helper
+
+from enginewright.errors import ModelInvalid
+from enginewright.onnx_io.model_file import EXPORT_AGAIN, read_tensor
+from enginewright.registry.onnx_node import NotSupported, Subgraph
+from enginewright.tensors import TensorSpec
+
+MakeSubgraph = Callable[[onnx.GraphProto], Subgraph]
+
+
+def attribute_values(
+    source: onnx.NodeProto | Iterable[onnx.AttributeProto],
+    outer: Mapping[str, Any],
+    folder: Path | None,
+    subgraph: MakeSubgraph,
+) -> dict[str, Any]:
+    """The attributes of a node by name; references to a function's attributes are looked up in `outer`."""
+    items = source.attribute if isinstance(source, onnx.NodeProto) else source
+    found: dict[str, Any] = {}
+    for item in items:
+        if item.ref_attr_name:
+            if item.ref_attr_name in outer:
+                found[item.name] = outer[item.ref_attr_name]
+        elif item.name in found:
+            raise ModelInvalid(f'attribute "{item.name}" is given twice', hint=EXPORT_AGAIN)
+        else:
+            found[item.name] = _value(item, folder, subgraph)
+    return found
+
+
+def _value(item: onnx.AttributeProto, folder: Path | None, subgraph: MakeSubgraph) -> Any:
+    kind = onnx.AttributeProto
+    readers: dict[int, Callable[[], Any]] = {
+        kind.FLOAT: lambda: float(item.f),
+        kind.INT: lambda: int(item.i),
+        kind.STRING: lambda: _text(item.s),
+        kind.TENSOR: lambda: read_tensor(item.t, folder, f'attribute "{item.name}"'),
+        kind.GRAPH: lambda: subgraph(item.g),
+        kind.FLOATS: lambda: [float(value) for value in item.floats],
+        kind.INTS: lambda: [int(value) for value in item.ints],
+        kind.STRINGS: lambda: [_text(value) for value in item.strings],
+        kind.TENSORS: lambda: [read_tensor(value, folder, f'attribute "{item.name}"') for value in item.tensors],
+    }
+    if item.type not in readers:
+        raise NotSupported(f'attribute "{item.name}" has a type that is not supported ({item.type})')
+    return readers[item.type]()
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True)
+class FunctionNode:
+    """A node of an operator without an import rule."""
+
+    proto: onnx.NodeProto
+    version: int
+    domain: str
+
+    def body(self, types: Sequence[TensorSpec | None]) -> onnx.FunctionProto:
+        """The function body that ONNX gives the operator; `NotSupported` where there is none."""
+        domain = "" if self.domain == "ai.onnx" else self.domain
+        try:
+            schema = onnx.defs.get_schema(self.proto.op_type, self.version, domain)
+        except onnx.defs.SchemaError:
+            raise NotSupported("there is no such operator in this domain and version") from None
+        if schema.has_function:
+            return _with_version(schema.function_body, domain, self.version)
+        if schema.has_context_dependent_function:
+            data = schema.get_context_dependent_function(
+                self.proto.SerializeToString(), [_type(spec).SerializeToString() for spec in types]
+            )
+            return _with_version(onnx.FunctionProto.FromString(data), domain, self.version)
+        raise NotSupported("no import rule and no function body")
+
+
+def _with_version(function: onnx.FunctionProto, domain: str, version: int) -> onnx.FunctionProto:
+    """The body with an opset import: bodies that name none use the operator's own."""
+    made = onnx.FunctionProto()
+    made.CopyFrom(function)
+    if not made.opset_import:
+        made.opset_import.append(onnx.helper.make_opsetid(domain, version))
+    return made
+
+
+def _type(spec: TensorSpec | None) -> onnx.TypeProto:
+    if spec is None:
+        return onnx.TypeProto()
+    shape = [size if isinstance(size, int) else str(size) for size in spec.shape]
+    return onnx.helper.make_tensor_type_proto(int(spec.dtype), shape)

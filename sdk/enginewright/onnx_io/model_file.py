@@ -1,0 +1,130 @@
+"""Reads an ONNX model from a path, bytes or a ModelProto, and its tensors, with external data only from its folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import google.protobuf.message
+import numpy as np
+import onnx
+import onnx.numpy_helper
+
+from enginewright.errors import ExternalDataError, ModelInvalid, ModelNotReadable
+from enginewright.tensors import MAX_RANK, DataType
+
+Array = np.ndarray[Any, Any]
+EXPORT_AGAIN = "Export the model again."
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model and the folder that its external data may come from (None: it came without one)."""
+
+    proto: onnx.ModelProto
+    folder: Path | None
+    where: str
+
+
+def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> ModelFile:
+    """Read a model; `ModelNotReadable` where there is none, `ModelInvalid` where it holds no graph."""
+    if isinstance(source, onnx.ModelProto):
+        found = ModelFile(source, None, "ModelProto")
+    elif isinstance(source, bytes | bytearray | memoryview):
+        found = ModelFile(_decode(bytes(source), "bytes"), None, "bytes")
+    else:
+        path = Path(source)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ModelNotReadable(
+                f"cannot read the model: {error.strerror or error}", hint="Check the path.", where=str(path)
+            ) from None
+        found = ModelFile(_decode(data, str(path)), path.resolve().parent, str(path))
+    if not found.proto.graph.node and not found.proto.graph.output:
+        raise ModelNotReadable(
+            "there is no graph in it: it is no ONNX model", hint="Give the path of an .onnx file.", where=found.where
+        )
+    return found
+
+
+def _decode(data: bytes, where: str) -> onnx.ModelProto:
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(data)
+    except google.protobuf.message.DecodeError:
+        known = {b"PK": "a zip archive", b"\xff\xd8": "a JPEG", b"\x89P": "a PNG", b"\x80\x04": "a pickle", b"": "empty"}
+        kind = known.get(data[:2], "truncated, damaged, or another format")
+        raise ModelNotReadable(
+            f"this is no ONNX model: it is {kind} ({len(data):,} bytes)", hint="Give an .onnx file.", where=where
+        ) from None
+    return proto
+
+
+def read_tensor(proto: onnx.TensorProto, folder: Path | None, where: str) -> Array:
+    """The array in a TensorProto, whose external data (if any) lies inside `folder`; `ModelInvalid` if it is broken."""
+    name = f'initializer "{proto.name}"' if proto.name else where
+    if proto.data_type not in set(DataType):
+        raise ModelInvalid(f"data type {proto.data_type} is not known", hint=EXPORT_AGAIN, where=name)
+    if len(proto.dims) > MAX_RANK or any(not 0 <= size < 2**31 for size in proto.dims):
+        raise ModelInvalid(f"its dims {list(proto.dims)} are out of range", hint=EXPORT_AGAIN, where=name)
+    if proto.data_location == onnx.TensorProto.EXTERNAL:
+        return _external(proto, folder, name)
+    dtype = DataType(proto.data_type)
+    expected = int(np.prod(list(proto.dims), dtype=object)) if proto.dims else 1
+    if proto.HasField("raw_data") and len(proto.raw_data) != (expected * dtype.bits + 7) // 8:
+        raise ModelInvalid(
+            f"its raw_data has {len(proto.raw_data)} bytes for {expected} elements of {dtype}",
+            hint=EXPORT_AGAIN,
+            where=name,
+        )
+    try:
+        array: Array = onnx.numpy_helper.to_array(proto)
+        return _strings(array) if dtype is DataType.STRING else array
+    except (ValueError, TypeError) as error:
+        raise ModelInvalid(f"its data does not fit its dims: {error}", hint=EXPORT_AGAIN, where=name) from None
+
+
+def _strings(array: Array) -> Array:
+    decoded = [item.decode("utf-8", "surrogateescape") if isinstance(item, bytes) else item for item in array.flat]
+    return np.array(decoded, dtype=object).reshape(array.shape)
+
+
+def _external(proto: onnx.TensorProto, folder: Path | None, where: str) -> Array:
+    entries = {entry.key: entry.value for entry in proto.external_data}
+    location, dtype = entries.get("location", ""), DataType(proto.data_type)
+    path = _inside(folder, location, where)
+    try:
+        offset, size = int(entries.get("offset", 0)), path.stat().st_size
+        count = int(np.prod(list(proto.dims), dtype=object)) if proto.dims else 1
+        length = int(entries.get("length", (count * dtype.bits + 7) // 8))
+    except ValueError:
+        raise ExternalDataError("offset or length is no number", hint=EXPORT_AGAIN, where=where) from None
+    if length != (count * dtype.bits + 7) // 8 or offset < 0 or offset + length > size:
+        raise ExternalDataError(
+            f'"{location}" has {size} bytes; {length} at {offset} were asked for {count} elements of {dtype}',
+            hint="Copy the complete data file beside the model.",
+            where=where,
+        )
+    if dtype.bits == 4:
+        raw = onnx.TensorProto(dims=proto.dims, data_type=proto.data_type)
+        raw.raw_data = np.fromfile(path, np.uint8, length, offset=offset).tobytes()
+        return np.asarray(onnx.numpy_helper.to_array(raw))
+    if not length:
+        return np.zeros(tuple(proto.dims), dtype.numpy)
+    return np.memmap(path, dtype.numpy, "r", offset, tuple(proto.dims))
+
+
+def _inside(folder: Path | None, location: str, where: str) -> Path:
+    """The data file, which must be a regular file inside the model's folder, links followed."""
+    hint = "Put the data file into the model's folder and give the model by its path."
+    if folder is None:
+        raise ExternalDataError(f'the data is in "{location}", but the model has no folder', hint=hint, where=where)
+    path = folder / location
+    if not location or Path(location).is_absolute() or not path.resolve().is_relative_to(folder):
+        raise ExternalDataError(f'the data file "{location}" is outside the model\'s folder', hint=hint, where=where)
+    if not path.is_file():
+        raise ExternalDataError(f'the data file "{location}" does not exist', hint=hint, where=where)
+    return path.resolve()

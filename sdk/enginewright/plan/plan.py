@@ -1,0 +1,60 @@
+"""The plan: a built engine as data. It can be saved, loaded in milliseconds, looked at, and run by the runtime."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from enginewright.errors import PlanInvalid
+from enginewright.plan.artifact import Kind, Passport, Section, artifact_bytes, encode_json, open_artifact, write_artifact
+from enginewright.plan.meta import SCHEMA, Meta
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A built engine: programs and tensors (`meta`), packed weights, and the passport that says what it is.
+
+    `report` tells how it was built; it is not saved.
+    """
+
+    meta: Meta
+    weights: npt.NDArray[np.uint8]
+    passport: Passport
+    report: Any = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name of the network."""
+        return self.passport.name
+
+    def save(self, path: PathLike) -> None:
+        """Write the plan to a file, at once or not at all; `PlanWriteError` leaves an existing file as it was."""
+        write_artifact(path, Kind.PLAN, self._sections(), self.passport)
+
+    def to_bytes(self) -> bytes:
+        """The plan as `save` would write it."""
+        return artifact_bytes(Kind.PLAN, self._sections(), self.passport)
+
+    def _sections(self) -> dict[Section, Any]:
+        return {Section.META: encode_json(self.meta), Section.WEIGHTS: memoryview(self.weights)}
+
+    @staticmethod
+    def load(
+        source: PathLike | bytes | bytearray | memoryview,
+        *,
+        verify: str = "full",
+        mmap: bool = True,
+        trust: str | tuple[bytes, ...] | None = None,
+    ) -> Plan:
+        """Read a plan from a file (its weights stay mapped) or from bytes; raises a `PlanError` for any other bytes."""
+        artifact = open_artifact(source, Kind.PLAN, verify=verify, mmap=mmap, trust=trust)
+        meta = artifact.decode(Section.META, Meta)
+        if meta.schema != SCHEMA:
+            raise PlanInvalid(f"META has schema {meta.schema}", hint="Build the plan again.", where=artifact.where)
+        return Plan(meta, artifact.weights, artifact.passport)
