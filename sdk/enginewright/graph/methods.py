@@ -6,23 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from enginewright.ops.conv import Conv as ConvOp
 from enginewright.ops.conv_transpose import ConvTranspose as ConvTransposeOp
-from enginewright.ops.matmul import (
-    Gemm as GemmOp,
-    MatMul as MatMulOp,
-    MatMulInteger as MatMulIntegerOp,
-    QLinearMatMul as QLinearMatMulOp,
-)
+from enginewright.ops.matmul import Gemm as GemmOp, MatMul as MatMulOp, MatMulInteger as MatMulIntegerOp, QLinearMatMul as QLinearMatMulOp
 from enginewright.ops.max_unpool import MaxUnpool as MaxUnpoolOp
-from enginewright.ops.pointwise import Fused as FusedOp, Pointwise as PointwiseOp
-from enginewright.ops.pool import (
-    AveragePool as AveragePoolOp,
-    GlobalAveragePool as GlobalAveragePoolOp,
-    GlobalLpPool as GlobalLpPoolOp,
-    GlobalMaxPool as GlobalMaxPoolOp,
-    LpPool as LpPoolOp,
-    MaxPool as MaxPoolOp,
-    MaxPoolWithIndices as MaxPoolWithIndicesOp,
-)
+from enginewright.ops.pool import AveragePool as AveragePoolOp, GlobalAveragePool as GlobalAveragePoolOp, GlobalLpPool as GlobalLpPoolOp, GlobalMaxPool as GlobalMaxPoolOp, LpPool as LpPoolOp, MaxPool as MaxPoolOp, MaxPoolWithIndices as MaxPoolWithIndicesOp
 from enginewright.ops.softmax import Softmax as SoftmaxOp
 from enginewright.tensors import DataType
 
@@ -40,115 +26,27 @@ class OperatorMethods:
         """Add a layer; `Network` does it."""
         raise NotImplementedError
 
-    def average_pool(
-        self,
-        x: Tensor,
-        *,
-        stride: int | tuple[int, ...] = 1,
-        padding: int | tuple[int, ...] = 0,
-        dilation: int | tuple[int, ...] = 1,
-        auto_pad: str = "NOTSET",
-        kernel_shape: tuple[int, ...] = (),
-        ceil_mode: bool = False,
-        count_include_pad: bool = False,
-        name: str = "",
-    ) -> Tensor:
+    def average_pool(self, x: Tensor, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', kernel_shape: tuple[int, ...] = (), ceil_mode: bool = False, count_include_pad: bool = False, name: str = "") -> Tensor:
         """The mean of each window over the spatial axes of x [N, C, spatial].
 
         Padding counts as zeros with `count_include_pad`, else not at all; what `ceil_mode` adds behind never counts."""
-        return self.add(
-            AveragePoolOp(
-                stride=stride,
-                padding=padding,
-                dilation=dilation,
-                auto_pad=auto_pad,
-                kernel_shape=kernel_shape,
-                ceil_mode=ceil_mode,
-                count_include_pad=count_include_pad,
-            ),
-            x,
-            name=name,
-        )[0]
+        return self.add(AveragePoolOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, kernel_shape=kernel_shape, ceil_mode=ceil_mode, count_include_pad=count_include_pad), x, name=name)[0]
 
-    def conv(
-        self,
-        x: Tensor,
-        w: Tensor,
-        b: Tensor | None = None,
-        *,
-        stride: int | tuple[int, ...] = 1,
-        padding: int | tuple[int, ...] = 0,
-        dilation: int | tuple[int, ...] = 1,
-        auto_pad: str = "NOTSET",
-        group: int = 1,
-        name: str = "",
-    ) -> Tensor:
+    def conv(self, x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', group: int = 1, name: str = "") -> Tensor:
         """Convolution of x [N, C, spatial] by w [M, C / group, kernel] plus bias b [M]: [N, M, positions].
 
         `stride`, `dilation`: one number for all spatial axes or one for each; `padding`: likewise, or all begins and then
         all ends. `auto_pad` SAME_UPPER or SAME_LOWER pads to ceil(size / stride) positions, VALID not at all."""
-        return self.add(
-            ConvOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, group=group),
-            x,
-            w,
-            b,
-            name=name,
-        )[0]
+        return self.add(ConvOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, group=group), x, w, b, name=name)[0]
 
-    def conv_transpose(
-        self,
-        x: Tensor,
-        w: Tensor,
-        b: Tensor | None = None,
-        *,
-        stride: int | tuple[int, ...] = 1,
-        padding: int | tuple[int, ...] = 0,
-        dilation: int | tuple[int, ...] = 1,
-        auto_pad: str = "NOTSET",
-        group: int = 1,
-        output_padding: int | tuple[int, ...] = 0,
-        output_shape: tuple[int, ...] = (),
-        name: str = "",
-    ) -> Tensor:
+    def conv_transpose(self, x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', group: int = 1, output_padding: int | tuple[int, ...] = 0, output_shape: tuple[int, ...] = (), name: str = "") -> Tensor:
         """Transposed convolution of x [N, C, spatial] by w [C, M / group, kernel] plus bias b [M].
 
         Output size of an axis: (size - 1) * stride + dilation * (kernel - 1) + 1 + output_padding - padding. With
         `output_shape` (or automatic padding: size * stride) the padding follows from the output size instead."""
-        return self.add(
-            ConvTransposeOp(
-                stride=stride,
-                padding=padding,
-                dilation=dilation,
-                auto_pad=auto_pad,
-                group=group,
-                output_padding=output_padding,
-                output_shape=output_shape,
-            ),
-            x,
-            w,
-            b,
-            name=name,
-        )[0]
+        return self.add(ConvTransposeOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, group=group, output_padding=output_padding, output_shape=output_shape), x, w, b, name=name)[0]
 
-    def fused(self, *xs: Tensor | None, anchor: Any, program: PointwiseProgram, name: str = "") -> tuple[Tensor, ...]:
-        """An operator with a pointwise program on its first output; made by fusion.
-
-        Inputs: those of `anchor`, then the program's further inputs, each broadcast to the anchor's output. Input 0 of
-        the program is that output."""
-        return self.add(FusedOp(anchor=anchor, program=program), *xs, name=name)
-
-    def gemm(
-        self,
-        a: Tensor,
-        b: Tensor,
-        c: Tensor | None = None,
-        *,
-        alpha: float = 1.0,
-        beta: float = 1.0,
-        trans_a: bool = False,
-        trans_b: bool = False,
-        name: str = "",
-    ) -> Tensor:
+    def gemm(self, a: Tensor, b: Tensor, c: Tensor | None = None, *, alpha: float = 1.0, beta: float = 1.0, trans_a: bool = False, trans_b: bool = False, name: str = "") -> Tensor:
         """alpha * a' b' + beta * c for matrices a' [M, K] and b' [K, N] (transposed where asked), c repeated to [M, N]."""
         return self.add(GemmOp(alpha=alpha, beta=beta, trans_a=trans_a, trans_b=trans_b), a, b, c, name=name)[0]
 
@@ -164,150 +62,39 @@ class OperatorMethods:
         """The largest element of each channel: x [N, C, spatial] gives [N, C, 1, ...]."""
         return self.add(GlobalMaxPoolOp(), x, name=name)[0]
 
-    def lp_pool(
-        self,
-        x: Tensor,
-        *,
-        stride: int | tuple[int, ...] = 1,
-        padding: int | tuple[int, ...] = 0,
-        dilation: int | tuple[int, ...] = 1,
-        auto_pad: str = "NOTSET",
-        kernel_shape: tuple[int, ...] = (),
-        ceil_mode: bool = False,
-        p: int = 2,
-        name: str = "",
-    ) -> Tensor:
+    def lp_pool(self, x: Tensor, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', kernel_shape: tuple[int, ...] = (), ceil_mode: bool = False, p: int = 2, name: str = "") -> Tensor:
         """The p-norm of each window over the spatial axes of x [N, C, spatial]."""
-        return self.add(
-            LpPoolOp(
-                stride=stride,
-                padding=padding,
-                dilation=dilation,
-                auto_pad=auto_pad,
-                kernel_shape=kernel_shape,
-                ceil_mode=ceil_mode,
-                p=p,
-            ),
-            x,
-            name=name,
-        )[0]
+        return self.add(LpPoolOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, kernel_shape=kernel_shape, ceil_mode=ceil_mode, p=p), x, name=name)[0]
 
     def matmul(self, a: Tensor, b: Tensor, *, name: str = "") -> Tensor:
         """The matrix product of the last two axes of a [..., M, K] and b [..., K, N], other axes broadcast: [..., M, N]."""
         return self.add(MatMulOp(), a, b, name=name)[0]
 
-    def mat_mul_integer(
-        self,
-        a: Tensor,
-        b: Tensor,
-        a_zero_point: Tensor | None = None,
-        b_zero_point: Tensor | None = None,
-        *,
-        name: str = "",
-    ) -> Tensor:
+    def mat_mul_integer(self, a: Tensor, b: Tensor, a_zero_point: Tensor | None = None, b_zero_point: Tensor | None = None, *, name: str = "") -> Tensor:
         """The product of 8-bit integer matrices less their zero points, summed in int32; shapes as for matmul."""
         return self.add(MatMulIntegerOp(), a, b, a_zero_point, b_zero_point, name=name)[0]
 
-    def max_pool(
-        self,
-        x: Tensor,
-        *,
-        stride: int | tuple[int, ...] = 1,
-        padding: int | tuple[int, ...] = 0,
-        dilation: int | tuple[int, ...] = 1,
-        auto_pad: str = "NOTSET",
-        kernel_shape: tuple[int, ...] = (),
-        ceil_mode: bool = False,
-        name: str = "",
-    ) -> Tensor:
+    def max_pool(self, x: Tensor, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', kernel_shape: tuple[int, ...] = (), ceil_mode: bool = False, name: str = "") -> Tensor:
         """The largest element in each window over the spatial axes of x [N, C, spatial]; padding never wins.
 
         `ceil_mode` keeps a last window that reaches beyond the padded data. See conv for stride, padding and dilation."""
-        return self.add(
-            MaxPoolOp(
-                stride=stride,
-                padding=padding,
-                dilation=dilation,
-                auto_pad=auto_pad,
-                kernel_shape=kernel_shape,
-                ceil_mode=ceil_mode,
-            ),
-            x,
-            name=name,
-        )[0]
+        return self.add(MaxPoolOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, kernel_shape=kernel_shape, ceil_mode=ceil_mode), x, name=name)[0]
 
-    def max_pool_with_indices(
-        self,
-        x: Tensor,
-        *,
-        stride: int | tuple[int, ...] = 1,
-        padding: int | tuple[int, ...] = 0,
-        dilation: int | tuple[int, ...] = 1,
-        auto_pad: str = "NOTSET",
-        kernel_shape: tuple[int, ...] = (),
-        ceil_mode: bool = False,
-        storage_order: int = 0,
-        name: str = "",
-    ) -> tuple[Tensor, Tensor]:
+    def max_pool_with_indices(self, x: Tensor, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', kernel_shape: tuple[int, ...] = (), ceil_mode: bool = False, storage_order: int = 0, name: str = "") -> tuple[Tensor, Tensor]:
         """As max_pool, and where each largest element stands in x seen as one list (int64).
 
         `storage_order` 1 counts the spatial axes column by column instead of row by row."""
-        return cast(
-            "tuple[Tensor, Tensor]",
-            self.add(
-                MaxPoolWithIndicesOp(
-                    stride=stride,
-                    padding=padding,
-                    dilation=dilation,
-                    auto_pad=auto_pad,
-                    kernel_shape=kernel_shape,
-                    ceil_mode=ceil_mode,
-                    storage_order=storage_order,
-                ),
-                x,
-                name=name,
-            ),
-        )
+        return cast("tuple[Tensor, Tensor]", self.add(MaxPoolWithIndicesOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, kernel_shape=kernel_shape, ceil_mode=ceil_mode, storage_order=storage_order), x, name=name))
 
-    def max_unpool(
-        self,
-        x: Tensor,
-        indices: Tensor,
-        output_shape: Tensor | None = None,
-        *,
-        kernel_shape: tuple[int, ...],
-        stride: int | tuple[int, ...] = 1,
-        padding: int | tuple[int, ...] = 0,
-        name: str = "",
-    ) -> Tensor:
+    def max_unpool(self, x: Tensor, indices: Tensor, output_shape: Tensor | None = None, *, kernel_shape: tuple[int, ...], stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, name: str = "") -> Tensor:
         """x [N, C, spatial] scattered to `indices` of a tensor of zeros, the input of the pool that is undone.
 
         Its size is (size - 1) * stride + kernel - padding on each axis, or `output_shape` (int64, all axes)."""
-        return self.add(
-            MaxUnpoolOp(kernel_shape=kernel_shape, stride=stride, padding=padding), x, indices, output_shape, name=name
-        )[0]
+        return self.add(MaxUnpoolOp(kernel_shape=kernel_shape, stride=stride, padding=padding), x, indices, output_shape, name=name)[0]
 
-    def pointwise(self, *xs: Tensor | None, program: PointwiseProgram, name: str = "") -> tuple[Tensor, ...]:
-        """A pointwise program on inputs broadcast together; made by fusion from elementwise layers."""
-        return self.add(PointwiseOp(program=program), *xs, name=name)
-
-    def q_linear_mat_mul(
-        self,
-        a: Tensor,
-        a_scale: Tensor,
-        a_zero_point: Tensor,
-        b: Tensor,
-        b_scale: Tensor,
-        b_zero_point: Tensor,
-        y_scale: Tensor,
-        y_zero_point: Tensor,
-        *,
-        name: str = "",
-    ) -> Tensor:
+    def q_linear_mat_mul(self, a: Tensor, a_scale: Tensor, a_zero_point: Tensor, b: Tensor, b_scale: Tensor, b_zero_point: Tensor, y_scale: Tensor, y_zero_point: Tensor, *, name: str = "") -> Tensor:
         """The matrix product of quantized a and b, quantized again: y = saturate(round(a b / y_scale) + y_zero_point)."""
-        return self.add(
-            QLinearMatMulOp(), a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point, name=name
-        )[0]
+        return self.add(QLinearMatMulOp(), a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point, name=name)[0]
 
     def softmax(self, x: Tensor, *, axis: int = -1, name: str = "") -> Tensor:
         """exp(x) / sum(exp(x)) along `axis`; output of the shape and type of x."""

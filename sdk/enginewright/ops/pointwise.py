@@ -242,6 +242,8 @@ def broadcast_specs(program: PointwiseProgram, specs: Sequence[TensorSpec]) -> t
 class Pointwise:
     """A pointwise program on inputs broadcast together; made by fusion from elementwise layers."""
 
+    INTERNAL = True  # made by passes, no method of Network
+
     program: PointwiseProgram
 
     def infer(self, *xs: TensorSpec) -> tuple[TensorSpec, ...]:
@@ -278,6 +280,8 @@ class Fused:
     Inputs: those of `anchor`, then the program's further inputs, each broadcast to the anchor's output. Input 0 of
     the program is that output.
     """
+
+    INTERNAL = True  # made by passes, no method of Network
 
     anchor: Any
     program: PointwiseProgram
