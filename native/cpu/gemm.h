@@ -76,11 +76,11 @@ void run_gemm(const Gemm &gemm, const Finish &finish);
 
 // How a product is cut into tasks; it depends on the sizes only, so results never depend on the threads.
 struct Split {
-    int64_t rows, panels;     // rows (a multiple of MR) and panels of a task
+    int64_t rows, panels;  // rows (a multiple of MR) and panels of a task
     int64_t by_rows, by_panels;
     int64_t tasks() const { return by_rows * by_panels; }
 };
-Split split_gemm(int64_t m, int64_t n, int64_t k);
+Split split_gemm(int64_t m, int64_t n, int64_t k, int64_t most_tasks = 32);
 
 // Memory of the calling thread that lives until its next call with the same slot; 64-byte aligned.
 enum Scratch { SCRATCH_A, SCRATCH_B, SCRATCH_C, SCRATCH_D, SCRATCH_SLOTS };

@@ -111,8 +111,8 @@ void pack_rows(const Matrix &b, int64_t k, int64_t columns, int64_t width, float
 
 // Rows of A whose distance is a multiple of 2 KiB fall into the same cache sets: such blocks are copied.
 constexpr int64_t ALIASING_FLOATS = 512;
-constexpr int64_t MAX_K = 768;      // 48 columns * 768 rows of B: 144 KiB, streamed from L2
-constexpr int64_t MAX_ROWS = 128;   // 128 rows * 768 of A: 384 KiB, kept in L2
+constexpr int64_t MAX_K = 768;     // 48 columns * 768 rows of B: 144 KiB, streamed from L2
+constexpr int64_t MAX_ROWS = 128;  // 128 rows * 768 of A: 384 KiB, kept in L2
 
 Matrix copy_block(const Matrix &a, int64_t rows, int64_t k) {
     const int64_t ld = round_up(k, VL) + VL;
@@ -141,8 +141,16 @@ void run_block(const Gemm &g, const Finish &finish, int64_t row, int64_t rows, i
         const float *b = panel(g.panels, g.k, col / NR) + k0 * row_b;
         for (int64_t r = 0; r < rows; r += MR) {
             const Part part{a.data + r * a.row, b};
-            const Tile tile{&part, 1, k, a.row, a.col, row_b, g.c + (row + r) * g.ldc + col, g.ldc,
-                            static_cast<int>(least(MR, rows - r)), width};
+            const Tile tile{&part,
+                            1,
+                            k,
+                            a.row,
+                            a.col,
+                            row_b,
+                            g.c + (row + r) * g.ldc + col,
+                            g.ldc,
+                            static_cast<int>(least(MR, rows - r)),
+                            width};
             if (last) {
                 Finish f = shifted(finish, row + r, col);
                 f.accumulate = partial.accumulate;
@@ -182,11 +190,11 @@ void run_gemm(const Gemm &g, const Finish &finish) {
     }
 }
 
-Split split_gemm(int64_t m, int64_t n, int64_t k) {
+Split split_gemm(int64_t m, int64_t n, int64_t k, int64_t most_tasks) {
     constexpr double TASK = 1.5e6;  // about 10 us of one core; a fork and join costs 2 us
-    constexpr int64_t MOST = 32;
     const double work = static_cast<double>(n) * static_cast<double>(k) * static_cast<double>(2 * m + 8);
-    const int64_t wanted = work < TASK ? 1 : work > MOST * TASK ? MOST : static_cast<int64_t>(work / TASK);
+    const double tasks = work / TASK;
+    const int64_t wanted = tasks < 1 ? 1 : tasks > double(most_tasks) ? most_tasks : static_cast<int64_t>(tasks);
     const int64_t panels = most(1, ceil_div(n, NR));
     const int64_t by_rows = most(1, least(wanted, ceil_div(m, MAX_ROWS)));
     Split s;

@@ -35,8 +35,8 @@ EW_INLINE void store(int32_t *p, vi v) { *reinterpret_cast<viu *>(p) = v; }
 #if EW_ISA_AVX512
 EW_INLINE vf splat(float x) { return (vf)_mm512_set1_ps(x); }
 EW_INLINE vi splat(int32_t x) { return (vi)_mm512_set1_epi32(x); }
-EW_INLINE vf vmin(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
-EW_INLINE vf vmax(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+EW_INLINE vf vmin(vf a, vf b) { return (vf)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b); }
+EW_INLINE vf vmax(vf a, vf b) { return (vf)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b); }
 EW_INLINE vf fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 EW_INLINE vf load_n(const float *p, int64_t n) {
     return (vf)_mm512_maskz_loadu_ps(static_cast<__mmask16>(_bzhi_u32(0xffff, static_cast<uint32_t>(n))), p);

@@ -1,0 +1,252 @@
+// Matrix products: f32 with packed or dynamic right-hand side, batched with broadcast; other types by simple loops.
+//
+// Inputs A, B and, for Gemm, C (broadcast to the output). Params: trans_a, trans_b, alpha, beta. Output: alpha A B +
+// beta C. A packed B keeps its logical shape.
+#include <vector>
+
+#include "cpu/epilogue.h"
+#include "cpu/gemm.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+constexpr int FIXED_PARAMS = 4;
+
+// Sizes and strides of one product of a batch, and the batch axes of the three tensors.
+struct Problem {
+    int64_t m, n, k;
+    int64_t batch;
+    Matrix a, b;
+    float *c;
+    int32_t rank = 0;  // batch axes
+    int64_t shape[EW_MAX_RANK], step_a[EW_MAX_RANK], step_b[EW_MAX_RANK];
+
+    int64_t offset(int64_t index, const int64_t *step) const {
+        int64_t at = 0;
+        for (int32_t i = rank - 1; i >= 0; --i) {
+            at += index % shape[i] * step[i];
+            index /= shape[i];
+        }
+        return at;
+    }
+};
+
+int64_t size_from_end(const ew_tensor &t, int32_t back) { return t.rank >= back ? t.shape[t.rank - back] : 1; }
+
+void set_batch_steps(const ew_tensor &t, int64_t matrix, int32_t rank, int64_t *step) {
+    int64_t stride = matrix;
+    for (int32_t i = rank - 1; i >= 0; --i) {
+        const int32_t axis = t.rank - 2 - (rank - i);
+        const int64_t size = axis >= 0 ? t.shape[axis] : 1;
+        step[i] = size == 1 ? 0 : stride;
+        stride *= size;
+    }
+}
+
+// Reads the sizes; a vector A is one row, a vector B one column. False: inner sizes disagree.
+bool read_problem(const ew_call *call, Problem &p) {
+    const ew_tensor &a = call->inputs[0], &b = call->inputs[1], &c = call->outputs[0];
+    const bool trans_a = call->params[0].i != 0, trans_b = call->params[1].i != 0;
+    const int64_t rows_a = a.rank > 1 ? size_from_end(a, 2) : 1, cols_a = size_from_end(a, 1);
+    const int64_t rows_b = b.rank > 1 ? size_from_end(b, 2) : size_from_end(b, 1);
+    const int64_t cols_b = b.rank > 1 ? size_from_end(b, 1) : 1;
+    p.m = trans_a ? cols_a : rows_a;
+    p.k = trans_a ? rows_a : cols_a;
+    p.n = trans_b ? rows_b : cols_b;
+    p.a = trans_a ? Matrix{f32(a), 1, cols_a} : Matrix{f32(a), cols_a, 1};
+    p.b = trans_b ? Matrix{f32(b), 1, cols_b} : Matrix{f32(b), cols_b, 1};
+    p.c = static_cast<float *>(c.data);
+    p.rank = static_cast<int32_t>(most(0, most(a.rank, b.rank) - 2));
+    set_batch_steps(a, rows_a * cols_a, p.rank, p.step_a);
+    set_batch_steps(b, rows_b * cols_b, p.rank, p.step_b);
+    p.batch = 1;
+    for (int32_t i = 0; i < p.rank; ++i) {
+        const int32_t back = p.rank - i + 2;
+        const int64_t x = size_from_end(a, back), y = size_from_end(b, back);
+        p.shape[i] = x == 1 ? y : x;
+        p.batch *= p.shape[i];
+    }
+    if (!trans_a && b.rank <= 2) {  // all rows of the batch share B: one tall product
+        p.m *= p.batch;
+        p.batch = 1;
+        p.rank = 0;
+    }
+    return p.k == (trans_b ? cols_b : rows_b) && p.m * p.n * p.batch == count(c);
+}
+
+int32_t bad_sizes(const ew_call *call) {
+    return call->host->error(call, EW_SHAPE, "matrix product: the inner sizes or the output disagree");
+}
+
+// Writes beta C, broadcast, into the output; the product is then added to it.
+void fill_with_c(const Problem &p, const ew_tensor &c, float beta) {
+    const int64_t rows = c.rank > 1 ? c.shape[c.rank - 2] : 1, cols = c.rank > 0 ? c.shape[c.rank - 1] : 1;
+    for (int64_t i = 0; i < p.m; ++i)
+        for (int64_t j = 0; j < p.n; ++j)
+            p.c[i * p.n + j] = beta * f32(c)[(rows == 1 ? 0 : i * cols) + (cols == 1 ? 0 : j)];
+}
+
+// Finds the cheapest way to add beta C: as bias of columns, as residual, or by filling the output first.
+Finish read_finish(const ew_call *call, const Problem &p) {
+    Finish f;
+    f.alpha = static_cast<float>(call->params[2].f);
+    const float beta = static_cast<float>(call->params[3].f);
+    if (!present(call, 2) || beta == 0) return f;
+    const ew_tensor &c = call->inputs[2];
+    const int64_t rows = c.rank > 1 ? c.shape[c.rank - 2] : 1, cols = c.rank > 0 ? c.shape[c.rank - 1] : 1;
+    if (beta == 1 && rows == 1 && cols == p.n) {
+        f.bias_col = f32(c);
+    } else if (beta == 1 && rows == p.m && cols == p.n) {
+        f.residual = f32(c);
+        f.ld_residual = p.n;
+    } else {
+        fill_with_c(p, c, beta);
+        f.accumulate = true;
+    }
+    return f;
+}
+
+Finish moved(const Finish &f, int64_t row, int64_t col) {
+    Finish out = f;
+    if (f.bias_col) out.bias_col += col;
+    if (f.bias_row) out.bias_row += row;
+    if (f.residual) out.residual += row * f.ld_residual + col;
+    return out;
+}
+
+struct After {
+    const Epilogue *epilogue;
+    float *c;
+    int64_t ld, row, col;
+    static void run(void *arg, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+        const After *self = static_cast<const After *>(arg);
+        self->epilogue->run(self->c + row * self->ld + col, self->ld, self->row + row, rows, self->col + col, cols);
+    }
+};
+
+// One task of one product: packs its panels of B if they are not packed yet.
+void run_part(const Problem &p, int64_t index, const float *packed, const Finish &finish, const Epilogue &epilogue,
+              const Split &s, int64_t task) {
+    const int64_t row = task % s.by_rows * s.rows, first = task / s.by_rows * s.panels, col = first * NR;
+    const int64_t rows = least(s.rows, p.m - row), cols = least(s.panels * NR, p.n - col);
+    const Matrix a{p.a.data + p.offset(index, p.step_a) + row * p.a.row, p.a.row, p.a.col};
+    const float *panels = packed ? panel(packed, p.k, first) : nullptr;
+    if (!packed) {
+        float *own = scratch(SCRATCH_B, packed_floats(p.k, cols));
+        pack_panels({p.b.data + p.offset(index, p.step_b) + col * p.b.col, p.b.row, p.b.col}, p.k, cols, own);
+        panels = own;
+    }
+    float *c = p.c + index * p.m * p.n + row * p.n + col;
+    After after{&epilogue, c, p.n, index * p.m + row, col};
+    Gemm g{rows, cols, p.k, a, panels, c, p.n};
+    if (epilogue.active()) {
+        g.after = After::run;
+        g.arg = &after;
+    }
+    run_gemm(g, moved(finish, row, col));
+}
+
+int32_t run_product(const ew_call *call, const float *packed) {
+    Problem p;
+    if (!read_problem(call, p)) return bad_sizes(call);
+    Finish finish = read_finish(call, p);
+    Epilogue epilogue;
+    if (int32_t status = epilogue.parse(call, FIXED_PARAMS, present(call, 2) ? 3 : 2, p.n, finish)) return status;
+    if (p.m * p.n * p.batch == 0) return EW_OK;
+    const Split s = split_gemm(p.m, p.n, p.k, p.batch >= 32 ? 1 : 32);
+    const double work = 2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k + 8);
+    const int64_t group = work > 3e5 ? 1 : least(p.batch, 1 + static_cast<int64_t>(1e6 / (work + 1)));
+    const int64_t units = p.batch * s.tasks();
+    parallel(call, ceil_div(units, group), [&](int64_t task) {
+        for (int64_t u = task * group; u < least(units, (task + 1) * group); ++u)
+            run_part(p, u / s.tasks(), packed, finish, epilogue, s, u % s.tasks());
+    });
+    return EW_OK;
+}
+
+int32_t matmul_packed(const ew_call *call) { return run_product(call, f32(call->inputs[1])); }
+
+// Output: the panels. Params: transposed.
+int32_t pack_b(const ew_call *call) {
+    const ew_tensor &b = call->inputs[0];
+    const bool trans = call->params[0].i != 0;
+    const int64_t rows = b.rank > 1 ? b.shape[b.rank - 2] : count(b), cols = b.rank > 1 ? b.shape[b.rank - 1] : 1;
+    const Matrix matrix = trans ? Matrix{f32(b), 1, cols} : Matrix{f32(b), cols, 1};
+    pack_panels(matrix, trans ? cols : rows, trans ? rows : cols, static_cast<float *>(call->outputs[0].data));
+    return EW_OK;
+}
+
+// ---- few rows and a dynamic B: packing would cost more than the product ----
+
+// c[r, j] = sum over k of a[r, k] b[j, k], for COLS columns at a time so that their loads overlap.
+template <int COLS>
+void dot_columns(const Matrix &a, int64_t rows, const float *b, int64_t ld, int64_t k, float *c, int64_t ldc) {
+    for (int64_t r = 0; r < rows; ++r) {
+        vf sum[COLS] = {};
+        const float *x = a.data + r * a.row;
+        int64_t i = 0;
+        for (; i + VL <= k; i += VL)
+            for (int j = 0; j < COLS; ++j) sum[j] += load(x + i) * load(b + j * ld + i);
+        if (i < k)
+            for (int j = 0; j < COLS; ++j) sum[j] += load_n(x + i, k - i) * load_n(b + j * ld + i, k - i);
+        for (int j = 0; j < COLS; ++j) c[r * ldc + j] = reduce_add(sum[j]);
+    }
+}
+
+// A few rows times B [k, n] in place: whole vectors of B are read, its last columns through partial loads.
+void row_columns(const Matrix &a, int64_t rows, const Matrix &b, int64_t k, int64_t n, float *c, int64_t ldc) {
+    for (int64_t j = 0; j < n; j += VL) {
+        const int64_t width = least(VL, n - j);
+        for (int64_t r = 0; r < rows; ++r) {
+            vf sum{};
+            for (int64_t i = 0; i < k; ++i)
+                sum += splat(a.data[r * a.row + i * a.col]) * load_n(b.data + i * b.row + j, width);
+            store_n(c + r * ldc + j, sum, width);
+        }
+    }
+}
+
+void run_skinny(const Problem &p, int64_t index, int64_t col, int64_t cols) {
+    const Matrix a{p.a.data + p.offset(index, p.step_a), p.a.row, p.a.col};
+    const float *b = p.b.data + p.offset(index, p.step_b) + col * p.b.col;
+    float *c = p.c + index * p.m * p.n + col;
+    if (p.b.col != 1 || p.b.row == 1) {
+        int64_t j = 0;
+        for (; j + 4 <= cols; j += 4) dot_columns<4>(a, p.m, b + j * p.b.col, p.b.col, p.k, c + j, p.n);
+        for (; j < cols; ++j) dot_columns<1>(a, p.m, b + j * p.b.col, p.b.col, p.k, c + j, p.n);
+        return;
+    }
+    const int64_t whole = cols / NR * NR;
+    for (int64_t j = 0; j < whole; j += NR) {
+        const Part part{a.data, b + j};
+        run_tile({&part, 1, p.k, a.row, a.col, p.b.row, c + j, p.n, static_cast<int>(p.m), NR}, Finish{});
+    }
+    row_columns(a, p.m, {b + whole, p.b.row, 1}, p.k, cols - whole, c + whole, p.n);
+}
+
+constexpr int64_t SKINNY = 4;  // rows up to which B is used in place
+
+int32_t matmul(const ew_call *call) {
+    Problem p;
+    if (!read_problem(call, p)) return bad_sizes(call);
+    const bool plain = call->n_params == FIXED_PARAMS && call->params[2].f == 1 && !present(call, 2);
+    if (!plain || p.m > SKINNY || p.m > MR || (p.a.col != 1 && p.m > 1)) return run_product(call, nullptr);
+    const Split s = split_gemm(p.m, p.n, p.k, p.batch >= 32 ? 1 : 32);
+    const int64_t cols = s.panels * NR, parts = ceil_div(p.n, cols);
+    const double work = static_cast<double>(p.n) * static_cast<double>(p.k + 8) * 10;
+    const int64_t group = 1 + static_cast<int64_t>(1e6 / (work + 1)), units = p.batch * parts;
+    parallel(call, ceil_div(units, group), [&](int64_t task) {
+        for (int64_t u = task * group; u < least(units, (task + 1) * group); ++u)
+            run_skinny(p, u / parts, u % parts * cols, least(cols, p.n - u % parts * cols));
+    });
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(pack_gemm_b_f32, pack_b)
+EW_KERNEL(matmul_packed_f32, matmul_packed)
+EW_KERNEL(matmul_f32, matmul)
+
+}  // namespace ew::EW_ISA
