@@ -227,7 +227,8 @@ class _Lowering:
             self._check(check.kind, check.a, check.b, where)
         offset = self.live.views.get(layer)
         if offset is not None:
-            return self._view(layer, offset)
+            self._view(layer, offset)
+            return
         choice = self.whole.choices[layer]
         self._enter([size for tensor in layer.outputs for size in _bounds(tensor) if size is not None])
         self._enter([*(value for value in choice.launch.params if isinstance(value, Dim)), choice.launch.workspace])

@@ -120,6 +120,5 @@ def _uid(atom: Atom) -> int:
 
 
 def _double_bits(value: float) -> int:
-    import struct
 
     return int(struct.unpack("<q", struct.pack("<d", value))[0])

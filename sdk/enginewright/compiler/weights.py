@@ -33,7 +33,7 @@ class WeightPool:
         if known is not None:
             return known[0]
         data = dense_bytes(array) if pack is None else self._pack(array, pack, kernel)
-        digest = blake3(data).digest() + len(data).to_bytes(8, "little")
+        digest = blake3(data.data).digest() + len(data).to_bytes(8, "little")
         index = self._by_content.get(digest)
         if index is None:
             index = self._by_content[digest] = self._append(name, data, pack)

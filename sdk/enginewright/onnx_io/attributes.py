@@ -73,7 +73,7 @@ class FunctionNode:
         """The function body that ONNX gives the operator; `NotSupported` where there is none."""
         domain = "" if self.domain == "ai.onnx" else self.domain
         try:
-            schema = onnx.defs.get_schema(self.proto.op_type, self.version, domain)
+            schema: Any = onnx.defs.get_schema(self.proto.op_type, self.version, domain)
         except onnx.defs.SchemaError:
             raise NotSupported("there is no such operator in this domain and version") from None
         if schema.has_function:

@@ -55,7 +55,13 @@ def _decode(data: bytes, where: str) -> onnx.ModelProto:
     try:
         proto.ParseFromString(data)
     except google.protobuf.message.DecodeError:
-        known = {b"PK": "a zip archive", b"\xff\xd8": "a JPEG", b"\x89P": "a PNG", b"\x80\x04": "a pickle", b"": "empty"}
+        known = {
+            b"PK": "a zip archive",
+            b"\xff\xd8": "a JPEG",
+            b"\x89P": "a PNG",
+            b"\x80\x04": "a pickle",
+            b"": "empty",
+        }
         kind = known.get(data[:2], "truncated, damaged, or another format")
         raise ModelNotReadable(
             f"this is no ONNX model: it is {kind} ({len(data):,} bytes)", hint="Give an .onnx file.", where=where

@@ -199,7 +199,9 @@ class _Graph:
             with self.network.at(sources=(name,), label=name):
                 made = rule(self.network, node)
         except EnginewrightError as error:
-            error.where = where if not error.where else f"{where}; {error.where}" if name not in error.where else error.where
+            error.where = (
+                where if not error.where else f"{where}; {error.where}" if name not in error.where else error.where
+            )
             raise
         return self._made(made, proto, where)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def _write(value: Any, op: Any) -> tuple[str, str]:
 
 
 def _read(kind: str, text: str) -> Any:
-    readers = {
+    readers: dict[str, Callable[[str], Any]] = {
         "none": lambda t: None,
         "dtype": lambda t: DataType[t],
         "bool": lambda t: bool(int(t)),

@@ -15,9 +15,27 @@ Operand: TypeAlias = int | None
 Param: TypeAlias = int | str | list[Operand]
 """An integer, a real number as `float.hex` text, or a one-element list with an operand."""
 
-EXPR_OPS = (
-    "const input_dim param value data add sub mul floordiv mod ceildiv min max broadcast scale equal less select pair"
-).split()
+EXPR_OPS = [
+    "const",
+    "input_dim",
+    "param",
+    "value",
+    "data",
+    "add",
+    "sub",
+    "mul",
+    "floordiv",
+    "mod",
+    "ceildiv",
+    "min",
+    "max",
+    "broadcast",
+    "scale",
+    "equal",
+    "less",
+    "select",
+    "pair",
+]
 CHECK_KINDS = ("equal", "broadcast", "at_least", "at_most")
 STORAGE_KINDS = ("input", "output", "weight", "arena", "grown", "slot")
 

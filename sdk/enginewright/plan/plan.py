@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from enginewright.errors import PlanInvalid
-from enginewright.plan.artifact import Kind, Passport, Section, artifact_bytes, encode_json, open_artifact, write_artifact
+from enginewright.plan.artifact import (
+    Kind,
+    Passport,
+    Section,
+    artifact_bytes,
+    encode_json,
+    open_artifact,
+    write_artifact,
+)
 from enginewright.plan.meta import SCHEMA, Meta
 
 PathLike = str | os.PathLike[str]
@@ -42,7 +50,7 @@ class Plan:
         return artifact_bytes(Kind.PLAN, self._sections(), self.passport)
 
     def _sections(self) -> dict[Section, Any]:
-        return {Section.META: encode_json(self.meta), Section.WEIGHTS: memoryview(self.weights)}
+        return {Section.META: encode_json(self.meta), Section.WEIGHTS: self.weights.data}
 
     @staticmethod
     def load(
