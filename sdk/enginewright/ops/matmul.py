@@ -10,6 +10,7 @@ import numpy as np
 from enginewright.dims import Size, same
 from enginewright.errors import ShapeError
 from enginewright.ops.element_types import BYTES, FLOATS, WIDE_INTEGERS, check_same_type, check_type, widen
+from enginewright.ops.quantize import centered, check_zero_point, saturate
 from enginewright.registry.onnx_node import OnnxNode
 from enginewright.registry.registry import onnx_rule, operator
 from enginewright.tensors import Shape, TensorSpec, broadcast_shapes, float16, float32, int8, int32, uint8
@@ -131,26 +132,6 @@ def _scaled(array: Array, factor: float) -> Array:
     return array if factor == 1 else array * array.dtype.type(factor)
 
 
-def check_zero_point(zero: TensorSpec | None, x: TensorSpec, size: Size) -> None:
-    """Check a zero point of x: of its type, a single number, or as a vector one for each of `size` rows or columns."""
-    if zero is None:
-        return
-    check_same_type(x, zero)
-    if zero.rank == 1 and zero.shape[0] != 1:
-        same(zero.shape[0], size)
-
-
-def centered(array: Array, zero: Array | None, *, column: bool = False) -> Array:
-    """An integer array minus its zero point in int32; a 1-D zero point is one number a row if `column`."""
-    wide = array.astype(np.int32)
-    if zero is None:
-        return wide
-    shift = zero.astype(np.int32)
-    if shift.size == 1:
-        return wide - shift.reshape(())
-    return wide - (shift[:, None] if column and shift.ndim == 1 else shift)
-
-
 @operator("ew::MatMulInteger")
 class MatMulInteger:
     """The product of 8-bit integer matrices less their zero points, summed in int32; shapes as for matmul."""
@@ -174,7 +155,7 @@ class MatMulInteger:
         self, a: Array, b: Array, a_zero_point: Array | None = None, b_zero_point: Array | None = None
     ) -> Array:
         """Exact, modulo 2**32; the products are formed in float64, which is exact up to 2**53."""
-        left = centered(a, a_zero_point, column=True).astype(np.float64)
+        left = centered(a, a_zero_point, rows=True).astype(np.float64)
         right = centered(b, b_zero_point).astype(np.float64)
         return np.asarray(np.matmul(left, right)).astype(np.int64).astype(np.int32)
 
@@ -227,11 +208,11 @@ class QLinearMatMul:
         y_zero_point: Array,
     ) -> Array:
         """The sum exactly, then one multiplication by a_scale * b_scale / y_scale in float32, rounded to even."""
-        left = centered(a, a_zero_point, column=True).astype(np.float64)
+        left = centered(a, a_zero_point, rows=True).astype(np.float64)
         right = centered(b, b_zero_point).astype(np.float64)
         factor = _row_scale(a_scale) * _scalar_or_row(b_scale) / _row_scale(y_scale)
         zero = _row_scale(y_zero_point)
-        return requantize(np.matmul(left, right) * factor, zero, y_zero_point.dtype)
+        return saturate(np.rint(np.matmul(left, right) * factor) + zero, y_zero_point.dtype)
 
     @staticmethod
     def examples() -> Iterator[tuple[QLinearMatMul, list[TensorSpec | Array]]]:
@@ -245,12 +226,6 @@ class QLinearMatMul:
                 y = np.array(0.5, np.float32)
                 yield QLinearMatMul(), [TensorSpec(spec, a), one, zero, TensorSpec(spec, b), one, zero, y, zero]
                 yield QLinearMatMul(), [TensorSpec(spec, a), one, zero, TensorSpec(spec, b), scales, zeros, y, zero]
-
-
-def requantize(real: Array, zero: Array, dtype: np.dtype[Any]) -> Array:
-    """Round half to even, add the zero point, saturate to an integer type."""
-    limits = np.iinfo(dtype)
-    return np.clip(np.rint(real) + zero.astype(np.float64), limits.min, limits.max).astype(dtype)
 
 
 def _row_scale(scale: Array) -> Array:
