@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from enginewright.ops.conv import Conv as ConvOp
+from enginewright.ops.conv_integer import ConvInteger as ConvIntegerOp, QLinearConv as QLinearConvOp
 from enginewright.ops.conv_transpose import ConvTranspose as ConvTransposeOp
 from enginewright.ops.matmul import Gemm as GemmOp, MatMul as MatMulOp, MatMulInteger as MatMulIntegerOp, QLinearMatMul as QLinearMatMulOp
 from enginewright.ops.max_unpool import MaxUnpool as MaxUnpoolOp
 from enginewright.ops.pool import AveragePool as AveragePoolOp, GlobalAveragePool as GlobalAveragePoolOp, GlobalLpPool as GlobalLpPoolOp, GlobalMaxPool as GlobalMaxPoolOp, LpPool as LpPoolOp, MaxPool as MaxPoolOp, MaxPoolWithIndices as MaxPoolWithIndicesOp
+from enginewright.ops.quantize import DequantizeLinear as DequantizeLinearOp, DynamicQuantizeLinear as DynamicQuantizeLinearOp, QuantizeLinear as QuantizeLinearOp
 from enginewright.ops.softmax import Softmax as SoftmaxOp
 from enginewright.tensors import DataType
 
@@ -39,12 +41,26 @@ class OperatorMethods:
         all ends. `auto_pad` SAME_UPPER or SAME_LOWER pads to ceil(size / stride) positions, VALID not at all."""
         return self.add(ConvOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, group=group), x, w, b, name=name)[0]
 
+    def conv_integer(self, x: Tensor, w: Tensor, x_zero_point: Tensor | None = None, w_zero_point: Tensor | None = None, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', group: int = 1, name: str = "") -> Tensor:
+        """Convolution of 8-bit x and w less their zero points, summed in int32; padding stands for zero. See conv."""
+        return self.add(ConvIntegerOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, group=group), x, w, x_zero_point, w_zero_point, name=name)[0]
+
     def conv_transpose(self, x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', group: int = 1, output_padding: int | tuple[int, ...] = 0, output_shape: tuple[int, ...] = (), name: str = "") -> Tensor:
         """Transposed convolution of x [N, C, spatial] by w [C, M / group, kernel] plus bias b [M].
 
         Output size of an axis: (size - 1) * stride + dilation * (kernel - 1) + 1 + output_padding - padding. With
         `output_shape` (or automatic padding: size * stride) the padding follows from the output size instead."""
         return self.add(ConvTransposeOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, group=group, output_padding=output_padding, output_shape=output_shape), x, w, b, name=name)[0]
+
+    def dequantize_linear(self, x: Tensor, x_scale: Tensor, x_zero_point: Tensor | None = None, *, axis: int = 1, block_size: int = 0, output_dtype: DataType | None = None, name: str = "") -> Tensor:
+        """(x - x_zero_point) * x_scale, in the type of x_scale unless `output_dtype` says another.
+
+        The scale is one number, one for each index of `axis`, or one for each block of `block_size` along it."""
+        return self.add(DequantizeLinearOp(axis=axis, block_size=block_size, output_dtype=output_dtype), x, x_scale, x_zero_point, name=name)[0]
+
+    def dynamic_quantize_linear(self, x: Tensor, *, name: str = "") -> tuple[Tensor, Tensor, Tensor]:
+        """x as uint8 with the scale and zero point that fit its range (widened to hold 0): y, y_scale, y_zero_point."""
+        return cast("tuple[Tensor, Tensor, Tensor]", self.add(DynamicQuantizeLinearOp(), x, name=name))
 
     def gemm(self, a: Tensor, b: Tensor, c: Tensor | None = None, *, alpha: float = 1.0, beta: float = 1.0, trans_a: bool = False, trans_b: bool = False, name: str = "") -> Tensor:
         """alpha * a' b' + beta * c for matrices a' [M, K] and b' [K, N] (transposed where asked), c repeated to [M, N]."""
@@ -92,9 +108,20 @@ class OperatorMethods:
         Its size is (size - 1) * stride + kernel - padding on each axis, or `output_shape` (int64, all axes)."""
         return self.add(MaxUnpoolOp(kernel_shape=kernel_shape, stride=stride, padding=padding), x, indices, output_shape, name=name)[0]
 
+    def q_linear_conv(self, x: Tensor, x_scale: Tensor, x_zero_point: Tensor, w: Tensor, w_scale: Tensor, w_zero_point: Tensor, y_scale: Tensor, y_zero_point: Tensor, b: Tensor | None = None, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', group: int = 1, name: str = "") -> Tensor:
+        """Convolution of quantized x and w plus bias b (int32, in steps of x_scale * w_scale), quantized again; see conv."""
+        return self.add(QLinearConvOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, group=group), x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, b, name=name)[0]
+
     def q_linear_mat_mul(self, a: Tensor, a_scale: Tensor, a_zero_point: Tensor, b: Tensor, b_scale: Tensor, b_zero_point: Tensor, y_scale: Tensor, y_zero_point: Tensor, *, name: str = "") -> Tensor:
         """The matrix product of quantized a and b, quantized again: y = saturate(round(a b / y_scale) + y_zero_point)."""
         return self.add(QLinearMatMulOp(), a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point, name=name)[0]
+
+    def quantize_linear(self, x: Tensor, y_scale: Tensor, y_zero_point: Tensor | None = None, *, axis: int = 1, block_size: int = 0, output_dtype: DataType = DataType.UINT8, saturate: bool = True, name: str = "") -> Tensor:
+        """saturate(round(x / y_scale) + y_zero_point), ties to even.
+
+        The scale is one number, one for each index of `axis`, or one for each block of `block_size` along it. The type is
+        that of y_zero_point, else `output_dtype`. `saturate` False lets float8 overflow to infinity or NaN."""
+        return self.add(QuantizeLinearOp(axis=axis, block_size=block_size, output_dtype=output_dtype, saturate=saturate), x, y_scale, y_zero_point, name=name)[0]
 
     def softmax(self, x: Tensor, *, axis: int = -1, name: str = "") -> Tensor:
         """exp(x) / sum(exp(x)) along `axis`; output of the shape and type of x."""
