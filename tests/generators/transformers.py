@@ -18,8 +18,10 @@ class OneOutput(nn.Module):
         self.inputs = inputs
         self.output = output
 
-    def forward(self, *tensors: Tensor) -> Tensor:
-        """Call the model with `tensors` by name."""
+    def forward(self, first: Tensor, second: Tensor | None = None) -> Tensor:
+        """Call the model with one tensor or two, by name."""
+        # No *args here: torch.export matches dynamic axes with parameters one to one.
+        tensors = (first,) if second is None else (first, second)
         result = self.model(**dict(zip(self.inputs, tensors, strict=True)))
         return cast(Tensor, getattr(result, self.output))
 
