@@ -25,6 +25,7 @@ extern "C" {
 
 /* cffi:begin */
 
+/* clang-format off */
 /* Element types: the numbers of ONNX's TensorProto.DataType. */
 enum {
     EW_FLOAT32 = 1, EW_UINT8 = 2, EW_INT8 = 3, EW_UINT16 = 4, EW_INT16 = 5, EW_INT32 = 6, EW_INT64 = 7,
@@ -49,6 +50,7 @@ enum {
     EW_UNKNOWN_KERNEL = 8,
     EW_USAGE = 9          /* context busy, or an input is not bound */
 };
+/* clang-format on */
 
 typedef struct ew_call ew_call;
 typedef struct ew_host ew_host;
@@ -82,7 +84,7 @@ struct ew_call {
     const ew_tensor *inputs;
     const ew_tensor *outputs;
     const ew_param *params;
-    void *workspace;          /* 64-byte aligned, content undefined */
+    void *workspace; /* 64-byte aligned, content undefined */
     uint64_t workspace_size;
     void *stream;
     const ew_host *host;
@@ -125,12 +127,12 @@ typedef struct ew_plugin {
 typedef struct ew_model ew_model;
 typedef struct ew_context ew_context;
 
-uint32_t ew_abi(void);                              /* EW_ABI_MAJOR << 16 | EW_ABI_MINOR */
+uint32_t ew_abi(void); /* EW_ABI_MAJOR << 16 | EW_ABI_MINOR */
 /* Instruction sets of this machine that this library was built for: "avx512 avx2 portable", best first. */
 const char *ew_isas(void);
 int64_t ew_kernel_count(void);
 const ew_kernel *ew_kernel_at(int64_t index);
-const ew_kernel *ew_kernel_find(const char *name);  /* exact name, NULL if unknown */
+const ew_kernel *ew_kernel_find(const char *name); /* exact name, NULL if unknown */
 /* Adds kernels of a plugin library, or a C function made elsewhere; later look-ups find it. 0, or EW_FAILED
  * where the name is taken by another function. */
 int32_t ew_kernel_add(const char *name, int32_t (*run)(const ew_call *));
@@ -140,16 +142,14 @@ void ew_set_python_step(int32_t (*run)(const ew_call *));
 /* A model: the programs of a plan (see native/src/program.h for the words), names, and its weights, which must
  * stay mapped until ew_model_destroy. NULL on failure, with a message in error[0..error_size). */
 ew_model *ew_model_create(const int64_t *words, int64_t n_words, const char *strings, int64_t n_strings,
-                          const void *weights, int64_t n_weights, int32_t *status, char *error,
-                          int64_t error_size);
+                          const void *weights, int64_t n_weights, int32_t *status, char *error, int64_t error_size);
 void ew_model_destroy(ew_model *model);
 
 /* A context runs the programs of one model, one call at a time. threads <= 0: the CPUs of the affinity mask. */
 ew_context *ew_context_create(ew_model *model, int32_t program, int32_t threads);
 void ew_context_destroy(ew_context *context);
 /* Binds memory: the shape is copied, the data is read (or written) at each run. */
-int32_t ew_context_bind_input(ew_context *context, int32_t index, void *data, const int64_t *shape,
-                              int32_t rank);
+int32_t ew_context_bind_input(ew_context *context, int32_t index, void *data, const int64_t *shape, int32_t rank);
 /* data NULL: the context provides the memory. Otherwise run fails if the output needs more than capacity bytes. */
 int32_t ew_context_bind_output(ew_context *context, int32_t index, void *data, int64_t capacity);
 /* Evaluates sizes for the bound input shapes without running; ew_context_output then tells output shapes. */
@@ -162,8 +162,8 @@ int32_t ew_context_output(ew_context *context, int32_t index, ew_tensor *tensor)
 const char *ew_context_error(ew_context *context, int32_t *program, int32_t *step);
 /* Time per step: after enable, each run adds nanoseconds to totals[step] of the main program. */
 int32_t ew_context_profile(ew_context *context, int32_t enable, int64_t *totals, int64_t n_totals);
-int64_t ew_context_memory(ew_context *context);      /* bytes of arenas and owned outputs */
-int32_t ew_context_cancel(ew_context *context);      /* from any thread: the running call ends with EW_CANCELLED */
+int64_t ew_context_memory(ew_context *context); /* bytes of arenas and owned outputs */
+int32_t ew_context_cancel(ew_context *context); /* from any thread: the running call ends with EW_CANCELLED */
 
 /* Runs one kernel once, outside any plan: packing weights at build, constant folding, tests. */
 int32_t ew_kernel_call(const char *name, ew_call *call, int32_t threads, char *error, int64_t error_size);
@@ -176,10 +176,14 @@ int32_t ew_kernel_call(const char *name, ew_call *call, int32_t threads, char *e
 
 /* Signs in a plugin's kernels:  EW_PLUGIN("acme", "build-1", EW_ENTRY(acme_swish_f32), EW_ENTRY(...)) */
 #define EW_ENTRY(fn) {#fn, fn}
-#define EW_PLUGIN(ns_, build_id_, ...)                                                               \
-    static const ew_kernel ew_plugin_kernels_[] = {__VA_ARGS__};                                      \
-    EW_EXPORT const ew_plugin ew_plugin_v1 = {                                                        \
-        sizeof(ew_plugin), EW_ABI_MAJOR, EW_ABI_MINOR,                                                \
-        sizeof(ew_plugin_kernels_) / sizeof(ew_plugin_kernels_[0]), ns_, build_id_, ew_plugin_kernels_};
+#define EW_PLUGIN(ns_, build_id_, ...)                                                                    \
+    static const ew_kernel ew_plugin_kernels_[] = {__VA_ARGS__};                                          \
+    EW_EXPORT const ew_plugin ew_plugin_v1 = {sizeof(ew_plugin),                                          \
+                                              EW_ABI_MAJOR,                                               \
+                                              EW_ABI_MINOR,                                               \
+                                              sizeof(ew_plugin_kernels_) / sizeof(ew_plugin_kernels_[0]), \
+                                              ns_,                                                        \
+                                              build_id_,                                                  \
+                                              ew_plugin_kernels_};
 
 #endif

@@ -34,6 +34,7 @@ namespace ew {
 constexpr int64_t WORDS_VERSION = 1;
 constexpr int64_t UNKNOWN = std::numeric_limits<int64_t>::min();
 
+// clang-format off
 enum class ExprOp : int64_t {
     Const = 0,      // a (raw)
     InputDim = 1,   // size of axis b of program input a (raw, raw)
@@ -50,21 +51,22 @@ enum class ExprOp : int64_t {
     Pair = 18,       // operands a, b: only for Select
     InputDimAt = 19  // reserved
 };
+// clang-format on
 
 enum class CheckKind : int64_t {
-    Equal = 0,       // a == b, else EW_SHAPE "<label>: A and B must be equal"
-    Broadcast = 1,   // a == b or one of them is 1
-    AtLeast = 2,     // a >= b
-    AtMost = 3       // a <= b
+    Equal = 0,      // a == b, else EW_SHAPE "<label>: A and B must be equal"
+    Broadcast = 1,  // a == b or one of them is 1
+    AtLeast = 2,    // a >= b
+    AtMost = 3      // a <= b
 };
 
 enum class StorageKind : int64_t {
-    Input = 0,    // value: input index
-    Output = 1,   // value: output index
-    Weight = 2,   // value: offset in the weights
+    Input = 0,   // value: input index
+    Output = 1,  // value: output index
+    Weight = 2,  // value: offset in the weights
     Arena = 3,
-    Grown = 4,    // memory of the context; the kernel gives it a size through host->resize
-    Slot = 5      // a Python object; data is (void *)(value + 1)
+    Grown = 4,  // memory of the context; the kernel gives it a size through host->resize
+    Slot = 5    // a Python object; data is (void *)(value + 1)
 };
 
 enum class ParamKind : int64_t { Int = 0, Float = 1 /* bits of the double */, Expr = 2 /* expr index */ };
