@@ -143,16 +143,6 @@ class Container:
         """Return the table entry of a section, None if the artifact does not have it."""
         return next((entry for entry in self.entries if entry.type == section), None)
 
-    @property
-    def is_signed(self) -> bool:
-        """Whether the header has a signature (which proves nothing before it is verified)."""
-        return self.header.signature_alg != 0
-
-    @property
-    def has_code(self) -> bool:
-        """Whether the artifact carries executable code."""
-        return bool(self.prefix.flags_incompat & HAS_CODE)
-
 
 def read_prefix(source: Source) -> Prefix:
     """Return bytes 0-63 after checks 1 and 2; works for an artifact of any release."""
@@ -167,16 +157,22 @@ def read_prefix(source: Source) -> Prefix:
     return prefix
 
 
-def read_container(source: Source, prefix: Prefix) -> Container:
-    """Return the frame of the artifact after checks 5, 6, 7 and 9."""
+def read_header(source: Source, prefix: Prefix) -> Header:
+    """Return bytes 64-319 after checks 5, 6 and 7."""
     _check_format(prefix)
     _check_counts(prefix, source.size)
     data = source.read(0, HEADER_SIZE + ENTRY_SIZE * prefix.n_sections)
     header = Header(*HEADER.unpack(data[PREFIX_SIZE:HEADER_SIZE]))
     _check_algorithms(prefix, header)
-    table = data[HEADER_SIZE:]
-    _check_digests(prefix, header, data[:PREFIX_SIZE], table)
-    entries = tuple(Entry(*fields) for fields in ENTRY.iter_unpack(table))
+    _check_digests(prefix, header, data)
+    return header
+
+
+def read_container(source: Source, prefix: Prefix, header: Header) -> Container:
+    """Return the frame of the artifact after check 9."""
+    entries = tuple(
+        Entry(*fields) for fields in ENTRY.iter_unpack(source.read(HEADER_SIZE, ENTRY_SIZE * prefix.n_sections))
+    )
     _check_table(prefix, entries)
     _check_gaps(prefix, entries, source)
     if entries[0].type != Section.PASSPORT:
@@ -268,11 +264,12 @@ def _check_algorithms(prefix: Prefix, header: Header) -> None:
         raise _unknown(prefix, "signature_alg", str(header.signature_alg), f"0 or {ED25519}")
 
 
-def _check_digests(prefix: Prefix, header: Header, prefix_bytes: bytes, table: bytes) -> None:
-    """Check 7: digests, signature crc32, zero fields."""
+def _check_digests(prefix: Prefix, header: Header, data: bytes) -> None:
+    """Check 7: digests, signature crc32, zero fields; `data` ends with the section table."""
+    table = data[HEADER_SIZE:]
     if hashlib.sha256(table).digest() != header.table:
         raise _corrupt(prefix, "table digest", "other bytes", "the table that was written")
-    if root_digest(prefix_bytes, header, table) != header.root:
+    if root_digest(data[:PREFIX_SIZE], header, table) != header.root:
         raise _corrupt(prefix, "root digest", "other bytes", "the header that was written")
     signed = header.signature + header.key_id
     if header.signature_alg == 0:
@@ -316,7 +313,7 @@ def _check_gaps(prefix: Prefix, entries: tuple[Entry, ...], source: Source) -> N
     """Check 9: nothing hides between sections."""
     end = HEADER_SIZE + ENTRY_SIZE * len(entries)
     for entry in entries:
-        if any(source.read(end, entry.offset - end)):
+        if source.read(end, entry.offset - end) != bytes(entry.offset - end):
             raise _corrupt(prefix, f"gap before {entry.name}", "bytes", "zero")
         end = entry.end
 
@@ -332,7 +329,7 @@ def _check_sections(container: Container) -> None:
         raise _invalid(prefix, "sections", Section(foreign).name, "only those that this kind may have")
     for entry in container.entries:
         _check_section(prefix, entry)
-    if container.has_code != (Section.CODE in known):
+    if prefix.has_code != (Section.CODE in known):
         raise _invalid(prefix, "flags_incompat", f"{prefix.flags_incompat:#x}", "bit 0 exactly if there is CODE")
     _check_linked_digests(container)
 

@@ -144,6 +144,11 @@ class Prefix:
         """The name of the kind, with its number if this release does not know it."""
         return Kind(self.kind).label if self.kind in Kind._value2member_map_ else f"artifact of kind {self.kind}"
 
+    @property
+    def has_code(self) -> bool:
+        """Whether the artifact carries executable code."""
+        return bool(self.flags_incompat & HAS_CODE)
+
     def pack(self) -> bytes:
         """Return the 64 bytes, sealed with their crc32."""
         fields = (*self.format, self.kind, self.flags_incompat, *self.version, self.file_size, self.header_size)
@@ -166,6 +171,11 @@ class Header:
     signature_alg: int
     signature_crc: int
     zero: bytes = bytes(24)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether there is a signature (which proves nothing before it is verified)."""
+        return self.signature_alg != 0
 
     def pack(self) -> bytes:
         """Return the 256 bytes."""

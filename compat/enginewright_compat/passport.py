@@ -6,7 +6,15 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from enginewright_compat.container import Container, Source, open_source, read_container, read_prefix, read_section
+from enginewright_compat.container import (
+    Container,
+    Source,
+    open_source,
+    read_container,
+    read_header,
+    read_prefix,
+    read_section,
+)
 from enginewright_compat.layout import MAX_DIMENSION, MAX_PASSPORT, MAX_RANK, ZERO_DIGEST, Section
 from enginewright_compat.reason import Reason, Refused
 from enginewright_compat.records import canonical_json, from_plain, parse_canonical, to_plain
@@ -168,13 +176,14 @@ def read_facts(path: Path) -> Facts:
         prefix = read_prefix(source)
         facts = Facts(str(path), prefix.kind, prefix.kind_label, prefix.version, source.size)
         try:
-            container = read_container(source, prefix)
+            header = read_header(source, prefix)
+            container = read_container(source, prefix, header)
             passport = check_passport(source, container)
         except Refused as refusal:
             if not _is_foreign(prefix.version, refusal.reason):
                 raise
             return replace(facts, unreadable=refusal.reason)
-    return replace(facts, signed=container.is_signed, has_code=container.has_code, passport=passport)
+    return replace(facts, signed=header.is_signed, has_code=prefix.has_code, passport=passport)
 
 
 def _is_foreign(version: Version, reason: Reason) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
 from functools import cache
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
@@ -16,6 +17,7 @@ from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 from enginewright_compat.layout import MAX_DEPTH, MAX_NAME
 
 Record = TypeVar("Record")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def canonical_json(value: object) -> bytes:
@@ -81,7 +83,7 @@ def check_text(text: str) -> None:
     """Raise ValueError unless the text is at most 1,024 bytes of UTF-8 without control characters."""
     if len(text.encode()) > MAX_NAME:
         raise ValueError(f"a text of more than {MAX_NAME} bytes")
-    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
+    if _CONTROL.search(text):
         raise ValueError(f"control characters in {text[:40]!r}")
 
 
@@ -125,7 +127,10 @@ def _convert_record(cls: Any, value: object, where: str, strict: bool) -> object
 
 def _convert_real(value: object, where: str) -> float:
     """Return a real number from its one spelling."""
-    number = float.fromhex(value) if isinstance(value, str) else None
+    try:
+        number = float.fromhex(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        number = None
     if number is None or number.hex() != value:
         raise ValueError(f"{where} is no real number made by float.hex()")
     return number

@@ -8,9 +8,9 @@ cannot load. As a script, this module writes `_version.py` for a wheel: ``python
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import re
+import runpy
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -116,12 +116,7 @@ def _built_version() -> Version | None:
     path = Path(__file__).with_name("_version.py")
     if not path.is_file():
         return None
-    spec = importlib.util.spec_from_file_location("enginewright_compat._version", path)
-    if spec is None or spec.loader is None:
-        raise RuntimeError(f"cannot read {path}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return Version(*module.VERSION)
+    return Version(*runpy.run_path(str(path))["VERSION"])
 
 
 def write_version(path: Path, version: Version) -> None:

@@ -37,9 +37,10 @@ from enginewright_compat.container import (
     corrupt_section,
     open_source,
     read_container,
+    read_header,
     read_prefix,
 )
-from enginewright_compat.layout import DIGEST_SIZE, Kind, Prefix, Section
+from enginewright_compat.layout import DIGEST_SIZE, Header, Kind, Prefix, Section
 from enginewright_compat.machine import this_machine
 from enginewright_compat.passport import Passport, check_passport
 from enginewright_compat.reason import Refused
@@ -174,8 +175,9 @@ def _check_frame(
     prefix = read_prefix(source)
     _check_kind(prefix, kind, where)
     _check_release(source, prefix, kind, where)
-    container = read_container(source, prefix)
-    _check_trust(container, trust, where)
+    header = read_header(source, prefix)
+    _check_trust(prefix, header, trust, where)
+    container = read_container(source, prefix, header)
     passport = check_passport(source, container)
     sections = {Section(entry.type): view[entry.offset : entry.end] for entry in container.entries}
     return Artifact(kind, prefix.version, passport, sections, where), container
@@ -198,25 +200,25 @@ def _check_release(source: BytesSource, prefix: Prefix, kind: Kind, where: str) 
     if reason is None:
         return
     try:
-        passport = check_passport(source, read_container(source, prefix))
+        passport = check_passport(source, read_container(source, prefix, read_header(source, prefix)))
     except Refused:
         passport = None
     raise as_error(reason, kind.label, where, passport)
 
 
-def _check_trust(container: Container, trust: str | tuple[bytes, ...] | None, where: str) -> None:
+def _check_trust(prefix: Prefix, header: Header, trust: str | tuple[bytes, ...] | None, where: str) -> None:
     """Check 8. Public keys cannot be checked in this release, so a list of them trusts nothing."""
-    label = container.kind.label
-    if trust == "any" or (trust is None and not container.has_code):
+    label = prefix.kind_label
+    if trust == "any" or (trust is None and not prefix.has_code):
         return
     if trust is None:
         message, hint = "it carries executable code", 'load it with trust="any" only if you know where it comes from'
-    elif container.is_signed:
+    elif header.is_signed:
         message, hint = "this release cannot check signatures", "load it with a release that can"
     else:
         message, hint = "it is not signed, and trust= asks for a signature", "sign it, or load it without trust="
-    found = "code" if container.has_code else "no code"
-    details = PlanDetails(label, "trust", f"{found}, {'signed' if container.is_signed else 'unsigned'}", "trusted")
+    found = "code" if prefix.has_code else "no code"
+    details = PlanDetails(label, "trust", f"{found}, {'signed' if header.is_signed else 'unsigned'}", "trusted")
     raise PlanUntrusted(f"{label}: {message}", hint=hint, where=where, details=details)
 
 

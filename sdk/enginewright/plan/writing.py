@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
+import numpy as np
+import numpy.typing as npt
 from blake3 import blake3
 
 from enginewright.errors import PlanDetails, PlanInvalid, PlanLimitExceeded, PlanWriteError
@@ -40,8 +42,7 @@ from enginewright_compat.layout import (
 from enginewright_compat.passport import Passport, encode_passport, target_digest
 from enginewright_compat.version import parse_version
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+Data = bytes | bytearray | memoryview | npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +67,14 @@ def chunk_digests(data: memoryview) -> bytes:
     return b"".join(blake3(chunk, max_threads=blake3.AUTO).digest() for chunk in chunks)
 
 
-def artifact_bytes(kind: Kind, sections: Mapping[Section, Buffer], passport: Passport) -> bytes:
+def artifact_bytes(kind: Kind, sections: Mapping[Section, Data], passport: Passport) -> bytes:
     """Return an artifact as bytes; PASSPORT and CHUNKS are made here. Raises PlanInvalid or PlanLimitExceeded."""
     sealed = _seal(kind, sections, passport)
     return b"".join((sealed.head, *sealed.pieces()))
 
 
 def write_artifact(
-    path: str | os.PathLike[str], kind: Kind, sections: Mapping[Section, Buffer], passport: Passport
+    path: str | os.PathLike[str], kind: Kind, sections: Mapping[Section, Data], passport: Passport
 ) -> None:
     """Write an artifact to a file, replacing an existing one at once; raise PlanWriteError and leave the old one.
 
@@ -112,9 +113,9 @@ def remove_abandoned(folder: Path) -> None:
             path.unlink()
 
 
-def _seal(kind: Kind, sections: Mapping[Section, Buffer], passport: Passport) -> _Sealed:
+def _seal(kind: Kind, sections: Mapping[Section, Data], passport: Passport) -> _Sealed:
     """Lay out the sections in the order of their types, and compute all digests."""
-    contents = {section: memoryview(data).cast("B") for section, data in sections.items()}
+    contents = {section: _bytes_of(data) for section, data in sections.items()}
     if Section.WEIGHTS in contents:
         contents[Section.CHUNKS] = memoryview(chunk_digests(contents[Section.WEIGHTS]))
     contents[Section.PASSPORT] = memoryview(_encode(kind, passport))
@@ -129,6 +130,13 @@ def _seal(kind: Kind, sections: Mapping[Section, Buffer], passport: Passport) ->
     target = target_digest(bytes(contents[Section.PASSPORT]))
     head = _head(kind, entries, passport, target)
     return _Sealed(head, tuple((entry, contents[Section(entry.type)]) for entry in entries))
+
+
+def _bytes_of(data: Data) -> memoryview:
+    """Return the bytes of a buffer or of an array of any dtype; without a copy if it is contiguous."""
+    if isinstance(data, np.ndarray):
+        return np.ascontiguousarray(data).reshape(-1).view(np.uint8).data
+    return memoryview(data).cast("B")
 
 
 def _head(kind: Kind, entries: list[Entry], passport: Passport, target: bytes) -> bytes:

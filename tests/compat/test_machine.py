@@ -1,0 +1,50 @@
+"""Facts about a machine come from /proc, and what it does not tell stays empty."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from enginewright_compat.machine import KERNEL_FEATURES, read_machine, this_machine
+
+X86 = """processor\t: 0
+model name\t: Fast CPU @ 3 GHz
+flags\t\t: fpu avx2 fma made_up
+
+processor\t: 1
+model name\t: Other CPU
+"""
+ARM = """processor\t: 0
+Features\t: fp asimd asimddp sve
+CPU part\t: 0xd40
+
+"""
+
+
+def test_x86(tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text(X86)
+    (tmp_path / "meminfo").write_text("MemTotal:       1024 kB\nMemFree: 5 kB\n")
+    machine = read_machine(tmp_path)
+    assert machine.model == "Fast CPU @ 3 GHz"
+    assert machine.features == {"fpu", "avx2", "fma", "made_up"}
+    assert machine.kernel_features == ("avx2", "fma")
+    assert machine.memory == 1 << 20
+    assert machine.arch == os.uname().machine
+
+
+def test_arm(tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text(ARM)
+    machine = read_machine(tmp_path)
+    assert machine.kernel_features == ("asimd", "asimddp", "sve")
+    assert (machine.model, machine.memory) == ("0xd40", 0)
+
+
+def test_nothing_to_read(tmp_path: Path) -> None:
+    machine = read_machine(tmp_path)
+    assert (machine.features, machine.model, machine.memory) == (frozenset(), "", 0)
+
+
+def test_this_machine() -> None:
+    machine = this_machine()
+    assert machine.memory > 1 << 26
+    assert set(machine.kernel_features) <= KERNEL_FEATURES
