@@ -81,7 +81,7 @@ def _examples() -> Iterator[tuple[dict[str, Any], tuple[int, ...], tuple[int, ..
 
 @operator("ew::QLinearConv")
 class QLinearConv(Sliding):
-    """Convolution of quantized x and w plus bias b (int32, in steps of x_scale * w_scale), quantized again; see conv."""
+    """Convolution of quantized x and w plus int32 bias b (in steps of x_scale * w_scale), quantized again; see conv."""
 
     group: int = 1
 
@@ -168,5 +168,5 @@ def q_linear_conv(net: Network, node: OnnxNode) -> Tensor:
     """All versions alike; kernel_shape is the weight's."""
     check_kernel_shape(node, node.input(3).shape[2:])
     required = [node.input(index) for index in range(8)]
-    attributes = sliding_attributes(node, conv_rank(node))
-    return net.q_linear_conv(*required, node.optional(8), group=node.integer("group", 1), **attributes)
+    op = QLinearConv(group=node.integer("group", 1), **sliding_attributes(node, conv_rank(node)))
+    return net.add(op, *required, node.optional(8))[0]
