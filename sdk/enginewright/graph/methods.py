@@ -11,6 +11,7 @@ from enginewright.ops.matmul import Gemm as GemmOp, MatMul as MatMulOp, MatMulIn
 from enginewright.ops.max_unpool import MaxUnpool as MaxUnpoolOp
 from enginewright.ops.pool import AveragePool as AveragePoolOp, GlobalAveragePool as GlobalAveragePoolOp, GlobalLpPool as GlobalLpPoolOp, GlobalMaxPool as GlobalMaxPoolOp, LpPool as LpPoolOp, MaxPool as MaxPoolOp, MaxPoolWithIndices as MaxPoolWithIndicesOp
 from enginewright.ops.quantize import DequantizeLinear as DequantizeLinearOp, DynamicQuantizeLinear as DynamicQuantizeLinearOp, QuantizeLinear as QuantizeLinearOp
+from enginewright.ops.recurrent import GRU as GRUOp, LSTM as LSTMOp, RNN as RNNOp
 from enginewright.ops.softmax import Softmax as SoftmaxOp
 from enginewright.tensors import DataType
 
@@ -62,6 +63,13 @@ class OperatorMethods:
         """x as uint8 with the scale and zero point that fit its range (widened to hold 0): y, y_scale, y_zero_point."""
         return cast("tuple[Tensor, Tensor, Tensor]", self.add(DynamicQuantizeLinearOp(), x, name=name))
 
+    def gru(self, x: Tensor, w: Tensor, r: Tensor, b: Tensor | None = None, sequence_lens: Tensor | None = None, initial_h: Tensor | None = None, *, direction: str = 'forward', layout: int = 0, activations: tuple[str, ...] = (), activation_alpha: tuple[float, ...] = (), activation_beta: tuple[float, ...] = (), clip: float = 0.0, linear_before_reset: bool = False, name: str = "") -> tuple[Tensor, Tensor]:
+        """Gated recurrent unit: y [time, directions, batch, hidden] and the last y_h [directions, batch, hidden].
+
+        x [time, batch, inputs], w [directions, 3 hidden, inputs], r [directions, 3 hidden, hidden], b [directions, 6
+        hidden], gates in the order update, reset, hidden. `linear_before_reset` multiplies by the reset gate after r."""
+        return cast("tuple[Tensor, Tensor]", self.add(GRUOp(direction=direction, layout=layout, activations=activations, activation_alpha=activation_alpha, activation_beta=activation_beta, clip=clip, linear_before_reset=linear_before_reset), x, w, r, b, sequence_lens, initial_h, name=name))
+
     def gemm(self, a: Tensor, b: Tensor, c: Tensor | None = None, *, alpha: float = 1.0, beta: float = 1.0, trans_a: bool = False, trans_b: bool = False, name: str = "") -> Tensor:
         """alpha * a' b' + beta * c for matrices a' [M, K] and b' [K, N] (transposed where asked), c repeated to [M, N]."""
         return self.add(GemmOp(alpha=alpha, beta=beta, trans_a=trans_a, trans_b=trans_b), a, b, c, name=name)[0]
@@ -77,6 +85,13 @@ class OperatorMethods:
     def global_max_pool(self, x: Tensor, *, name: str = "") -> Tensor:
         """The largest element of each channel: x [N, C, spatial] gives [N, C, 1, ...]."""
         return self.add(GlobalMaxPoolOp(), x, name=name)[0]
+
+    def lstm(self, x: Tensor, w: Tensor, r: Tensor, b: Tensor | None = None, sequence_lens: Tensor | None = None, initial_h: Tensor | None = None, initial_c: Tensor | None = None, p: Tensor | None = None, *, direction: str = 'forward', layout: int = 0, activations: tuple[str, ...] = (), activation_alpha: tuple[float, ...] = (), activation_beta: tuple[float, ...] = (), clip: float = 0.0, input_forget: bool = False, name: str = "") -> tuple[Tensor, Tensor, Tensor]:
+        """Long short-term memory: y [time, directions, batch, hidden], and last y_h and y_c [directions, batch, hidden].
+
+        x [time, batch, inputs], w [directions, 4 hidden, inputs], r [directions, 4 hidden, hidden], b [directions, 8
+        hidden], gates in the order input, output, forget, cell; p [directions, 3 hidden]: peepholes input, output, forget."""
+        return cast("tuple[Tensor, Tensor, Tensor]", self.add(LSTMOp(direction=direction, layout=layout, activations=activations, activation_alpha=activation_alpha, activation_beta=activation_beta, clip=clip, input_forget=input_forget), x, w, r, b, sequence_lens, initial_h, initial_c, p, name=name))
 
     def lp_pool(self, x: Tensor, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', kernel_shape: tuple[int, ...] = (), ceil_mode: bool = False, p: int = 2, name: str = "") -> Tensor:
         """The p-norm of each window over the spatial axes of x [N, C, spatial]."""
@@ -109,7 +124,7 @@ class OperatorMethods:
         return self.add(MaxUnpoolOp(kernel_shape=kernel_shape, stride=stride, padding=padding), x, indices, output_shape, name=name)[0]
 
     def q_linear_conv(self, x: Tensor, x_scale: Tensor, x_zero_point: Tensor, w: Tensor, w_scale: Tensor, w_zero_point: Tensor, y_scale: Tensor, y_zero_point: Tensor, b: Tensor | None = None, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', group: int = 1, name: str = "") -> Tensor:
-        """Convolution of quantized x and w plus bias b (int32, in steps of x_scale * w_scale), quantized again; see conv."""
+        """Convolution of quantized x and w plus int32 bias b (in steps of x_scale * w_scale), quantized again; see conv."""
         return self.add(QLinearConvOp(stride=stride, padding=padding, dilation=dilation, auto_pad=auto_pad, group=group), x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, b, name=name)[0]
 
     def q_linear_mat_mul(self, a: Tensor, a_scale: Tensor, a_zero_point: Tensor, b: Tensor, b_scale: Tensor, b_zero_point: Tensor, y_scale: Tensor, y_zero_point: Tensor, *, name: str = "") -> Tensor:
@@ -122,6 +137,12 @@ class OperatorMethods:
         The scale is one number, one for each index of `axis`, or one for each block of `block_size` along it. The type is
         that of y_zero_point, else `output_dtype`. `saturate` False lets float8 overflow to infinity or NaN."""
         return self.add(QuantizeLinearOp(axis=axis, block_size=block_size, output_dtype=output_dtype, saturate=saturate), x, y_scale, y_zero_point, name=name)[0]
+
+    def rnn(self, x: Tensor, w: Tensor, r: Tensor, b: Tensor | None = None, sequence_lens: Tensor | None = None, initial_h: Tensor | None = None, *, direction: str = 'forward', layout: int = 0, activations: tuple[str, ...] = (), activation_alpha: tuple[float, ...] = (), activation_beta: tuple[float, ...] = (), clip: float = 0.0, name: str = "") -> tuple[Tensor, Tensor]:
+        """Plain recurrence h = tanh(x w' + h r' + b): y [time, directions, batch, hidden] and the last y_h.
+
+        x [time, batch, inputs], w [directions, hidden, inputs], r [directions, hidden, hidden], b [directions, 2 hidden]."""
+        return cast("tuple[Tensor, Tensor]", self.add(RNNOp(direction=direction, layout=layout, activations=activations, activation_alpha=activation_alpha, activation_beta=activation_beta, clip=clip), x, w, r, b, sequence_lens, initial_h, name=name))
 
     def softmax(self, x: Tensor, *, axis: int = -1, name: str = "") -> Tensor:
         """exp(x) / sum(exp(x)) along `axis`; output of the shape and type of x."""
