@@ -31,7 +31,7 @@ bench-models: $(call needs,peers models test) native  ## speed on all models, be
 test: $(call needs,test) native           ## the tests, with branch coverage of sdk and compat
 	$(RUN) $(PY) -m pytest -m "not long" $(COVER)
 
-test-long: $(call needs,test peers models) native     ## all tests, with downloaded and generated models
+test-long: $(call needs,test peers models cross) native    ## all tests, with downloaded and generated models
 	$(RUN) $(PY) -m pytest
 
 lint: $(call needs,dev test) native       ## style, types, layers, and the rules of the repository
@@ -83,6 +83,6 @@ $(VENV)/.native: pyproject.toml | $(VENV)/bin/python
 	$(PIP) --no-build-isolation -e .
 	touch $@
 
-$(VENV)/.peers $(VENV)/.models $(VENV)/.test $(VENV)/.docs $(VENV)/.dev: $(VENV)/.%: $(VENV)/.native
+$(VENV)/.peers $(VENV)/.models $(VENV)/.cross $(VENV)/.test $(VENV)/.docs $(VENV)/.dev: $(VENV)/.%: $(VENV)/.native
 	$(PIP) --no-build-isolation -e ".[$*]"
 	touch $@
