@@ -111,8 +111,8 @@ class Network(OperatorMethods):
             raise NetworkError(f'two outputs are named "{name}"', hint="Give each output its own name.")
         self.outputs.append((name, tensor))
 
-    def add(self, op: Operator, *inputs: Tensor | None, name: str = "") -> tuple[Tensor, ...]:
-        """Add a layer of any operator and return its outputs; shape errors name the layer."""
+    def add(self, op: Any, *inputs: Tensor | None, name: str = "") -> tuple[Tensor, ...]:
+        """Add a layer of `op`, an instance of an operator class, and return its outputs; shape errors name the layer."""
         layer = Layer(self._unique(name or self._label or op.KEY.name), op, list(inputs), sources=self._sources)
         for spec in self._infer(layer):
             tensor = self._tensor(f"{layer.name}:{len(layer.outputs)}", spec, layer)
