@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, Union
 
@@ -320,6 +320,16 @@ def substitute(size: Size, lookup: Callable[[Atom], Size | None]) -> Size:
     return total
 
 
+def atom_uids(sizes: Iterable[Size | None]) -> set[int]:
+    """The uids of the tensors whose contents or data-dependent sizes these expressions read."""
+    found: set[int] = set()
+    for size in sizes:
+        if isinstance(size, Dim):
+            for atom in size.atoms:
+                found |= _uids(atom)
+    return found
+
+
 def evaluate(size: Size, symbols: Mapping[str, int]) -> int:
     """The number that the expression is for the given named dimensions."""
     result = substitute(size, lambda atom: symbols.get(str(atom.args[0])) if atom.kind == "symbol" else None)
@@ -352,6 +362,11 @@ def _substitute_atom(atom: Atom, lookup: Callable[[Atom], Size | None]) -> Size:
     if atom.kind == "data" and atom.args[2] is not None:
         return _atom("data", atom.args[0], atom.args[1], substitute(atom.sizes[0], lookup))
     return Dim.from_terms({(atom,): 1})
+
+
+def _uids(atom: Atom) -> set[int]:
+    own = {atom.args[0]} if atom.kind in ("value", "data") else set()
+    return {uid for uid in own if isinstance(uid, int)} | atom_uids(atom.sizes)
 
 
 def _size(value: object) -> Size:

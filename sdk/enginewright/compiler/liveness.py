@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from enginewright.dims import Atom, Dim, Size
+from enginewright.dims import Dim, Size, atom_uids
 from enginewright.graph.network import Layer, Network, Tensor
 
 if TYPE_CHECKING:
@@ -86,21 +86,6 @@ def layer_sizes(layer: Layer, choice: Choice | None) -> list[Size]:
         for inner in network.layers:
             sizes += layer_sizes(inner, None)
     return sizes
-
-
-def atom_uids(sizes: Any) -> set[int]:
-    """The uids of the tensors whose contents or data-dependent sizes these sizes read."""
-    found: set[int] = set()
-    for size in sizes:
-        if isinstance(size, Dim):
-            for atom in size.atoms:
-                found |= _uids(atom)
-    return found
-
-
-def _uids(atom: Atom) -> set[int]:
-    own = {atom.args[0]} if atom.kind in ("value", "data") else set()
-    return {uid for uid in own if isinstance(uid, int)} | atom_uids(atom.sizes)
 
 
 def _live_layers(network: Network, live: Liveness) -> list[Layer]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from enginewright.compiler.liveness import Liveness, atom_uids, network_fields
+from enginewright.compiler.liveness import Liveness, network_fields
 from enginewright.compiler.sizes import SizeWriter
 from enginewright.compiler.weights import WeightPool
-from enginewright.dims import Atom, Dim, Size
+from enginewright.dims import Atom, Dim, Size, atom_uids
 from enginewright.errors import BuildError
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.plan import meta
@@ -57,6 +57,12 @@ class Programs:
         self.programs.append(None)
         self.programs[index] = _Lowering(self, network, outer, params).run()
         return index
+
+    def add_all(self, networks: Sequence[Network]) -> None:
+        """Lower the networks of all profiles, so that program k is that of profile k; nested ones follow."""
+        self.programs += [None] * len(networks)
+        for index, network in enumerate(networks):
+            self.programs[index] = _Lowering(self, network, None, None).run()
 
     def operator(self, layer: Layer) -> int:
         """The index of the record of a layer's operator, for Python steps."""

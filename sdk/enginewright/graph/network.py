@@ -97,11 +97,7 @@ class Network(OperatorMethods):
     def constant(self, array: Any, name: str = "") -> Tensor:
         """Add a constant; small ones are visible to shape rules."""
         data = np.asarray(array)
-        spec = TensorSpec(DataType.of(data), data.shape, constant=True)
-        if data.size <= MAX_VALUE_ELEMENTS and (spec.dtype.is_integer or spec.dtype.is_float or data.dtype == bool):
-            known = data.astype(np.float64) if spec.dtype.is_float else data.astype(object)
-            spec = replace(spec, value=tuple(x.item() if hasattr(x, "item") else x for x in known.reshape(-1)))
-        tensor = self._tensor(name or "constant", spec)
+        tensor = self._tensor(name or "constant", _constant_spec(data))
         tensor.const = data
         return tensor
 
@@ -150,6 +146,11 @@ class Network(OperatorMethods):
         for layer in self.layers:
             layer.inputs = [new if tensor is old else tensor for tensor in layer.inputs]
         self.outputs = [(name, new if tensor is old else tensor) for name, tensor in self.outputs]
+
+    def make_constant(self, tensor: Tensor, array: Array) -> None:
+        """Turn a layer's output into a constant, in place; the layer is to be removed."""
+        tensor.spec = replace(_constant_spec(array), uid=tensor.spec.uid)
+        tensor.const, tensor.producer = array, None
 
     def remove(self, layers: Iterable[Layer]) -> None:
         """Drop layers whose outputs nobody reads any more."""
@@ -214,6 +215,15 @@ class Network(OperatorMethods):
             found = f"{name}.{number}"
         self._names.add(found)
         return found
+
+
+def _constant_spec(data: Array) -> TensorSpec:
+    """The spec of an array, with its contents if it is small."""
+    spec = TensorSpec(DataType.of(data), data.shape, constant=True)
+    if data.size <= MAX_VALUE_ELEMENTS and (spec.dtype.is_integer or spec.dtype.is_float or data.dtype == bool):
+        known = data.astype(np.float64) if spec.dtype.is_float else data
+        spec = replace(spec, value=tuple(known.reshape(-1).tolist()))
+    return spec
 
 
 def _bind(spec: TensorSpec) -> TensorSpec:

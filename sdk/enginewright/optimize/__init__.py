@@ -1,1 +1,67 @@
-"""The optimizer: one pass a file, run in the order written here."""
+"""The optimizer: passes that rewrite a network without changing what it computes, run in a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from enginewright.errors import EnginewrightError, CheckFailed, CheckDetails
+from enginewright.graph.network import Network
+from enginewright.optimize.eliminate_dead import eliminate_dead
+from enginewright.optimize.eliminate_common import eliminate_common
+from enginewright.optimize.fold_constants import fold_constants
+from enginewright.optimize.fold_shapes import fold_shapes
+
+Pass = Callable[[Network], int]
+
+PIPELINE: tuple[Pass, ...] = (
+    fold_constants,
+    fold_shapes,
+    eliminate_common,
+    eliminate_dead,
+)
+"""The passes in order; each returns how many changes it made."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassRecord:
+    """What one pass did: its name, changes, and the number of layers before and after."""
+
+    name: str
+    changes: int
+    before: int
+    after: int
+
+
+def optimize(network: Network) -> list[PassRecord]:
+    """Run every pass on the network and the networks nested in it; sizes are inferred again after each change."""
+    records: list[PassRecord] = []
+    for run in PIPELINE:
+        records.append(_run(run, network, tuple(record.name for record in records)))
+    return records
+
+
+def _run(run: Pass, network: Network, history: tuple[str, ...]) -> PassRecord:
+    before = sum(len(inner.layers) for inner in _all(network))
+    changes = 0
+    for inner in _all(network):
+        changes += run(inner)
+    if changes:
+        try:
+            network.infer()
+        except EnginewrightError as error:
+            name = run.__name__
+            raise CheckFailed(
+                f"after pass {name}: {error.message}",
+                hint="Report this as a bug, with the model.",
+                where=error.where,
+                details=CheckDetails(name, history),
+            ) from error
+    return PassRecord(run.__name__, changes, before, sum(len(inner.layers) for inner in _all(network)))
+
+
+def _all(network: Network) -> Iterator[Network]:
+    """Nested networks first, so that what they give up can go outside as well."""
+    for _, _, inner in network.nested():
+        yield from _all(inner)
+    yield network

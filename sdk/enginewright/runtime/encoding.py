@@ -19,13 +19,16 @@ _STORAGE = {name: number for number, name in enumerate(STORAGE_KINDS)}
 _INT, _FLOAT, _EXPRESSION = 0, 1, 2
 
 
-def encode_programs(meta: Meta) -> tuple[npt.NDArray[np.int64], bytes]:
-    """The words and the strings of all programs; `PlanInvalid` where a record names what does not exist."""
+def encode_programs(meta: Meta, python_steps: Sequence[int] = ()) -> tuple[npt.NDArray[np.int64], bytes]:
+    """The words and the strings of all programs; `PlanInvalid` where a record names what does not exist.
+
+    `python_steps`: the numbers under which the operators of the plan are known to native code, in their order.
+    """
     strings = _Strings()
     words = [VERSION, len(meta.programs)]
     try:
         for program in meta.programs:
-            words += _program(program, meta, strings)
+            words += _program(program, meta, strings, python_steps)
         return np.array(words, np.int64), strings.blob()
     except (KeyError, IndexError, ValueError, OverflowError, struct.error) as error:
         raise PlanInvalid(f"META: {type(error).__name__}: {error}", hint="Build the plan again.") from None
@@ -46,7 +49,7 @@ class _Strings:
         return offsets.tobytes() + b"".join(data)
 
 
-def _program(program: Program, meta: Meta, strings: _Strings) -> list[int]:
+def _program(program: Program, meta: Meta, strings: _Strings, python_steps: Sequence[int]) -> list[int]:
     parts = (
         program.inputs, program.outputs, program.n_params, program.exprs, program.segments,
         program.checks, program.storages, program.tensors, program.steps,
@@ -66,7 +69,7 @@ def _program(program: Program, meta: Meta, strings: _Strings) -> list[int]:
     words += program.inputs
     words += program.outputs
     for step in program.steps:
-        words += _step(step, strings)
+        words += _step(step, strings, python_steps)
     return words
 
 
@@ -78,10 +81,10 @@ def _storage(storage: Storage, meta: Meta) -> Sequence[int]:
     return _STORAGE[storage.kind], value, size, storage.first, storage.last, storage.segment
 
 
-def _step(step: Step, strings: _Strings) -> list[int]:
+def _step(step: Step, strings: _Strings, python_steps: Sequence[int]) -> list[int]:
     words = [strings(step.kernel), strings(step.layer), len(step.inputs), *step.inputs]
     words += [len(step.outputs), *step.outputs, len(step.params)]
-    for param in step.params:
+    for param in step.params if step.operator is None else [python_steps[step.operator], *step.params[1:]]:
         words += _param(param)
     return [*words, _operand(step.workspace), len(step.programs), *step.programs]
 

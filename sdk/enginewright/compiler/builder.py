@@ -1,0 +1,224 @@
+"""Builds a plan: parse, optimize, choose a tactic for every layer, lower to programs, and write the passport."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+import enginewright.ops
+import enginewright.tactics
+from enginewright import _native
+from enginewright.compiler.config import BuilderConfig, profile_records
+from enginewright.compiler.lowering import Programs
+from enginewright.compiler.progress import Phases
+from enginewright.compiler.report import BuildReport
+from enginewright.compiler.tuning import Tuner, default_sizes
+from enginewright.compiler.weights import WeightPool
+from enginewright.dims import Dim, Size
+from enginewright.errors import NetworkError
+from enginewright.graph.network import Network, Tensor
+from enginewright.onnx_io.parser import parse
+from enginewright.optimize import PassRecord, optimize
+from enginewright.plan.artifact import Passport
+from enginewright.plan.meta import SCHEMA, Meta, Port, ProfileRecord
+from enginewright.plan.plan import Plan
+from enginewright.plan.timing_cache import TimingCache
+from enginewright.progress import ProgressMonitor
+from enginewright.tensors import DataType
+from enginewright_compat.machine import this_machine
+from enginewright_compat.passport import ModelInfo, Target, TensorInfo
+from enginewright_compat.version import running_version
+
+Source = Any
+MAX_SIZE = 2**31 - 1
+
+
+def build(
+    source: Source, config: BuilderConfig | None = None, *, progress: ProgressMonitor | None = None
+) -> Plan:
+    """Build a plan from an ONNX model (path, bytes, ModelProto) or a `Network`, which is left as it is.
+
+    Raises `ModelError`, `NetworkError`, `ConfigError`, `BuildError`; `BuildCancelled` where `progress` says so.
+    """
+    return _Build(config or BuilderConfig(), Phases(progress)).run(source)
+
+
+@dataclass
+class _Build:
+    """One build."""
+
+    config: BuilderConfig
+    phases: Phases
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self, source: Source) -> Plan:
+        with self._phase("parse", 1):
+            network, model = _load(source)
+            enginewright.ops.load()
+            enginewright.tactics.load()
+        if not network.outputs:
+            raise NetworkError("the network has no outputs", hint="Mark one with network.output(name, tensor).")
+        threads = self.config.threads or len(os.sched_getaffinity(0))
+        ports = [_port(tensor.name, tensor) for tensor in network.inputs]
+        profiles = profile_records(self.config, network)
+        with self._phase("optimize", 1):
+            passes = optimize(network) if self.config.level else []
+        cache = TimingCache.open(*self._cache_path())
+        tuners, programs = self._programs(network, profiles, threads, cache)
+        cache.save()
+        meta = Meta(
+            schema=SCHEMA,
+            inputs=ports,
+            outputs=[_port(name, tensor) for name, tensor in network.outputs],
+            profiles=profiles,
+            programs=[program for program in programs.programs if program is not None],
+            weights=programs.weights.records,
+            operators=programs.operators,
+        )
+        report = self._report(passes, tuners)
+        return Plan(meta, programs.weights.data(), _passport(network, meta, model, report), report)
+
+    def _programs(
+        self, network: Network, profiles: Sequence[ProfileRecord], threads: int, cache: TimingCache
+    ) -> tuple[list[Tuner], Programs]:
+        """Tune and lower once for each profile; the programs for all profiles come first, in their order."""
+        tuned: list[tuple[Network, Tuner]] = []
+        for profile in profiles or [None]:
+            inner = specialize(network, profile)
+            with self._phase("time tactics", len(inner.layers)) as step:
+                tuner = Tuner(
+                    self.config.level, threads, cache, _sizes(inner, profile),
+                    strict=self.config.error_on_timing_cache_miss, progress=step,
+                )  # fmt: skip
+                tuner.run(inner)
+            tuned.append((inner, tuner))
+        programs = Programs({k: v for _, tuner in tuned for k, v in tuner.choices.items()}, WeightPool())
+        with self._phase("write", len(tuned)):
+            programs.add_all([inner for inner, _ in tuned])
+        return [tuner for _, tuner in tuned], programs
+
+    def _report(self, passes: list[PassRecord], tuners: list[Tuner]) -> BuildReport:
+        return BuildReport(
+            passes=tuple(passes),
+            layers=tuple(report for tuner in tuners for report in tuner.reports),
+            seconds=dict(self.seconds),
+            timings_measured=sum(tuner.measured for tuner in tuners),
+            timings_cached=sum(tuner.cached for tuner in tuners),
+        )
+
+    def _cache_path(self) -> tuple[Path | None, bool]:
+        if self.config.timing_cache is not None:
+            return (Path(self.config.timing_cache), True) if self.config.timing_cache else (None, True)
+        return cache_folder() / "timing" / f"{running_version()}.timing", False
+
+    @contextmanager
+    def _phase(self, name: str, steps: int) -> Iterator[Any]:
+        start = time.perf_counter()
+        with self.phases.phase(name, steps) as step:
+            yield step
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def cache_folder() -> Path:
+    """Where caches live: ENGINEWRIGHT_CACHE_DIR, else the user's cache folder."""
+    return Path(os.environ.get("ENGINEWRIGHT_CACHE_DIR") or platformdirs.user_cache_dir("enginewright"))
+
+
+def specialize(network: Network, profile: ProfileRecord | None) -> Network:
+    """The network for one profile: a copy in which sizes with min = max are numbers; itself without a profile."""
+    if profile is None:
+        return network
+    fixed: dict[str, int] = {}
+    for tensor in network.inputs:
+        for size, (low, _, high) in zip(tensor.shape, profile.shapes[tensor.name], strict=True):
+            if isinstance(size, Dim) and low == high:
+                fixed[str(size)] = low
+    made = copy_network(network)
+    for tensor in made.inputs:
+        shape: list[Size] = [fixed.get(str(size), size) if isinstance(size, Dim) else size for size in tensor.shape]
+        tensor.spec = replace(tensor.spec, shape=tuple(shape))
+    made.infer()
+    if fixed:
+        optimize(made)
+    return made
+
+
+def copy_network(network: Network) -> Network:
+    """A copy with layers and tensors of its own; the data of constants is shared."""
+    memo: dict[int, Any] = {}
+    _share_constants(network, memo)
+    return copy.deepcopy(network, memo)
+
+
+def _share_constants(network: Network, memo: dict[int, Any]) -> None:
+    tensors: list[Tensor | None] = [tensor for layer in network.layers for tensor in (*layer.inputs, *layer.outputs)]
+    for tensor in (*tensors, *network.inputs, *(tensor for _, tensor in network.outputs)):
+        if tensor is not None and tensor.const is not None:
+            memo[id(tensor.const)] = tensor.const
+    for _, _, inner in network.nested():
+        _share_constants(inner, memo)
+
+
+def _load(source: Source) -> tuple[Network, ModelInfo]:
+    if isinstance(source, Network):
+        return copy_network(source), ModelInfo("network", "", "", "")
+    if isinstance(source, str | os.PathLike):
+        network, path = parse(source), Path(source)
+        return network, ModelInfo("onnx", path.name, _sha256(path), "")
+    return parse(source), ModelInfo("onnx", "", "", "")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sizes(network: Network, profile: ProfileRecord | None) -> dict[str, int]:
+    sizes = default_sizes(network)
+    for tensor in network.inputs if profile else ():
+        assert profile is not None
+        for size, (_, opt, _) in zip(tensor.shape, profile.shapes[tensor.name], strict=True):
+            if isinstance(size, Dim):
+                sizes[str(size)] = opt
+    return sizes
+
+
+def _port(name: str, tensor: Tensor) -> Port:
+    return Port(name, int(tensor.dtype), [size if isinstance(size, int) else str(size) for size in tensor.shape])
+
+
+def _passport(network: Network, meta: Meta, model: ModelInfo, report: BuildReport) -> Passport:
+    machine = this_machine()
+    isas = {item.kernel.partition("@")[2] for item in report.layers}
+    needs = sorted(feature for isa in isas for feature in _native.isa_features(isa))
+    return Passport(
+        enginewright=str(running_version()),
+        name=network.name,
+        inputs=tuple(_tensor_info(port, meta) for port in meta.inputs),
+        outputs=tuple(_tensor_info(port, None) for port in meta.outputs),
+        target=Target(machine.arch, tuple(needs), machine.kernel_features, machine.model),
+        model=model,
+        timings="measured" if report.timings_measured else "imported" if report.timings_cached else "heuristic",
+        memory=0,
+    )
+
+
+def _tensor_info(port: Port, meta: Meta | None) -> TensorInfo:
+    lows = [size if isinstance(size, int) else 0 for size in port.shape]
+    highs = [size if isinstance(size, int) else MAX_SIZE for size in port.shape]
+    opts = [size if isinstance(size, int) else 1 for size in port.shape]
+    ranges = [p.shapes[port.name] for p in meta.profiles] if meta else []
+    if ranges:
+        lows = [min(r[axis][0] for r in ranges) for axis in range(len(lows))]
+        opts = [ranges[0][axis][1] for axis in range(len(lows))]
+        highs = [max(r[axis][2] for r in ranges) for axis in range(len(lows))]
+    return TensorInfo(port.name, str(DataType(port.dtype)), tuple(lows), tuple(opts), tuple(highs))

@@ -1,0 +1,112 @@
+"""Lists what could run a layer: every tactic of its operator on every kernel there is, and why each other one can't."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from enginewright import _native
+from enginewright.compiler.lowering import Choice
+from enginewright.dims import Size, product
+from enginewright.errors import RejectedTactic
+from enginewright.graph.network import Layer
+from enginewright.ops.pointwise import Fused, encode
+from enginewright.registry.registry import Launch, Tactic, registry
+from enginewright.tensors import TensorSpec
+
+REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The ways to run one layer, best guess first, and the tactics that can't with the reason."""
+
+    choices: tuple[Choice, ...]
+    rejected: tuple[RejectedTactic, ...]
+
+
+def candidates(layer: Layer, *, every_isa: bool = False) -> Candidates:
+    """All choices for a layer; the NumPy reference comes last and is left out where a kernel exists."""
+    op = layer.op
+    anchor = op.anchor if isinstance(op, Fused) else op
+    choices: list[Choice] = []
+    rejected: list[RejectedTactic] = []
+    for tactic in registry.tactics.get(anchor.KEY, []):
+        launch = _launch(tactic, layer)
+        found = [] if isinstance(launch, str) else list(_kernels(tactic, launch, every_isa))
+        if not found:
+            rejected.append(RejectedTactic(tactic.name, launch if isinstance(launch, str) else "no such kernel here"))
+        choices += found
+    if not choices and not isinstance(op, Fused):
+        choices.append(Choice(REFERENCE, "python"))
+    return Candidates(tuple(choices), tuple(rejected))
+
+
+def _launch(tactic: Tactic, layer: Layer) -> Launch | str:
+    specs = [None if tensor is None else tensor.spec for tensor in layer.inputs]
+    if not isinstance(layer.op, Fused):
+        return tactic.plan(layer.op, *specs)
+    op = layer.op
+    count = len(specs) - (op.program.n_inputs - 1)
+    launch = tactic.plan(op.anchor, *specs[:count])
+    if isinstance(launch, str):
+        return launch
+    if launch.split is None:
+        return "can't fuse"
+    return _with_program(launch, op, layer.outputs[0].spec, specs[count:], count)
+
+
+def _with_program(
+    launch: Launch, op: Fused, output: TensorSpec, extras: list[TensorSpec | None], count: int
+) -> Launch | str:
+    """The launch with the fused program behind its own params, and how each extra input is broadcast."""
+    assert launch.split is not None
+    params: list[Size | float] = [*launch.params, len(extras)]
+    for spec in extras:
+        pattern = None if spec is None else broadcast_pattern(spec.shape, output.shape, launch.split)
+        if pattern is None:
+            return "an input of the fused program is broadcast in a way that the kernel can't"
+        params += pattern
+    inputs = launch.inputs if launch.inputs is not None else tuple(range(count))
+    more = tuple(range(count, count + len(extras)))
+    # No memory is shared with an extra input: a kernel may keep partial sums in its output before it reads that input.
+    return replace(launch, params=(*params, *encode(op.program)), inputs=(*inputs, *more), inplace=())
+
+
+def broadcast_pattern(shape: tuple[Size, ...], output: tuple[Size, ...], split: int) -> tuple[Size, int] | None:
+    """(row period, whether columns are broadcast) of an input against an output seen as rows and columns, or None."""
+    padded = (1,) * (len(output) - len(shape)) + tuple(shape)
+    rows, columns = padded[:split], padded[split:]
+    if all(size == 1 for size in columns):
+        broadcast = 1
+    elif columns == output[split:]:
+        broadcast = 0
+    else:
+        return None
+    leading = next((axis for axis, size in enumerate(rows) if size != 1), len(rows))
+    if rows[leading:] != output[leading:split]:
+        return None
+    return product(rows[leading:]), broadcast
+
+
+def _kernels(tactic: Tactic, launch: Launch, every_isa: bool) -> Iterator[Choice]:
+    kernel = launch.kernel or tactic.kernel
+    for name in kernel_variants(kernel)[: None if every_isa else 1]:
+        isa = name.partition("@")[2]
+        packers = {index: _variant(pack.kernel, isa) for index, pack in launch.pack.items()}
+        if all(packers.values()):
+            suffix = f"@{isa}" if isa and every_isa else ""
+            yield Choice(tactic.name + suffix, name, launch, {i: name for i, name in packers.items() if name})
+
+
+def kernel_variants(kernel: str) -> list[str]:
+    """The exact names of a kernel in this library and on this machine, the widest instruction set first."""
+    names = [kernel, *(f"{kernel}@{isa}" for isa in _native.isas())]
+    return [name for name in names if _native.find_kernel(name)]
+
+
+def _variant(kernel: str, isa: str) -> str | None:
+    for name in (f"{kernel}@{isa}", kernel):
+        if _native.find_kernel(name):
+            return name
+    return None

@@ -1,0 +1,102 @@
+"""What a build may be told: target, threads, effort, profiles of input shapes, and the timing cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from enginewright.dims import Dim
+from enginewright.errors import ConfigError
+from enginewright.graph.network import Network
+from enginewright.plan.meta import ProfileRecord
+
+Range = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The range of input shapes that an engine is tuned for and will accept.
+
+    `shapes`: for each dynamic input its (min, opt, max) shapes, or one fixed shape. Tactics are timed at opt.
+    """
+
+    shapes: Mapping[str, Sequence[int] | tuple[Sequence[int], Sequence[int], Sequence[int]]]
+    name: str = ""
+
+    def ranges(self, network: Network) -> dict[str, list[Range]]:
+        """For every input the range of each axis; `ConfigError` where the profile does not fit the network."""
+        unknown = set(self.shapes) - {tensor.name for tensor in network.inputs}
+        if unknown:
+            raise ConfigError(
+                f"the profile names inputs that do not exist: {', '.join(sorted(unknown))}",
+                hint=f"The inputs are {', '.join(tensor.name for tensor in network.inputs)}.",
+            )
+        return {tensor.name: self._ranges(tensor.name, tensor.shape) for tensor in network.inputs}
+
+    def _ranges(self, name: str, shape: tuple[int | Dim, ...]) -> list[Range]:
+        given = self.shapes.get(name)
+        if given is None:
+            if any(isinstance(size, Dim) for size in shape):
+                raise ConfigError(f'the profile lacks the dynamic input "{name}"', hint="Give its min, opt, max shape.")
+            return [(size, size, size) for size in shape if isinstance(size, int)]
+        lows, opts, highs = _three(name, given)
+        if not len(lows) == len(opts) == len(highs) == len(shape):
+            raise ConfigError(f'the profile of "{name}" does not have rank {len(shape)}', hint="Give every axis.")
+        for axis, (low, opt, high) in enumerate(zip(lows, opts, highs, strict=True)):
+            size = shape[axis]
+            if not 0 <= low <= opt <= high:
+                raise ConfigError(
+                    f'the profile of "{name}", axis {axis}: {low}, {opt}, {high} are not in order',
+                    hint="Give min <= opt <= max.",
+                )
+            if isinstance(size, int) and (low, high) != (size, size):
+                raise ConfigError(f'"{name}", axis {axis} has the fixed size {size}', hint="Give that size.")
+        return list(zip(lows, opts, highs, strict=True))
+
+
+def _three(name: str, given: object) -> tuple[list[int], list[int], list[int]]:
+    items = list(given) if isinstance(given, Sequence) else []
+    if all(isinstance(item, int) for item in items):
+        return items, items, items
+    if len(items) == 3 and all(isinstance(item, Sequence) for item in items):
+        low, opt, high = ([int(size) for size in item] for item in items)
+        return low, opt, high
+    raise ConfigError(f'the profile of "{name}" is {given!r}', hint="Give one shape, or a (min, opt, max) triple.")
+
+
+@dataclass(frozen=True)
+class BuilderConfig:
+    """How to build an engine.
+
+    `target`: "cpu". `threads`: CPU threads the engine will use (default: the CPUs this process may run on). `level`: 0
+    takes the first tactic that fits without timing and runs no optimizer pass; 1 optimizes; 2 also times where there are
+    several candidates; 3 (default) the same with more samples; 4 and 5 also time older instruction sets. `profiles`:
+    input ranges, none: any size is accepted. `timing_cache`: file of earlier timings, read and added to; None: the
+    default cache; "" : none. `error_on_timing_cache_miss`: raise instead of timing.
+    """
+
+    target: str = "cpu"
+    threads: int | None = None
+    level: int = 3
+    profiles: Sequence[Profile] = field(default_factory=tuple)
+    timing_cache: str | None = None
+    error_on_timing_cache_miss: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that no build knows."""
+        if self.target.partition(":")[0] == "cuda":
+            raise ConfigError("the CUDA target is not part of this release", hint='Build with target="cpu".')
+        if self.target != "cpu":
+            raise ConfigError(f"target {self.target!r} is not known", hint='Use "cpu".')
+        if not 0 <= self.level <= 5:
+            raise ConfigError(f"level {self.level} is not known", hint="Use 0 to 5.")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"{self.threads} threads are not possible", hint="Use 1 or more, or leave it out.")
+
+
+def profile_records(config: BuilderConfig, network: Network) -> list[ProfileRecord]:
+    """The profiles as a plan keeps them."""
+    return [
+        ProfileRecord(profile.name or f"profile {index}", profile.ranges(network))
+        for index, profile in enumerate(config.profiles)
+    ]

@@ -1,0 +1,38 @@
+"""Tells a ProgressMonitor how far a build is, and stops the build when the monitor or Ctrl-C says so."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from enginewright.errors import BuildCancelled
+from enginewright.progress import ProgressMonitor
+
+
+@dataclass
+class Phases:
+    """Reports the phases of one build; `cancelled` is set from another thread."""
+
+    monitor: ProgressMonitor | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def phase(self, name: str, steps: int) -> Iterator[Callable[[int, int], None]]:
+        """Start a phase; the block gets a function (done, total) to call after each step."""
+        self._check()
+        if self.monitor is not None:
+            self.monitor.phase_started(name, None, steps)
+        yield lambda done, total: self._step(name, done)
+        if self.monitor is not None:
+            self.monitor.phase_finished(name)
+
+    def _step(self, name: str, done: int) -> None:
+        self._check()
+        if self.monitor is not None and not self.monitor.step(name, done):
+            raise BuildCancelled(f"the build was cancelled while it was at: {name}", hint="Start it again.")
+
+    def _check(self) -> None:
+        if self.cancelled.is_set():
+            raise BuildCancelled("the build was cancelled", hint="Start it again.")

@@ -1,0 +1,47 @@
+"""What a build did: passes, the tactic of every layer and why each other one lost, and the steps that run in Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from enginewright.errors import RejectedTactic
+from enginewright.optimize import PassRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One candidate for a layer; `nanoseconds` is None where nothing was measured."""
+
+    tactic: str
+    kernel: str
+    nanoseconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """How one layer runs: the chosen tactic and kernel, the other candidates, and the rejected ones with reasons."""
+
+    layer: str
+    operator: str
+    tactic: str
+    kernel: str
+    sources: tuple[str, ...]
+    candidates: tuple[Timing, ...] = ()
+    rejected: tuple[RejectedTactic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """The history of a build; `seconds` by phase."""
+
+    passes: tuple[PassRecord, ...] = ()
+    layers: tuple[LayerReport, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    timings_measured: int = 0
+    timings_cached: int = 0
+
+    @property
+    def reference_steps(self) -> tuple[str, ...]:
+        """The layers that call back into Python at each run, for want of a kernel."""
+        return tuple(f"{item.layer} ({item.operator})" for item in self.layers if item.kernel == "python")

@@ -1,0 +1,198 @@
+"""Chooses the tactic of every layer: candidates are run on this machine as one-step plans, timed, and compared."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from enginewright.compiler.candidates import Candidates, candidates
+from enginewright.compiler.liveness import network_fields, view_offset
+from enginewright.compiler.lowering import Choice, Programs
+from enginewright.compiler.report import LayerReport, Timing
+from enginewright.compiler.unfuse import unfuse
+from enginewright.compiler.weights import WeightPool
+from enginewright.dims import Dim, Size, evaluate
+from enginewright.errors import EnginewrightError, NoTactic, NoTacticDetails, TimingCacheMiss, CacheMissDetails
+from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.ops.pointwise import Fused
+from enginewright.plan.meta import SCHEMA, Meta
+from enginewright.plan.timing_cache import TimingCache, timing_key
+from enginewright.runtime.session import Session
+from enginewright.tensors import TensorSpec
+
+Step = Callable[[int, int], None]
+DEFAULT_SIZE, DEFAULT_BATCH = 128, 1
+MAX_TIMED_BYTES = 2**28
+
+
+@dataclass
+class Tuner:
+    """Chooses for a whole network; `sizes` gives the number that each named dimension has while timing."""
+
+    level: int
+    threads: int
+    cache: TimingCache
+    sizes: dict[str, int] = field(default_factory=dict)
+    strict: bool = False
+    progress: Step = lambda done, total: None
+    choices: dict[Layer, Choice] = field(default_factory=dict)
+    reports: list[LayerReport] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    measured: int = 0
+    cached: int = 0
+
+    def run(self, network: Network) -> None:
+        """Fill `choices` and `reports` for the network and everything nested in it."""
+        networks = list(all_networks(network))
+        total = sum(len(inner.layers) for inner in networks)
+        done = 0
+        for inner in networks:
+            for layer in list(inner.layers):
+                self.progress(done, total)
+                done += 1
+                if view_offset(layer) is None:
+                    self._choose(inner, layer)
+        if self.missing:
+            raise TimingCacheMiss(
+                f"{len(self.missing)} layers are not in the timing cache",
+                hint="Build once without error_on_timing_cache_miss, or merge the cache of the build machine.",
+                details=CacheMissDetails(tuple(self.missing)),
+            )
+
+    def _choose(self, network: Network, layer: Layer) -> None:
+        found = candidates(layer, every_isa=self.level >= 4)
+        if not found.choices:
+            if isinstance(layer.op, Fused):
+                for part in unfuse(network, layer):
+                    self._choose(network, part)
+                return
+            raise NoTactic(
+                f'no tactic can run layer "{layer.name}" ({layer.key})',
+                hint="Give the operator a tactic or a reference.",
+                details=NoTacticDetails(layer.name, found.rejected),
+            )
+        timings = self._timings(layer, found) if len(found.choices) > 1 and self.level >= 2 else {}
+        best = min(found.choices, key=lambda choice: timings.get(choice.tactic, 0)) if timings else found.choices[0]
+        self.choices[layer] = replace(best, nanoseconds=timings.get(best.tactic))
+        listed = tuple(Timing(c.tactic, c.kernel, timings.get(c.tactic)) for c in found.choices)
+        self.reports.append(
+            LayerReport(
+                layer.name, layer.key.name, best.tactic, best.kernel, layer.sources, listed, found.rejected
+            )
+        )
+
+    def _timings(self, layer: Layer, found: Candidates) -> dict[str, int]:
+        """Nanoseconds by tactic, from the cache or measured now; a layer that can't be timed has none."""
+        try:
+            specs = [None if tensor is None else self._timed_spec(tensor) for tensor in layer.inputs]
+        except EnginewrightError:
+            return {}
+        key = timing_key(layer, specs, self.threads)
+        known = self.cache.times(key)
+        missing = [choice for choice in found.choices if choice.tactic not in known]
+        if not missing:
+            self.cached += 1
+            return known
+        if self.strict:
+            self.missing.append(layer.name)
+            return {}
+        made = time_layer(layer, missing, specs, self.threads, samples=5 if self.level == 2 else 15)
+        self.measured += len(made)
+        self.cache.record(key, layer, specs, made)
+        return {**known, **made}
+
+    def _timed_spec(self, tensor: Tensor) -> TensorSpec:
+        shape: list[Size] = [self._timed_size(size, axis) for axis, size in enumerate(tensor.shape)]
+        return replace(tensor.spec, shape=tuple(shape))
+
+    def _timed_size(self, size: Size, axis: int) -> int:
+        return size if isinstance(size, int) else evaluate(size, self.sizes)
+
+
+def default_sizes(network: Network) -> dict[str, int]:
+    """Numbers for named dimensions where no profile says more: 1 on axis 0, 128 elsewhere."""
+    found: dict[str, int] = {}
+    for tensor in network.inputs:
+        for axis, size in enumerate(tensor.shape):
+            if isinstance(size, Dim) and len(size.atoms) == 1 and size.atoms[0].kind == "symbol":
+                found.setdefault(str(size.atoms[0].args[0]), DEFAULT_SIZE if axis else DEFAULT_BATCH)
+    return found
+
+
+def all_networks(network: Network) -> Iterable[Network]:
+    """A network and everything nested in it."""
+    yield network
+    for layer in network.layers:
+        for _, inner in network_fields(layer.op):
+            yield from all_networks(inner)
+
+
+def time_layer(
+    layer: Layer, choices: list[Choice], specs: list[TensorSpec | None], threads: int, samples: int
+) -> dict[str, int]:
+    """Median nanoseconds of each choice, run as a plan of one step on generated data; rounds are interleaved."""
+    sessions = {}
+    for choice in choices:
+        session = _one_step(layer, choice, specs, threads)
+        if session is not None:
+            sessions[choice.tactic] = session
+    times: dict[str, list[int]] = {tactic: [] for tactic in sessions}
+    for round_ in range(samples + 1):
+        for tactic, session in sessions.items():
+            start = time.perf_counter_ns()
+            session.run()
+            if round_:
+                times[tactic].append(time.perf_counter_ns() - start)
+    return {tactic: int(statistics.median(values)) for tactic, values in times.items()}
+
+
+def _one_step(layer: Layer, choice: Choice, specs: list[TensorSpec | None], threads: int) -> Session | None:
+    """A runnable plan of just this layer; None where generated data can't run it or it would be too large."""
+    network = Network(f"timing {layer.name}")
+    inputs = [_input(network, index, tensor, spec) for index, (tensor, spec) in enumerate(zip(layer.inputs, specs, strict=True))]
+    try:
+        outputs = network.add(layer.op, *inputs)
+        for index, tensor in enumerate(outputs):
+            network.output(f"y{index}", tensor)
+        if sum(evaluate(tensor.spec.nbytes, {}) for tensor in (*network.inputs, *outputs)) > MAX_TIMED_BYTES:
+            return None
+        again = next(c for c in candidates(network.layers[0], every_isa=True).choices if c.kernel == choice.kernel)
+        programs = Programs({network.layers[0]: again}, WeightPool())
+        programs.add(network)
+        session = Session(_meta(programs), programs.weights.data(), threads=threads)
+        for index, tensor in enumerate(network.inputs):
+            session.bind_input(index, _data(tensor.spec))
+        session.run()
+    except (EnginewrightError, StopIteration):
+        return None
+    return session
+
+
+def _input(network: Network, index: int, tensor: Tensor | None, spec: TensorSpec | None) -> Tensor | None:
+    if tensor is None or spec is None:
+        return None
+    if tensor.const is not None:
+        return network.constant(tensor.const, tensor.name)
+    made = network.input(f"x{index}", spec.dtype, spec.shape)
+    if spec.value is not None and all(isinstance(value, int | float) for value in spec.value):
+        made.spec = replace(made.spec, value=spec.value)
+    return made
+
+
+def _data(spec: TensorSpec) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    """Normal numbers, zeros for integers: an index of 0 is valid nearly everywhere."""
+    shape = tuple(int(size) for size in spec.shape if isinstance(size, int))
+    if spec.value is not None:
+        return np.array(spec.value, spec.dtype.numpy).reshape(shape)
+    if spec.dtype.is_float:
+        return np.random.default_rng(0).standard_normal(shape).astype(spec.dtype.numpy)
+    return np.zeros(shape, spec.dtype.numpy)
+
+
+def _meta(programs: Programs) -> Meta:
+    done = [program for program in programs.programs if program is not None]
+    return Meta(SCHEMA, [], [], [], done, programs.weights.records, programs.operators)

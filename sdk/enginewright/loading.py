@@ -1,0 +1,25 @@
+"""Loads a plan and gives an engine that runs it."""
+
+from __future__ import annotations
+
+import os
+
+from enginewright.plan.plan import Plan
+from enginewright.runtime.engine import Engine
+
+
+def load(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview | Plan,
+    *,
+    threads: int | None = None,
+    verify: str = "full",
+    mmap: bool = True,
+    trust: str | tuple[bytes, ...] | None = None,
+) -> Engine:
+    """Load a plan (path, bytes or `Plan`) as an engine.
+
+    `threads` bounds the CPU threads of one run. `verify` is "full" or "header" (weights are not hashed); `mmap=False`
+    copies the file first; `trust`: see the plan format. Raises a `PlanError`, or `PluginNotFound`.
+    """
+    plan = source if isinstance(source, Plan) else Plan.load(source, verify=verify, mmap=mmap, trust=trust)
+    return Engine(plan, threads=threads)

@@ -1,0 +1,40 @@
+"""Removes layers whose outputs nobody reads, neither as data nor inside a size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from enginewright.dims import Size, atom_uids
+from enginewright.graph.network import Layer, Network
+
+
+def eliminate_dead(network: Network) -> int:
+    """Keep what leads to an output of the network; the number of layers removed."""
+    needed = {uid for _, tensor in network.outputs for uid in (tensor.spec.uid, *atom_uids(tensor.shape))}
+    kept: list[Layer] = []
+    for layer in reversed(network.layers):
+        if any(tensor.spec.uid in needed for tensor in layer.outputs):
+            needed.update(tensor.spec.uid for tensor in layer.inputs if tensor is not None)
+            needed |= atom_uids(_sizes(layer))
+            kept.append(layer)
+    removed = len(network.layers) - len(kept)
+    network.layers = kept[::-1]
+    return removed
+
+
+def _sizes(layer: Layer) -> Iterator[Size]:
+    for tensor in layer.outputs:
+        yield from tensor.shape
+        yield from (size for size in tensor.spec.value or () if not isinstance(size, float))
+    for check in layer.checks:
+        yield from (check.a, check.b)
+    for _, inner in network_fields(layer):
+        for nested in inner.layers:
+            yield from _sizes(nested)
+
+
+def network_fields(layer: Layer) -> Iterator[tuple[str, Network]]:
+    """The nested networks of a layer."""
+    for name, value in vars(layer.op).items():
+        if isinstance(value, Network):
+            yield name, value

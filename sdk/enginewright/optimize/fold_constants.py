@@ -1,0 +1,41 @@
+"""Computes layers whose inputs are all constants while building."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from enginewright.graph.network import Layer, Network
+from enginewright.optimize.eliminate_common import RANDOM
+
+MAX_GROWTH = 2**20
+"""A folded result may be this large in bytes, or twice as large as what it was made from."""
+
+
+def fold_constants(network: Network) -> int:
+    """Replace layers of constants by constants, by the NumPy references; the number of layers folded."""
+    folded: list[Layer] = []
+    for layer in network.layers:
+        if _foldable(layer):
+            arrays = [None if tensor is None else tensor.const for tensor in layer.inputs]
+            made = layer.op.reference(*arrays)
+            for tensor, array in zip(layer.outputs, made if isinstance(made, tuple) else (made,), strict=True):
+                network.make_constant(tensor, np.asarray(array))
+            folded.append(layer)
+    network.remove(folded)
+    return len(folded)
+
+
+def _foldable(layer: Layer) -> bool:
+    if layer.key.name in RANDOM or not layer.inputs or any(t is not None and t.const is None for t in layer.inputs):
+        return False
+    size, given = 0, sum(t.const.nbytes for t in layer.inputs if t is not None and t.const is not None)
+    for tensor in layer.outputs:
+        nbytes = tensor.spec.nbytes
+        if not isinstance(nbytes, int):
+            return False
+        size += nbytes
+    return size <= max(MAX_GROWTH, 2 * given) and not any(True for _ in _networks(layer))
+
+
+def _networks(layer: Layer) -> list[Network]:
+    return [value for value in vars(layer.op).values() if isinstance(value, Network)]

@@ -1,0 +1,230 @@
+"""Runs a plan: an Engine borrows contexts, a Context binds arrays once and runs many times without a copy."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from enginewright import _native
+from enginewright.errors import ClosedError, ConfigError, UsageError
+from enginewright.plan.plan import Plan
+from enginewright.runtime.ports import PortInfo, check_names, fitting_profile, profile_text
+from enginewright.runtime.session import LoadedPlan, output_array
+
+Array = np.ndarray[Any, Any]
+
+
+class Engine:
+    """A loaded plan, ready to run. `run` may be called from several threads at once."""
+
+    def __init__(self, plan: Plan, *, threads: int | None = None) -> None:
+        """Load a plan; `threads` bounds the CPU threads of one run (default: the CPUs this process may use)."""
+        if threads is not None and threads < 1:
+            raise ConfigError(f"{threads} threads are not possible", hint="Use 1 or more, or leave it out.")
+        self.plan = plan
+        self.threads = threads or 0
+        self.inputs = tuple(PortInfo.of(port) for port in plan.meta.inputs)
+        self.outputs = tuple(PortInfo.of(port) for port in plan.meta.outputs)
+        self._loaded = LoadedPlan(plan.meta, plan.weights)
+        self._idle: list[Context] = []
+        self._lock = threading.Lock()
+        self._contexts: weakref.WeakSet[Context] = weakref.WeakSet()
+        self._closed = False
+
+    @property
+    def loaded(self) -> LoadedPlan:
+        """The native plan; `ClosedError` after `close`."""
+        if self._closed:
+            raise ClosedError("the engine is closed", hint="Load the plan again.")
+        return self._loaded
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """One inference: arrays by input name to new arrays by output name."""
+        context = self._borrow()
+        try:
+            return context.infer(inputs)
+        finally:
+            self._give_back(context)
+
+    def create_context(self) -> Context:
+        """A context of your own; use it on one thread at a time."""
+        context = Context(self)
+        self._contexts.add(context)
+        return context
+
+    def close(self) -> None:
+        """Free everything; contexts of this engine can't be used any more."""
+        if not self._closed:
+            self._closed = True
+            for context in list(self._contexts):
+                context.close()
+            self._loaded.close()
+
+    def _borrow(self) -> Context:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self.create_context()
+
+    def _give_back(self, context: Context) -> None:
+        with self._lock:
+            if self._closed:
+                context.close()
+            else:
+                self._idle.append(context)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.plan.name}>"
+
+
+class Context:
+    """Memory and bindings for one inference at a time; a context belongs to one thread at a time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._native: dict[int, _native.Context] = {}
+        self._bound: dict[str, Array] = {}
+        self._results: dict[str, Array] = {}
+        self._profile = -1
+        self._busy = threading.Lock()
+        self._run: Any = None
+
+    # ---- bound arrays -------------------------------------------------------------------------------------------
+
+    def bind_input(self, name: str, array: Array) -> None:
+        """Read this C-contiguous array at each run, without a copy; it may be rewritten between runs."""
+        port = self._port(name, self._engine.inputs)
+        port.check(array, profile_text(self._profiles, name))
+        if not array.flags.c_contiguous:
+            raise UsageError(f'"{name}" is not contiguous', hint="Bind numpy.ascontiguousarray(array).")
+        self._bound[name] = array
+        self._run = None
+
+    def bind_output(self, name: str, array: Array | None) -> None:
+        """Write an output into this C-contiguous, writable array at each run; None: the context keeps it."""
+        port = self._port(name, self._engine.outputs)
+        if array is None:
+            self._results.pop(name, None)
+        else:
+            if array.dtype != port.dtype.numpy or not array.flags.c_contiguous or not array.flags.writeable:
+                raise UsageError(
+                    f'output "{name}" needs a writable C-contiguous array of {port.dtype}',
+                    hint=f"Make it with numpy.empty(shape, {port.dtype.numpy}).",
+                )
+            self._results[name] = array
+        self._run = None
+
+    def run(self) -> None:
+        """Run on what is bound; read results from bound outputs, or with `output`."""
+        if not self._busy.acquire(blocking=False):
+            raise UsageError("the context is in use on another thread", hint="Create one context for each thread.")
+        try:
+            (self._run or self._prepare())()
+        finally:
+            self._busy.release()
+
+    def output(self, name: str) -> Array:
+        """A copy of an output of the last run."""
+        index = self._engine.outputs.index(self._port(name, self._engine.outputs))
+        return output_array(self._active(), index, self._engine.outputs[index].dtype)
+
+    def output_shape(self, name: str) -> tuple[int, ...]:
+        """The shape of an output for the bound inputs; -1 where only a run can tell."""
+        self._prepare()
+        context = self._active()
+        context.resolve()
+        return context.output_shape(self._engine.outputs.index(self._port(name, self._engine.outputs)))
+
+    # ---- one inference ------------------------------------------------------------------------------------------
+
+    def infer(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """One inference: arrays by input name to new arrays by output name."""
+        if not self._busy.acquire(blocking=False):
+            raise UsageError("the context is in use on another thread", hint="Create one context for each thread.")
+        try:
+            check_names(inputs, self._engine.inputs)
+            for port in self._engine.inputs:
+                array = np.asarray(inputs[port.name])
+                port.check(array, profile_text(self._profiles, port.name))
+                self._bound[port.name] = np.ascontiguousarray(array).reshape(array.shape)
+            self._results.clear()
+            return self._infer()
+        finally:
+            self._run = None
+            self._bound.clear()
+            self._busy.release()
+
+    def _infer(self) -> dict[str, Array]:
+        self._prepare()
+        context = self._active()
+        context.resolve()
+        made: dict[str, Array] = {}
+        for index, port in enumerate(self._engine.outputs):
+            shape = context.output_shape(index)
+            if -1 not in shape and context.is_fixed(index):
+                made[port.name] = np.empty(shape, port.dtype.numpy)
+                context.bind_output(index, made[port.name])
+            else:
+                context.bind_output(index, None)
+        context.run()
+        for index, port in enumerate(self._engine.outputs):
+            if port.name not in made:
+                made[port.name] = output_array(context, index, port.dtype)
+        return {port.name: made[port.name] for port in self._engine.outputs}
+
+    # ---- inside -------------------------------------------------------------------------------------------------
+
+    @property
+    def _profiles(self) -> Any:
+        return self._engine.plan.meta.profiles
+
+    def _port(self, name: str, ports: tuple[PortInfo, ...]) -> PortInfo:
+        for port in ports:
+            if port.name == name:
+                return port
+        raise UsageError(
+            f'the engine has no tensor "{name}" there', hint=f"It has {', '.join(port.name for port in ports)}."
+        )
+
+    def _prepare(self) -> Any:
+        """Hand all bindings to native code; the function that runs it."""
+        check_names(self._bound, self._engine.inputs)
+        profile = fitting_profile(self._profiles, self._bound)
+        if profile is None:
+            port = self._engine.inputs[0]
+            allowed = "; ".join(f"{p.name}: {profile_text(self._profiles, p.name)}" for p in self._engine.inputs)
+            raise port.refuse(self._bound[port.name], allowed, "Give shapes inside one profile, or build with another.")
+        loaded = self._engine.loaded
+        if profile not in self._native:
+            self._native[profile] = _native.Context(loaded.model, profile, self._engine.threads)
+        self._profile = profile
+        context = self._native[profile]
+        for index, port in enumerate(self._engine.inputs):
+            context.bind_input(index, self._bound[port.name])
+        for index, port in enumerate(self._engine.outputs):
+            context.bind_output(index, self._results.get(port.name))
+        self._run = context.run
+        return self._run
+
+    def _active(self) -> _native.Context:
+        if self._profile not in self._native:
+            raise UsageError("nothing was run yet", hint="Bind the inputs and call run() first.")
+        return self._native[self._profile]
+
+    def close(self) -> None:
+        """Free the context's memory."""
+        for context in self._native.values():
+            context.close()
+        self._native.clear()
+        self._run = None

@@ -1,0 +1,54 @@
+"""One native context on a plan's programs: memory is bound by position, and each run enters native code once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from enginewright import _native
+from enginewright.plan.fields import restore_operator
+from enginewright.plan.meta import Meta
+from enginewright.runtime.encoding import encode_programs
+from enginewright.tensors import DataType
+
+Array = np.ndarray[Any, Any]
+
+
+class LoadedPlan:
+    """The native form of a plan's programs, shared by all contexts; it keeps the weights mapped."""
+
+    def __init__(self, meta: Meta, weights: npt.NDArray[np.uint8]) -> None:
+        self.steps = [_native.add_python_step(restore_operator(record).reference) for record in meta.operators]
+        words, strings = encode_programs(meta, self.steps)
+        self.model = _native.Model(words, strings, weights)
+
+    def close(self) -> None:
+        """Free the native model; contexts on it must be closed before."""
+        self.model.close()
+        for step in self.steps:
+            _native.remove_python_step(step)
+
+
+class Session:
+    """A context on one program."""
+
+    def __init__(self, meta: Meta, weights: npt.NDArray[np.uint8], *, program: int = 0, threads: int = 0) -> None:
+        """A session with a plan of its own, as the tuner uses it."""
+        self._plan = LoadedPlan(meta, weights)
+        self.context = _native.Context(self._plan.model, program, threads)
+
+    def bind_input(self, index: int, array: Array) -> None:
+        """Let the program read this array at each run."""
+        self.context.bind_input(index, array)
+
+    def run(self) -> None:
+        """Run the program once."""
+        self.context.run()
+
+
+def output_array(context: _native.Context, index: int, dtype: DataType) -> Array:
+    """A copy of an output that lies in the context's memory."""
+    view = context.output(index, dtype.numpy)
+    return view.copy()
