@@ -15,59 +15,15 @@ namespace ew {
 namespace EW_ISA {
 
 // The order of OPERATIONS in enginewright/ops/pointwise_table.py; a test compares them.
+// clang-format off
 enum Opcode : int32_t {
-    op_constant,
-    op_cast,
-    op_add,
-    op_sub,
-    op_mul,
-    op_div,
-    op_mod,
-    op_fmod,
-    op_pow,
-    op_min,
-    op_max,
-    op_neg,
-    op_abs,
-    op_sign,
-    op_floor,
-    op_ceil,
-    op_round,
-    op_sqrt,
-    op_reciprocal,
-    op_exp,
-    op_log,
-    op_erf,
-    op_sin,
-    op_cos,
-    op_tan,
-    op_asin,
-    op_acos,
-    op_atan,
-    op_sinh,
-    op_cosh,
-    op_tanh,
-    op_asinh,
-    op_acosh,
-    op_atanh,
-    op_sigmoid,
-    op_silu,
-    op_gelu,
-    op_gelu_tanh,
-    op_softplus,
-    op_is_nan,
-    op_bit_not,
-    op_bit_and,
-    op_bit_or,
-    op_bit_xor,
-    op_shift_left,
-    op_shift_right,
-    op_equal,
-    op_less,
-    op_less_equal,
-    op_where,
-    OPCODES
+    op_constant, op_cast, op_add, op_sub, op_mul, op_div, op_mod, op_fmod, op_pow, op_min, op_max, op_neg, op_abs,
+    op_sign, op_floor, op_ceil, op_round, op_sqrt, op_reciprocal, op_exp, op_log, op_erf, op_sin, op_cos, op_tan,
+    op_asin, op_acos, op_atan, op_sinh, op_cosh, op_tanh, op_asinh, op_acosh, op_atanh, op_sigmoid, op_silu, op_gelu,
+    op_gelu_tanh, op_softplus, op_is_nan, op_bit_not, op_bit_and, op_bit_or, op_bit_xor, op_shift_left,
+    op_shift_right, op_equal, op_less, op_less_equal, op_where, OPCODES
 };
+// clang-format on
 
 constexpr int MAX_INPUTS = 16, MAX_OUTPUTS = 8, MAX_INSTRUCTIONS = 96, MAX_VALUES = MAX_INPUTS + MAX_INSTRUCTIONS;
 constexpr int64_t REGISTER_BYTES = 64 << 10;
@@ -75,7 +31,7 @@ constexpr int64_t REGISTER_BYTES = 64 << 10;
 // out[i] = f(a[i], b[i], c[i]) for i < n. out may be one of the operands if the element sizes are equal.
 using TileFunction = void (*)(void *out, const void *a, const void *b, const void *c, int64_t n);
 
-// The type in which a register holds elements of `dtype`: float32 for the halves, uint8 for bool. 0: not supported.
+// The type in which registers hold elements of `dtype`: float32 for the halves. 0: not supported.
 int32_t machine_type(int32_t dtype);
 int64_t element_size(int32_t dtype);
 // Memory to register and back; they differ for the halves only.
@@ -83,7 +39,7 @@ void load_elements(void *out, const void *data, int32_t dtype, int64_t n);
 void store_elements(void *data, const void *elements, int32_t dtype, int64_t n);
 // One number n times, in the machine type: of memory, or of a constant of that dtype.
 void fill_elements(void *out, const void *element, int32_t dtype, int64_t n);
-// The function of an opcode on operands and a result of these machine types; NULL where there is none.
+// The function of an opcode on operands and a result of these types (float32 for the halves); NULL: there is none.
 TileFunction find_function(int32_t opcode, int32_t operand, int32_t result);
 // Rounds float32 registers to float16 or bfloat16.
 void round_elements(void *elements, int32_t dtype, int64_t n);
@@ -97,16 +53,26 @@ struct Registers {
 // A parsed program. Set up once a call, then read by all tasks.
 class Program {
   public:
+    struct Step {
+        TileFunction function;
+        int32_t opcode, result, args[3];
+        ew_param immediate;
+    };
     int n_inputs = 0, n_outputs = 0, n_instructions = 0;
     int32_t dtypes[MAX_VALUES];
     int outputs[MAX_OUTPUTS];
 
     // False where the words are no program (broken plan). *used: the number of words read.
     bool parse(const ew_param *words, int64_t n_words, int64_t *used);
-    // Chooses registers and tile. Inputs in the mask `direct` are read from the caller's memory; so is the output
-    // written if `direct_output` says so afterwards. 0: too many registers.
-    int64_t allocate(uint32_t direct);
-    bool direct_output = false;
+    // Chooses registers; returns the number of elements of a tile. Masks of inputs: `direct` ones are read from the
+    // caller's memory, `lasting` ones are filled once and keep their register.
+    int64_t allocate(uint32_t direct, uint32_t lasting);
+    // The only output may be written by its instruction straight into the caller's memory.
+    bool direct_output() const;
+    bool reads(int input) const { return last_use_[input] >= 0; }
+    const Step &step(int index) const { return steps_[index]; }
+    // The number of instructions, weighted by how long they take.
+    int64_t cost() const;
     // Points values at registers and fills constants, for tiles of at most n elements.
     void begin(Registers &registers, int64_t n) const;
     // Runs all instructions on n elements; the caller set values[] of its direct inputs and output, and filled the
@@ -114,17 +80,13 @@ class Program {
     void run(Registers &registers, int64_t n) const;
 
   private:
-    struct Step {
-        TileFunction function;
-        int32_t opcode, result, a, b, c;
-        ew_param immediate;
-    };
     Step steps_[MAX_INSTRUCTIONS];
-    int slot_[MAX_VALUES];
+    int slot_[MAX_VALUES], last_use_[MAX_VALUES];
     int64_t slot_bytes_ = 0;
 
-    bool parse_instruction(const ew_param *words, int index);
-    bool resolve(int index);
+    bool parse_step(const ew_param *words, int index);
+    void specialize_power(Step &step);
+    void find_last_uses();
 };
 
 // The program fused behind an anchor (GEMM, convolution, ...), run on parts of the anchor's output, which is seen as a
@@ -149,19 +111,20 @@ class Epilogue {
   private:
     struct Extra {
         const char *data;
-        int64_t period, size;
+        int64_t period;
         int32_t dtype;
         bool column_broadcast;
     };
     struct Part {
         int64_t r0, r1, c0, c1, ld;
     };
-    // The common programs, run in one pass without registers: tile + bias [+ residual], then an activation.
-    enum class Activation : int32_t { none, relu, clip, sigmoid, silu, gelu, gelu_tanh, tanh };
-    struct Simple {
-        int bias = -1, residual = -1;
+    // The common programs, run in one pass without registers: tile [+ bias [+ residual]], then an activation.
+    enum class Activation : int32_t { none, clip, sigmoid, silu, gelu, gelu_tanh, tanh };
+    struct Pattern {
+        int n_added = 0;
+        const Extra *added[2] = {};
         Activation activation = Activation::none;
-        float low = 0, high = 0;
+        float low = -__builtin_inff(), high = __builtin_inff();
     };
 
     bool fused_ = false, simple_ = false;
@@ -169,14 +132,17 @@ class Epilogue {
     int n_extra_ = 0;
     Program program_;
     Extra extra_[MAX_INPUTS];
-    Simple pattern_;
+    Pattern pattern_;
     const ew_tensor *outputs_ = nullptr;
 
+    bool parse_extras(const ew_call *call, const ew_param *words, int anchor_inputs);
     bool detect();
-    void store(const void *tile, int32_t dtype, const Part &part) const;
-    void interpret(const void *tile, int32_t dtype, const Part &part) const;
-    void run_simple(const float *tile, const Part &part) const;
-    void load_extra(void *out, const Extra &extra, const Part &part) const;
+    bool detect_step(const Program::Step &step, int value, bool *closed);
+    void store_part(const void *tile, int32_t dtype, const Part &part) const;
+    void interpret(const char *tile, int32_t dtype, const Part &part) const;
+    void interpret_block(Registers &registers, const char *tile, int32_t dtype, const Part &part) const;
+    template <Activation activation>
+    void run_pattern(const float *tile, const Part &part) const;
 };
 
 }  // namespace EW_ISA

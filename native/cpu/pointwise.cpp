@@ -1,0 +1,202 @@
+// The kernel of elementwise layers: any program on any number of inputs, broadcast to the shape of the outputs.
+//
+// The output is cut into tiles of consecutive elements. An input of the output's shape is read in place; what is
+// broadcast is first spread into a register, a run of equal or consecutive elements at a time. An output may share
+// the memory of an input of the same size and type. No parameters but the program.
+#include "cpu/pointwise.h"
+
+#include <algorithm>
+
+namespace ew::EW_ISA {
+namespace {
+
+constexpr int64_t TASK_COST = 1 << 18;  // element operations: about 30 us
+
+// The output's axes, merged where every input allows it, and each input's strides on them, in elements.
+struct Axes {
+    int rank = 0;
+    int64_t size[EW_MAX_RANK];
+    int64_t stride[MAX_INPUTS][EW_MAX_RANK];
+};
+
+enum class Access : uint8_t { direct, scalar, spread, unused };
+
+struct Job {
+    const ew_call *call;
+    Program program;
+    Axes axes;
+    Access access[MAX_INPUTS];
+    int64_t total = 1, tile = 0, chunk = 0;
+};
+
+int64_t broadcast_stride(const ew_tensor &input, int axis_from_end) {
+    const int axis = input.rank - 1 - axis_from_end;
+    if (axis < 0 || input.shape[axis] == 1) return 0;
+    int64_t stride = 1;
+    for (int a = axis + 1; a < input.rank; ++a) stride *= input.shape[a];
+    return stride;
+}
+
+bool fits(const ew_tensor &input, const ew_tensor &output) {
+    for (int k = 0; k < input.rank; ++k) {
+        const int64_t size = input.shape[input.rank - 1 - k];
+        if (size != 1 && (k >= output.rank || size != output.shape[output.rank - 1 - k])) return false;
+    }
+    return true;
+}
+
+// From the last axis to the first; an axis joins the one inside it if that holds for all inputs.
+void merge_axes(Job &job) {
+    const ew_call *call = job.call;
+    const ew_tensor &output = call->outputs[0];
+    Axes &axes = job.axes;
+    const int n = job.program.n_inputs;
+    for (int k = 0; k < output.rank; ++k) {
+        const int64_t size = output.shape[output.rank - 1 - k];
+        if (size == 1) continue;
+        const int last = axes.rank - 1;
+        bool joins = axes.rank > 0;
+        for (int i = 0; i < n && joins; ++i)
+            joins = broadcast_stride(call->inputs[i], k) == axes.stride[i][last] * axes.size[last];
+        if (joins) {
+            axes.size[last] *= size;
+            continue;
+        }
+        for (int i = 0; i < n; ++i) axes.stride[i][axes.rank] = broadcast_stride(call->inputs[i], k);
+        axes.size[axes.rank++] = size;
+    }
+    if (axes.rank == 0) {
+        for (int i = 0; i < n; ++i) axes.stride[i][0] = 0;
+        axes.size[axes.rank++] = 1;
+    }
+}
+
+// Axis 0 of `axes` is the innermost. Writes elements [start, start + n) of the broadcast input to a register.
+void spread(void *out, const Job &job, int input, int64_t start, int64_t n) {
+    const Axes &axes = job.axes;
+    const int32_t dtype = job.program.dtypes[input];
+    const int64_t size = element_size(dtype), out_size = element_size(machine_type(dtype));
+    const int64_t *stride = axes.stride[input];
+    const char *data = static_cast<const char *>(job.call->inputs[input].data);
+    char *to = static_cast<char *>(out);
+    int64_t index[EW_MAX_RANK], rest = start, offset = 0;
+    for (int a = 0; a < axes.rank; ++a) {
+        index[a] = rest % axes.size[a];
+        rest /= axes.size[a];
+        offset += index[a] * stride[a];
+    }
+    while (n > 0) {
+        const int64_t run = std::min(n, axes.size[0] - index[0]);
+        if (stride[0] == 0)
+            fill_elements(to, data + offset * size, dtype, run);
+        else
+            load_elements(to, data + offset * size, dtype, run);
+        to += run * out_size;
+        n -= run;
+        offset -= index[0] * stride[0];
+        index[0] = 0;
+        for (int a = 1; a < axes.rank; ++a) {
+            offset += stride[a];
+            if (++index[a] < axes.size[a]) break;
+            offset -= axes.size[a] * stride[a];
+            index[a] = 0;
+        }
+    }
+}
+
+void prepare_inputs(const Job &job, Registers &registers, int64_t start, int64_t n) {
+    for (int i = 0; i < job.program.n_inputs; ++i) {
+        const ew_tensor &input = job.call->inputs[i];
+        if (job.access[i] == Access::direct)
+            registers.values[i] = static_cast<char *>(input.data) + start * element_size(input.dtype);
+        if (job.access[i] == Access::spread) spread(registers.values[i], job, i, start, n);
+    }
+}
+
+void run_task(void *argument, int64_t task) {
+    const Job &job = *static_cast<const Job *>(argument);
+    const Program &program = job.program;
+    Registers registers;
+    const int64_t first = task * job.chunk, last = std::min(job.total, first + job.chunk);
+    program.begin(registers, std::min(job.tile, last - first));
+    for (int i = 0; i < program.n_inputs; ++i)
+        if (job.access[i] == Access::scalar)
+            fill_elements(registers.values[i], job.call->inputs[i].data, program.dtypes[i],
+                          std::min(job.tile, last - first));
+    for (int64_t start = first; start < last; start += job.tile) {
+        const int64_t n = std::min(job.tile, last - start);
+        prepare_inputs(job, registers, start, n);
+        const auto target = [&](int k) {
+            return static_cast<char *>(job.call->outputs[k].data) + start * element_size(job.call->outputs[k].dtype);
+        };
+        if (program.direct_output()) registers.values[program.outputs[0]] = target(0);
+        program.run(registers, n);
+        for (int k = 0; k < program.n_outputs; ++k)
+            store_elements(target(k), registers.values[program.outputs[k]], program.dtypes[program.outputs[k]], n);
+    }
+}
+
+// Decides how each input is read; the masks are those of Program::allocate.
+void choose_access(Job &job, uint32_t *direct, uint32_t *lasting) {
+    for (int i = 0; i < job.program.n_inputs; ++i) {
+        const ew_tensor &input = job.call->inputs[i];
+        int64_t elements = 1;
+        for (int a = 0; a < input.rank; ++a) elements *= input.shape[a];
+        const bool in_place = elements == job.total && machine_type(input.dtype) == input.dtype;
+        job.access[i] = !job.program.reads(i) ? Access::unused
+                        : in_place            ? Access::direct
+                        : elements == 1       ? Access::scalar
+                                              : Access::spread;
+        if (job.access[i] == Access::direct) *direct |= 1u << i;
+        if (job.access[i] == Access::scalar) *lasting |= 1u << i;
+    }
+}
+
+int32_t check(const Job &job) {
+    const ew_call *call = job.call;
+    const Program &program = job.program;
+    if (call->n_inputs != program.n_inputs || call->n_outputs != program.n_outputs)
+        return call->host->error(call, EW_INVALID_PLAN,
+                                 "a pointwise program has other inputs or outputs than its step");
+    for (int i = 0; i < program.n_inputs; ++i) {
+        if (call->inputs[i].dtype != program.dtypes[i])
+            return call->host->error(call, EW_INVALID_PLAN, "input %d of a pointwise program has another type", i);
+        if (!fits(call->inputs[i], call->outputs[0]))
+            return call->host->error(call, EW_SHAPE, "input %d of a pointwise program does not broadcast", i);
+    }
+    for (int k = 0; k < program.n_outputs; ++k)
+        if (call->outputs[k].dtype != program.dtypes[program.outputs[k]])
+            return call->host->error(call, EW_INVALID_PLAN, "output %d of a pointwise program has another type", k);
+    return EW_OK;
+}
+
+int32_t run(const ew_call *call) {
+    Job job;
+    job.call = call;
+    int64_t used = 0;
+    if (!job.program.parse(call->params, call->n_params, &used) || used != call->n_params)
+        return call->host->error(call, EW_INVALID_PLAN, "the parameters are no pointwise program");
+    if (const int32_t status = check(job); status != EW_OK) return status;
+    for (int a = 0; a < call->outputs[0].rank; ++a) job.total *= call->outputs[0].shape[a];
+    if (job.total == 0) return EW_OK;
+    merge_axes(job);
+    uint32_t direct = 0, lasting = 0;
+    choose_access(job, &direct, &lasting);
+    job.tile = job.program.allocate(direct, lasting);
+    if (job.tile == 0) return call->host->error(call, EW_INVALID_PLAN, "a pointwise program is too large");
+    const int64_t tasks = std::clamp<int64_t>(job.total * job.program.cost() / TASK_COST, 1, 256);
+    const int64_t tiles = (job.total + job.tile - 1) / job.tile;
+    job.chunk = (tiles + tasks - 1) / tasks * job.tile;
+    const int64_t n_tasks = (job.total + job.chunk - 1) / job.chunk;
+    if (n_tasks == 1)
+        run_task(&job, 0);
+    else
+        call->host->parallel(call, n_tasks, run_task, &job);
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(pointwise, run)
+
+}  // namespace ew::EW_ISA

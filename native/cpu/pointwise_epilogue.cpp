@@ -1,0 +1,287 @@
+// Runs the pointwise program fused behind an anchor on parts of its output, while they are in the cache.
+#include <algorithm>
+
+#include "cpu/pointwise_loops.h"
+#include "cpu/vector_math.h"
+
+namespace ew::EW_ISA {
+namespace {
+
+constexpr int64_t MAX_TILE_BYTES = 4096 * 8;
+
+bool is_half(int32_t dtype) { return machine_type(dtype) != dtype; }
+
+// Where the row of an extra input begins, at column c.
+template <class Extra>
+const char *row_of(const Extra &extra, int64_t row, int64_t column, int64_t cols) {
+    const int64_t r = row % extra.period;
+    return extra.data + (extra.column_broadcast ? r : r * cols + column) * element_size(extra.dtype);
+}
+
+template <class Extra>
+void load_rows(void *out, const Extra &extra, int64_t r0, int64_t r1, int64_t c0, int64_t c1, int64_t cols) {
+    char *to = static_cast<char *>(out);
+    for (int64_t r = r0; r < r1; ++r, to += (c1 - c0) * element_size(machine_type(extra.dtype))) {
+        if (extra.column_broadcast)
+            fill_elements(to, row_of(extra, r, c0, cols), extra.dtype, c1 - c0);
+        else
+            load_elements(to, row_of(extra, r, c0, cols), extra.dtype, c1 - c0);
+    }
+}
+
+template <int32_t activation>
+EW_INLINE vf activate(vf x, vf low, vf high) {
+    switch (activation) {
+        case 1:
+            return clamp(x, low, high);
+        case 2:
+            return vsigmoid(x);
+        case 3:
+            return x * vsigmoid(x);
+        case 4:
+            return vgelu(x);
+        case 5:
+            return vgelu_tanh(x);
+        case 6:
+            return vtanh(x);
+        default:
+            return x;
+    }
+}
+
+}  // namespace
+
+bool Epilogue::parse(const ew_call *call, int fixed, int anchor_inputs, int64_t rows, int64_t cols) {
+    rows_ = rows;
+    cols_ = cols;
+    outputs_ = call->outputs;
+    fused_ = call->n_params > fixed;
+    if (!fused_) return call->n_params == fixed;
+    const ew_param *words = call->params + fixed;
+    const int64_t n_words = call->n_params - fixed, n_extra = words[0].i;
+    if (n_extra < 0 || n_extra >= MAX_INPUTS || n_words < 1 + 2 * n_extra) return false;
+    if (anchor_inputs + n_extra != call->n_inputs) return false;
+    n_extra_ = static_cast<int>(n_extra);
+    int64_t used = 0;
+    const int64_t left = n_words - 1 - 2 * n_extra;
+    if (!program_.parse(words + 1 + 2 * n_extra, left, &used) || used != left) return false;
+    if (program_.n_inputs != n_extra_ + 1 || program_.n_outputs != call->n_outputs) return false;
+    for (int k = 0; k < program_.n_outputs; ++k)
+        if (call->outputs[k].dtype != program_.dtypes[program_.outputs[k]]) return false;
+    if (!parse_extras(call, words + 1, anchor_inputs)) return false;
+    simple_ = detect();
+    tile_ = program_.allocate(0, 0);
+    return tile_ > 0;
+}
+
+bool Epilogue::parse_extras(const ew_call *call, const ew_param *words, int anchor_inputs) {
+    for (int k = 0; k < n_extra_; ++k) {
+        const ew_tensor &tensor = call->inputs[anchor_inputs + k];
+        Extra &extra = extra_[k];
+        extra.data = static_cast<const char *>(tensor.data);
+        extra.period = words[2 * k].i;
+        extra.column_broadcast = words[2 * k + 1].i != 0;
+        extra.dtype = tensor.dtype;
+        int64_t elements = 1;
+        for (int a = 0; a < tensor.rank; ++a) elements *= tensor.shape[a];
+        if (tensor.dtype != program_.dtypes[k + 1] || extra.period < 1) return false;
+        if (elements < extra.period * (extra.column_broadcast ? 1 : cols_) && rows_ > 0 && cols_ > 0) return false;
+    }
+    return true;
+}
+
+bool Epilogue::detect() {
+    if (program_.n_outputs != 1 || program_.n_instructions == 0) return false;
+    for (int v = 0; v < program_.n_inputs + program_.n_instructions; ++v)
+        if (program_.dtypes[v] != EW_FLOAT32) return false;
+    int value = 0;
+    bool closed = false;  // after an activation that nothing may follow
+    for (int k = 0; k < program_.n_instructions; ++k) {
+        const Program::Step &step = program_.step(k);
+        if (step.opcode == op_constant) continue;
+        if (closed || !detect_step(step, value, &closed)) return false;
+        value = program_.n_inputs + k;
+    }
+    return program_.outputs[0] == value;
+}
+
+bool Epilogue::detect_step(const Program::Step &step, int value, bool *closed) {
+    const bool first = step.args[0] == value;
+    if (!first && step.args[1] != value) return false;
+    const int other = step.args[first ? 1 : 0];
+    const bool extra = other > 0 && other < program_.n_inputs;
+    if (step.opcode == op_add && extra && pattern_.activation == Activation::none && pattern_.n_added < 2) {
+        pattern_.added[pattern_.n_added++] = &extra_[other - 1];
+        return true;
+    }
+    if (step.opcode == op_max || step.opcode == op_min) {
+        if (other < program_.n_inputs || program_.step(other - program_.n_inputs).opcode != op_constant) return false;
+        const float number = static_cast<float>(program_.step(other - program_.n_inputs).immediate.f);
+        const bool lower = step.opcode == op_max;
+        // One of each, the lower bound first: then a clamp gives the same bits.
+        if (lower ? pattern_.activation != Activation::none : pattern_.high != __builtin_inff()) return false;
+        (lower ? pattern_.low : pattern_.high) = number;
+        pattern_.activation = Activation::clip;
+        return number == number;
+    }
+    *closed = true;
+    if (pattern_.activation != Activation::none || !first) return false;
+    switch (step.opcode) {
+        case op_sigmoid:
+            pattern_.activation = Activation::sigmoid;
+            return true;
+        case op_silu:
+            pattern_.activation = Activation::silu;
+            return true;
+        case op_gelu:
+            pattern_.activation = Activation::gelu;
+            return true;
+        case op_gelu_tanh:
+            pattern_.activation = Activation::gelu_tanh;
+            return true;
+        case op_tanh:
+            pattern_.activation = Activation::tanh;
+            return true;
+        default:
+            return false;
+    }
+}
+
+void Epilogue::run(float *tile, int64_t ld, int64_t r0, int64_t r1, int64_t c0, int64_t c1) const {
+    const Part part{r0, r1, c0, c1, ld};
+    if (!fused_) return store_part(tile, EW_FLOAT32, part);
+    if (!simple_) return interpret(reinterpret_cast<const char *>(tile), EW_FLOAT32, part);
+    switch (pattern_.activation) {
+        case Activation::none:
+            return run_pattern<Activation::none>(tile, part);
+        case Activation::clip:
+            return run_pattern<Activation::clip>(tile, part);
+        case Activation::sigmoid:
+            return run_pattern<Activation::sigmoid>(tile, part);
+        case Activation::silu:
+            return run_pattern<Activation::silu>(tile, part);
+        case Activation::gelu:
+            return run_pattern<Activation::gelu>(tile, part);
+        case Activation::gelu_tanh:
+            return run_pattern<Activation::gelu_tanh>(tile, part);
+        case Activation::tanh:
+            return run_pattern<Activation::tanh>(tile, part);
+    }
+}
+
+void Epilogue::run(int32_t *tile, int64_t ld, int64_t r0, int64_t r1, int64_t c0, int64_t c1) const {
+    const Part part{r0, r1, c0, c1, ld};
+    if (fused_)
+        interpret(reinterpret_cast<const char *>(tile), EW_INT32, part);
+    else
+        store_part(tile, EW_INT32, part);
+}
+
+// Nothing is fused: converts float32 to the output's type, or copies, unless the tile lies in the output.
+void Epilogue::store_part(const void *tile, int32_t dtype, const Part &part) const {
+    const ew_tensor &output = outputs_[0];
+    const int64_t size = element_size(output.dtype), width = part.c1 - part.c0;
+    float rounded[256];
+    for (int64_t r = part.r0; r < part.r1; ++r) {
+        const char *from = static_cast<const char *>(tile) + (r - part.r0) * part.ld * 4;
+        char *to = static_cast<char *>(output.data) + (r * cols_ + part.c0) * size;
+        if (output.dtype == dtype) {
+            store_elements(to, from, dtype, width);
+            continue;
+        }
+        for (int64_t c = 0; c < width; c += 256) {
+            const int64_t n = std::min<int64_t>(256, width - c);
+            load_elements(rounded, from + c * 4, dtype, n);
+            round_elements(rounded, output.dtype, n);
+            store_elements(to + c * size, rounded, output.dtype, n);
+        }
+    }
+}
+
+template <Epilogue::Activation activation>
+void Epilogue::run_pattern(const float *tile, const Part &part) const {
+    const vf low = splat(pattern_.low), high = splat(pattern_.high);
+    const int64_t width = part.c1 - part.c0;
+    for (int64_t r = part.r0; r < part.r1; ++r) {
+        const float *from = tile + (r - part.r0) * part.ld, *added[2] = {};
+        float *to = static_cast<float *>(outputs_[0].data) + r * cols_ + part.c0;
+        vf constant[2] = {};
+        for (int k = 0; k < pattern_.n_added; ++k) {
+            const Extra &extra = *pattern_.added[k];
+            const float *row = reinterpret_cast<const float *>(row_of(extra, r, part.c0, cols_));
+            if (extra.column_broadcast)
+                constant[k] = splat(*row);
+            else
+                added[k] = row;
+        }
+        const auto apply = [&](vf x, vf a, vf b) {
+            if (pattern_.n_added > 0) x += a;
+            if (pattern_.n_added > 1) x += b;
+            return activate<static_cast<int32_t>(activation)>(x, low, high);
+        };
+        int64_t c = 0;
+        for (; c + VL <= width; c += VL)
+            store(to + c, apply(load(from + c), added[0] ? load(added[0] + c) : constant[0],
+                                added[1] ? load(added[1] + c) : constant[1]));
+        if (c < width) {
+            const int64_t n = width - c;
+            store_n(to + c,
+                    apply(load_n(from + c, n), added[0] ? load_n(added[0] + c, n) : constant[0],
+                          added[1] ? load_n(added[1] + c, n) : constant[1]),
+                    n);
+        }
+    }
+}
+
+// Cuts the part into blocks that fit a tile: some columns of one row, or some rows.
+void Epilogue::interpret(const char *tile, int32_t dtype, const Part &part) const {
+    const int64_t width = part.c1 - part.c0;
+    if (width <= 0 || part.r1 <= part.r0) return;
+    const int64_t step_c = std::min(width, tile_), step_r = std::max<int64_t>(1, tile_ / width);
+    Registers registers;
+    program_.begin(registers, std::min(tile_, step_c * std::min(step_r, part.r1 - part.r0)));
+    void *slots[MAX_VALUES];
+    std::copy(registers.values, registers.values + MAX_VALUES, slots);
+    for (int64_t r = part.r0; r < part.r1; r += step_r) {
+        for (int64_t c = part.c0; c < part.c1; c += step_c) {
+            const Part block{r, std::min(part.r1, r + step_r), c, std::min(part.c1, c + step_c), part.ld};
+            std::copy(slots, slots + program_.n_inputs, registers.values);
+            interpret_block(registers, tile + ((r - part.r0) * part.ld + (c - part.c0)) * 4, dtype, block);
+        }
+    }
+}
+
+void Epilogue::interpret_block(Registers &registers, const char *tile, int32_t dtype, const Part &part) const {
+    const int64_t n_rows = part.r1 - part.r0, width = part.c1 - part.c0, n = n_rows * width;
+    const bool one_row = n_rows == 1;
+    alignas(64) char result[MAX_TILE_BYTES];
+    if (program_.reads(0)) {
+        const bool in_place = (one_row || part.ld == width) && program_.dtypes[0] == dtype;
+        if (in_place) registers.values[0] = const_cast<char *>(tile);
+        for (int64_t r = 0; r < n_rows && !in_place; ++r)
+            load_elements(static_cast<char *>(registers.values[0]) + r * width * 4, tile + r * part.ld * 4, dtype,
+                          width);
+        if (is_half(program_.dtypes[0])) round_elements(registers.values[0], program_.dtypes[0], n);
+    }
+    for (int k = 0; k < n_extra_; ++k) {
+        const Extra &extra = extra_[k];
+        if (!program_.reads(k + 1)) continue;
+        if (one_row && !extra.column_broadcast && !is_half(extra.dtype))
+            registers.values[k + 1] = const_cast<char *>(row_of(extra, part.r0, part.c0, cols_));
+        else
+            load_rows(registers.values[k + 1], extra, part.r0, part.r1, part.c0, part.c1, cols_);
+    }
+    const auto target = [&](int k, int64_t row) {
+        return static_cast<char *>(outputs_[k].data) + (row * cols_ + part.c0) * element_size(outputs_[k].dtype);
+    };
+    if (program_.direct_output()) registers.values[program_.outputs[0]] = one_row ? target(0, part.r0) : result;
+    program_.run(registers, n);
+    for (int k = 0; k < program_.n_outputs; ++k) {
+        const int32_t type = program_.dtypes[program_.outputs[k]];
+        const char *from = static_cast<const char *>(registers.values[program_.outputs[k]]);
+        for (int64_t r = 0; r < n_rows; ++r)
+            store_elements(target(k, part.r0 + r), from + r * width * element_size(machine_type(type)), type, width);
+    }
+}
+
+}  // namespace ew::EW_ISA
