@@ -168,6 +168,9 @@ int32_t ew_context_cancel(ew_context *context); /* from any thread: the running 
 /* Runs one kernel once, outside any plan: packing weights at build, constant folding, tests. */
 int32_t ew_kernel_call(const char *name, ew_call *call, int32_t threads, char *error, int64_t error_size);
 
+/* Takes the oldest message that kernels logged: its length (text holds at most size - 1 bytes of it), -1 if none. */
+int64_t ew_log_take(int32_t *level, char *text, int64_t size);
+
 /* cffi:end */
 
 #ifdef __cplusplus

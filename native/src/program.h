@@ -15,7 +15,8 @@
 // An *operand* (a, b of most exprs and of checks; size, offset, dim, workspace) is a literal if >= 0, UNKNOWN, or ~k:
 // the value of expr k. A param's kind says what its value is (ParamKind).
 //
-// strings = n + 1 int64 offsets, then UTF-8 bytes; string k is bytes[offset[k]..offset[k+1]).
+// strings = n + 1 int64 offsets, then UTF-8 bytes; string k is bytes[offset[k]..offset[k+1]) of the whole blob, so that
+// offset[0] = 8 * (n + 1) tells n; n_strings counts bytes.
 //
 // Segments. Sizes that depend on values or on data-dependent shapes are read between segments: exprs, checks,
 // storages and tensors that need such a value belong to the later segment. A tensor belongs to the segment in which its
