@@ -67,13 +67,13 @@ struct Silu {
 struct Gelu {
     template <class T>
     static T f(T x) {
-        return 0.5 * x * (1 + std::erf(x * 0.70710678118654752440));
+        return 0.5 * x * std::erfc(x * -0.70710678118654752440);
     }
 };
 struct GeluTanh {
     template <class T>
     static T f(T x) {
-        return 0.5 * x * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+        return x * Sigmoid::f<T>(1.59576912160573071176 * (x + 0.044715 * x * x * x));
     }
 };
 struct Softplus {

@@ -99,9 +99,9 @@ EW_INLINE vf vsigmoid(vf x) {
     return select(x < splat(0.0f), e, splat(1.0f)) / (1.0f + e);
 }
 
-// 2 ulp. Odd polynomial below 1, else 1 - e^q with q = log(erfc).
-EW_INLINE vf verf(vf x) {
-    const vf a = vabs(x), z = a * a, t = vmin(splat(4.0f), a);
+// erf(a) for 0 <= a < 1, by an odd polynomial.
+EW_INLINE vf verf_small(vf a) {
+    const vf z = a * a;
     vf p = splat(7.88911954e-05f);
     p = fma(p, z, splat(-0.000802084128f));
     p = fma(p, z, splat(0.00518953534f));
@@ -109,6 +109,12 @@ EW_INLINE vf verf(vf x) {
     p = fma(p, z, splat(0.112836002f));
     p = fma(p, z, splat(-0.376126271f));
     p = fma(p, z, splat(1.12837917f));
+    return p * a;
+}
+
+// 1 - erf(a) for a >= 1, as the exponential of a polynomial; from 4 on (1.5e-8) continued with e^-a^2.
+EW_INLINE vf verfc_large(vf a) {
+    const vf t = vmin(splat(4.0f), a);
     vf q = splat(-2.1496113e-05f);
     q = fma(q, t, splat(0.000439106366f));
     q = fma(q, t, splat(-0.00419361106f));
@@ -116,14 +122,23 @@ EW_INLINE vf verf(vf x) {
     q = fma(q, t, splat(-0.108372478f));
     q = fma(q, t, splat(-0.633262612f));
     q = fma(q, t, splat(-1.12955683f));
-    q = fma(q, t, splat(0.000183444137f));
-    return with_sign(select(a < splat(1.0f), p * a, 1.0f - vexp(q)), sign_of(x));
+    return vexp(fma(q, t, splat(0.000183444137f)) - vmax(splat(0.0f), fma(a, a, splat(-16.0f))));
 }
 
-// Absolute error 1e-7 |x|: the factor 1 + erf cancels for x far below 0, as in every framework.
-EW_INLINE vf vgelu(vf x) { return 0.5f * x * (1.0f + verf(x * 0.707106781f)); }
+// 3 ulp.
+EW_INLINE vf verf(vf x) {
+    const vf a = vabs(x);
+    return with_sign(select(a < splat(1.0f), verf_small(a), 1.0f - verfc_large(a)), sign_of(x));
+}
 
-// As vgelu; 0.5 (1 + tanh u) is sigmoid(2 u), which does not cancel.
+// x (1 + erf(x / sqrt 2)) / 2, absolute error 1e-7 |x|; for x < 0 by erfc, which does not cancel.
+EW_INLINE vf vgelu(vf x) {
+    const vf a = vabs(x) * 0.707106781f;
+    const vf tail = select(a < splat(1.0f), 1.0f - verf_small(a), verfc_large(a));
+    return 0.5f * x * select(x < splat(0.0f), tail, 2.0f - tail);
+}
+
+// 0.5 (1 + tanh u) is sigmoid(2 u), which does not cancel.
 EW_INLINE vf vgelu_tanh(vf x) {
     const vf u = x * fma(x * x, splat(0.0713548163f), splat(1.59576912f));
     return x * vsigmoid(u);

@@ -57,13 +57,15 @@ def power(a: Array, b: Array) -> Any:
 
 
 def shift_left(a: Array, b: Array) -> Any:
-    """a << b; 0 where b is not below the width."""
-    return np.where(b < a.dtype.itemsize * 8, a << (b % (a.dtype.itemsize * 8)), 0).astype(a.dtype)
+    """a << b; 0 where b is negative or not below the width."""
+    width = a.dtype.itemsize * 8
+    return np.where((b >= 0) & (b < width), a << (b % width), 0).astype(a.dtype)
 
 
 def shift_right(a: Array, b: Array) -> Any:
-    """a >> b; 0 where b is not below the width."""
-    return np.where(b < a.dtype.itemsize * 8, a >> (b % (a.dtype.itemsize * 8)), 0).astype(a.dtype)
+    """a >> b; 0 where b is negative or not below the width."""
+    width = a.dtype.itemsize * 8
+    return np.where((b >= 0) & (b < width), a >> (b % width), 0).astype(a.dtype)
 
 
 def erf(x: Array) -> Any:
@@ -79,12 +81,12 @@ def sigmoid(x: Array) -> Any:
 
 def gelu(x: Array) -> Any:
     """x times the normal distribution's cumulative function."""
-    return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))
+    return 0.5 * x * np.vectorize(math.erfc, otypes=[np.float64])(x * -math.sqrt(0.5))
 
 
 def gelu_tanh(x: Array) -> Any:
     """The usual approximation of gelu."""
-    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    return x * sigmoid(math.sqrt(8 / math.pi) * (x + 0.044715 * x * x * x))
 
 
 def _unary(name: str, function: Callable[..., Any], kinds: str = "f", exact: bool = False) -> Operation:
