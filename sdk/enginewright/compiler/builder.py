@@ -42,9 +42,7 @@ Source = Any
 MAX_SIZE = 2**31 - 1
 
 
-def build(
-    source: Source, config: BuilderConfig | None = None, *, progress: ProgressMonitor | None = None
-) -> Plan:
+def build(source: Source, config: BuilderConfig | None = None, *, progress: ProgressMonitor | None = None) -> Plan:
     """Build a plan from an ONNX model (path, bytes, ModelProto) or a `Network`, which is left as it is.
 
     Raises `ModelError`, `NetworkError`, `ConfigError`, `BuildError`; `BuildCancelled` where `progress` says so.
@@ -72,7 +70,7 @@ class _Build:
         profiles = profile_records(self.config, network)
         with self._phase("optimize", 1):
             passes = optimize(network) if self.config.level else []
-        cache = TimingCache.open(*self._cache_path())
+        cache = self._timing_cache()
         tuners, programs = self._programs(network, profiles, threads, cache)
         cache.save()
         meta = Meta(
@@ -92,7 +90,8 @@ class _Build:
     ) -> tuple[list[Tuner], Programs]:
         """Tune and lower once for each profile; the programs for all profiles come first, in their order."""
         tuned: list[tuple[Network, Tuner]] = []
-        for profile in profiles or [None]:
+        wanted: Sequence[ProfileRecord | None] = profiles or [None]
+        for profile in wanted:
             inner = specialize(network, profile)
             with self._phase("time tactics", len(inner.layers)) as step:
                 tuner = Tuner(
@@ -115,10 +114,11 @@ class _Build:
             timings_cached=sum(tuner.cached for tuner in tuners),
         )
 
-    def _cache_path(self) -> tuple[Path | None, bool]:
-        if self.config.timing_cache is not None:
-            return (Path(self.config.timing_cache), True) if self.config.timing_cache else (None, True)
-        return cache_folder() / "timing" / f"{running_version()}.timing", False
+    def _timing_cache(self) -> TimingCache:
+        given = self.config.timing_cache
+        if given is not None:
+            return TimingCache.open(Path(given) if given else None, explicit=True)
+        return TimingCache.open(cache_folder() / "timing" / f"{running_version()}.timing", explicit=False)
 
     @contextmanager
     def _phase(self, name: str, steps: int) -> Iterator[Any]:

@@ -24,9 +24,11 @@ class Phases:
         self._check()
         if self.monitor is not None:
             self.monitor.phase_started(name, None, steps)
-        yield lambda done, total: self._step(name, done)
-        if self.monitor is not None:
-            self.monitor.phase_finished(name)
+        try:
+            yield lambda done, total: self._step(name, done)
+        finally:
+            if self.monitor is not None:
+                self.monitor.phase_finished(name)
 
     def _step(self, name: str, done: int) -> None:
         self._check()

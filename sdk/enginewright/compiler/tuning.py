@@ -16,7 +16,7 @@ from enginewright.compiler.report import LayerReport, Timing
 from enginewright.compiler.unfuse import unfuse
 from enginewright.compiler.weights import WeightPool
 from enginewright.dims import Dim, Size, evaluate
-from enginewright.errors import EnginewrightError, NoTactic, NoTacticDetails, TimingCacheMiss, CacheMissDetails
+from enginewright.errors import CacheMissDetails, EnginewrightError, NoTactic, NoTacticDetails, TimingCacheMiss
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.pointwise import Fused
 from enginewright.plan.meta import SCHEMA, Meta
@@ -80,9 +80,7 @@ class Tuner:
         self.choices[layer] = replace(best, nanoseconds=timings.get(best.tactic))
         listed = tuple(Timing(c.tactic, c.kernel, timings.get(c.tactic)) for c in found.choices)
         self.reports.append(
-            LayerReport(
-                layer.name, layer.key.name, best.tactic, best.kernel, layer.sources, listed, found.rejected
-            )
+            LayerReport(layer.name, layer.key.name, best.tactic, best.kernel, layer.sources, listed, found.rejected)
         )
 
     def _timings(self, layer: Layer, found: Candidates) -> dict[str, int]:
@@ -153,7 +151,10 @@ def time_layer(
 def _one_step(layer: Layer, choice: Choice, specs: list[TensorSpec | None], threads: int) -> Session | None:
     """A runnable plan of just this layer; None where generated data can't run it or it would be too large."""
     network = Network(f"timing {layer.name}")
-    inputs = [_input(network, index, tensor, spec) for index, (tensor, spec) in enumerate(zip(layer.inputs, specs, strict=True))]
+    inputs = [
+        _input(network, index, tensor, spec)
+        for index, (tensor, spec) in enumerate(zip(layer.inputs, specs, strict=True))
+    ]
     try:
         outputs = network.add(layer.op, *inputs)
         for index, tensor in enumerate(outputs):

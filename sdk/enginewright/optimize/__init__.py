@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from enginewright.errors import EnginewrightError, CheckFailed, CheckDetails
+from enginewright.errors import CheckDetails, CheckFailed, EnginewrightError
 from enginewright.graph.network import Network
-from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.eliminate_common import eliminate_common
+from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.fold_constants import fold_constants
 from enginewright.optimize.fold_shapes import fold_shapes
 

@@ -28,7 +28,7 @@ def fold_shapes(network: Network) -> int:
 def _replace(network: Network, layer: Layer, tensor: Tensor) -> bool:
     """Write the sizes with one layer, unless they read values or data-dependent sizes, which would end a segment."""
     values = tensor.spec.value or ()
-    sizes = tuple(value for value in values if isinstance(value, int | Dim))
+    sizes = tuple(value for value in values if not isinstance(value, float))
     if len(sizes) != len(values) or atom_uids(sizes):
         return False
     with network.at(layer):

@@ -67,9 +67,7 @@ class TimingCache:
         found = self.entries.get(key)
         return dict(found.times) if found else {}
 
-    def record(
-        self, key: str, layer: Layer, specs: Sequence[TensorSpec | None], times: Mapping[str, int]
-    ) -> None:
+    def record(self, key: str, layer: Layer, specs: Sequence[TensorSpec | None], times: Mapping[str, int]) -> None:
         """Add timings of a layer."""
         if times:
             description = describe(layer, specs)
@@ -89,7 +87,9 @@ class TimingCache:
                 write_artifact(self.path, Kind.TIMING_CACHE, {Section.ENTRIES: encode_json(content)}, passport)
         except Timeout:
             raise CacheError(
-                f"the timing cache is locked for more than {LOCK_SECONDS} s", hint="End the other build.", where=str(self.path)
+                f"the timing cache is locked for more than {LOCK_SECONDS} s",
+                hint="End the other build.",
+                where=str(self.path),
             ) from None
         self.changed = False
 
