@@ -68,11 +68,11 @@ def _three(name: str, given: object) -> tuple[list[int], list[int], list[int]]:
 class BuilderConfig:
     """How to build an engine.
 
-    `target`: "cpu". `threads`: CPU threads the engine will use (default: the CPUs this process may run on). `level`: 0
-    takes the first tactic that fits without timing and runs no optimizer pass; 1 optimizes; 2 also times where there are
-    several candidates; 3 (default) the same with more samples; 4 and 5 also time older instruction sets. `profiles`:
-    input ranges, none: any size is accepted. `timing_cache`: file of earlier timings, read and added to; None: the
-    default cache; "" : none. `error_on_timing_cache_miss`: raise instead of timing.
+    `target`: "cpu". `threads`: CPU threads the engine will use (default: the CPUs this process may run on).
+    `level`: 0 takes the first tactic that fits without timing and runs no optimizer pass; 1 optimizes; 2 also times
+    where there are several candidates; 3 (default) takes more samples; 4 and 5 also time older instruction sets.
+    `profiles`: ranges of input shapes; none: any size is accepted. `timing_cache`: a file of earlier timings, read and
+    added to; None: the default cache; "": none. `error_on_timing_cache_miss`: raise instead of timing.
     """
 
     target: str = "cpu"

@@ -17,5 +17,6 @@ def unfuse(network: Network, layer: Layer) -> tuple[Layer, Layer]:
     for old, new in zip(layer.outputs, made, strict=True):
         network.replace(old, new)
     network.remove([layer])
-    assert first.producer is not None and made[0].producer is not None
+    assert first.producer is not None
+    assert made[0].producer is not None
     return first.producer, made[0].producer

@@ -108,7 +108,7 @@ class Network(OperatorMethods):
         self.outputs.append((name, tensor))
 
     def add(self, op: Any, *inputs: Tensor | None, name: str = "") -> tuple[Tensor, ...]:
-        """Add a layer of `op`, an instance of an operator class, and return its outputs; shape errors name the layer."""
+        """Add a layer of `op`, an instance of an operator class; its outputs. Shape errors name the layer."""
         layer = Layer(self._unique(name or self._label or op.KEY.name), op, list(inputs), sources=self._sources)
         for spec in self._infer(layer):
             tensor = self._tensor(f"{layer.name}:{len(layer.outputs)}", spec, layer)
