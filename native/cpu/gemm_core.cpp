@@ -111,7 +111,8 @@ void pack_rows(const Matrix &b, int64_t k, int64_t columns, int64_t width, float
 
 // Rows of A whose distance is a multiple of 2 KiB fall into the same cache sets: such blocks are copied.
 constexpr int64_t ALIASING_FLOATS = 512;
-constexpr int64_t MAX_K = 768;     // 48 columns * 768 rows of B: 144 KiB, streamed from L2
+constexpr int64_t MAX_K = 768;  // 48 columns * 768 rows of B: 144 KiB, streamed from L2
+constexpr int64_t GROUP = 192 / NR * NR;
 constexpr int64_t MAX_ROWS = 128;  // 128 rows * 768 of A: 384 KiB, kept in L2
 
 Matrix copy_block(const Matrix &a, int64_t rows, int64_t k) {
@@ -159,7 +160,9 @@ void run_block(const Gemm &g, const Finish &finish, int64_t row, int64_t rows, i
                 run_tile(tile, partial);
             }
         }
-        if (last && g.after) g.after(g.arg, row, rows, col, width);
+        // A few panels at a time: long rows are cheaper for what comes after, and this much stays in L2.
+        const int64_t done = col + width, first = col / GROUP * GROUP;
+        if (last && g.after && (done == g.n || done % GROUP == 0)) g.after(g.arg, row, rows, first, done - first);
     }
 }
 

@@ -1,6 +1,6 @@
 // Matrix products of types without a tuned kernel: f64 and integers by plain loops, f16 and bf16 through f32.
 //
-// Inputs A, B and, for Gemm, C; params trans_a, trans_b, alpha, beta, as in gemm_matmul.cpp.
+// Inputs A, B and, for Gemm, C; params trans_a, trans_b, alpha, beta, number of inputs, as in gemm_matmul.cpp.
 #include "cpu/gemm.h"
 
 namespace ew::EW_ISA {

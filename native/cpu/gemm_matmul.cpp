@@ -1,17 +1,15 @@
 // Matrix products: f32 with packed or dynamic right-hand side, batched with broadcast; other types by simple loops.
 //
-// Inputs A, B and, for Gemm, C (broadcast to the output). Params: trans_a, trans_b, alpha, beta. Output: alpha A B +
-// beta C. A packed B keeps its logical shape.
-#include <vector>
-
-#include "cpu/epilogue.h"
+// Inputs A, B and, for Gemm, C (broadcast to the output). Params: trans_a, trans_b, alpha, beta, number of these inputs;
+// then the fused program. Output: alpha A B + beta C. A packed B keeps its logical shape.
 #include "cpu/gemm.h"
+#include "cpu/pointwise.h"
 
 namespace ew::EW_ISA {
 
 namespace {
 
-constexpr int FIXED_PARAMS = 4;
+constexpr int FIXED_PARAMS = 5;
 
 // Sizes and strides of one product of a batch, and the batch axes of the three tensors.
 struct Problem {
@@ -79,6 +77,8 @@ int32_t bad_sizes(const ew_call *call) {
     return call->host->error(call, EW_SHAPE, "matrix product: the inner sizes or the output disagree");
 }
 
+bool has_c(const ew_call *call) { return call->params[4].i > 2 && present(call, 2); }
+
 // Writes beta C, broadcast, into the output; the product is then added to it.
 void fill_with_c(const Problem &p, const ew_tensor &c, float beta) {
     const int64_t rows = c.rank > 1 ? c.shape[c.rank - 2] : 1, cols = c.rank > 0 ? c.shape[c.rank - 1] : 1;
@@ -92,7 +92,7 @@ Finish read_finish(const ew_call *call, const Problem &p) {
     Finish f;
     f.alpha = static_cast<float>(call->params[2].f);
     const float beta = static_cast<float>(call->params[3].f);
-    if (!present(call, 2) || beta == 0) return f;
+    if (!has_c(call) || beta == 0) return f;
     const ew_tensor &c = call->inputs[2];
     const int64_t rows = c.rank > 1 ? c.shape[c.rank - 2] : 1, cols = c.rank > 0 ? c.shape[c.rank - 1] : 1;
     if (beta == 1 && rows == 1 && cols == p.n) {
@@ -121,13 +121,16 @@ struct After {
     int64_t ld, row, col;
     static void run(void *arg, int64_t row, int64_t rows, int64_t col, int64_t cols) {
         const After *self = static_cast<const After *>(arg);
-        self->epilogue->run(self->c + row * self->ld + col, self->ld, self->row + row, rows, self->col + col, cols);
+        const int64_t r = self->row + row, c = self->col + col;
+        self->epilogue->run(self->c + row * self->ld + col, self->ld, r, r + rows, c, c + cols);
     }
 };
 
+bool output_is_f32(const ew_call *call) { return call->n_outputs == 1 && call->outputs[0].dtype == EW_FLOAT32; }
+
 // One task of one product: packs its panels of B if they are not packed yet.
-void run_part(const Problem &p, int64_t index, const float *packed, const Finish &finish, const Epilogue &epilogue,
-              const Split &s, int64_t task) {
+void run_part(const ew_call *call, const Problem &p, int64_t index, const float *packed, const Finish &finish,
+              const Epilogue &epilogue, const Split &s, int64_t task) {
     const int64_t row = task % s.by_rows * s.rows, first = task / s.by_rows * s.panels, col = first * NR;
     const int64_t rows = least(s.rows, p.m - row), cols = least(s.panels * NR, p.n - col);
     const Matrix a{p.a.data + p.offset(index, p.step_a) + row * p.a.row, p.a.row, p.a.col};
@@ -137,22 +140,28 @@ void run_part(const Problem &p, int64_t index, const float *packed, const Finish
         pack_panels({p.b.data + p.offset(index, p.step_b) + col * p.b.col, p.b.row, p.b.col}, p.k, cols, own);
         panels = own;
     }
-    float *c = p.c + index * p.m * p.n + row * p.n + col;
-    After after{&epilogue, c, p.n, index * p.m + row, col};
-    Gemm g{rows, cols, p.k, a, panels, c, p.n};
-    if (epilogue.active()) {
+    // The program may write another type than the product's: the product then stays in scratch memory.
+    const bool direct = epilogue.empty() || output_is_f32(call);
+    float *c = direct ? p.c + index * p.m * p.n + row * p.n + col : scratch(SCRATCH_C, rows * cols);
+    const int64_t ldc = direct ? p.n : cols;
+    After after{&epilogue, c, ldc, index * p.m + row, col};
+    Gemm g{rows, cols, p.k, a, panels, c, ldc};
+    if (!epilogue.empty()) {
         g.after = After::run;
         g.arg = &after;
     }
     run_gemm(g, moved(finish, row, col));
 }
 
+// Inputs before those of a fused program; the last fixed parameter says so.
+int32_t anchor_inputs(const ew_call *call) { return static_cast<int32_t>(call->params[4].i); }
+
 int32_t run_product(const ew_call *call, const float *packed) {
     Problem p;
     if (!read_problem(call, p)) return bad_sizes(call);
-    Finish finish = read_finish(call, p);
+    const Finish finish = read_finish(call, p);
     Epilogue epilogue;
-    if (int32_t status = epilogue.parse(call, FIXED_PARAMS, present(call, 2) ? 3 : 2, p.n, finish)) return status;
+    if (!epilogue.parse(call, FIXED_PARAMS, anchor_inputs(call), p.batch * p.m, p.n)) return EW_INVALID_PLAN;
     if (p.m * p.n * p.batch == 0) return EW_OK;
     const Split s = split_gemm(p.m, p.n, p.k, p.batch >= 32 ? 1 : 32);
     const double work = 2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k + 8);
@@ -160,7 +169,7 @@ int32_t run_product(const ew_call *call, const float *packed) {
     const int64_t units = p.batch * s.tasks();
     parallel(call, ceil_div(units, group), [&](int64_t task) {
         for (int64_t u = task * group; u < least(units, (task + 1) * group); ++u)
-            run_part(p, u / s.tasks(), packed, finish, epilogue, s, u % s.tasks());
+            run_part(call, p, u / s.tasks(), packed, finish, epilogue, s, u % s.tasks());
     });
     return EW_OK;
 }
@@ -230,7 +239,7 @@ constexpr int64_t SKINNY = 4;  // rows up to which B is used in place
 int32_t matmul(const ew_call *call) {
     Problem p;
     if (!read_problem(call, p)) return bad_sizes(call);
-    const bool plain = call->n_params == FIXED_PARAMS && call->params[2].f == 1 && !present(call, 2);
+    const bool plain = call->n_params == FIXED_PARAMS && call->params[2].f == 1 && !has_c(call);
     if (!plain || p.m > SKINNY || p.m > MR || (p.a.col != 1 && p.m > 1)) return run_product(call, nullptr);
     const Split s = split_gemm(p.m, p.n, p.k, p.batch >= 32 ? 1 : 32);
     const int64_t cols = s.panels * NR, parts = ceil_div(p.n, cols);

@@ -1,0 +1,44 @@
+// How a convolution or pool slides over one, two or three spatial axes, read from a step's tensors and params.
+#pragma once
+
+#include "cpu/gemm.h"
+
+namespace ew::EW_ISA {
+
+// Sizes are always three; missing axes in front have size 1, stride 1 and no padding.
+struct Sliding {
+    int64_t n, c, m, group;
+    int64_t in[3], kernel[3], out[3], stride[3], dilation[3], begin[3];
+    int64_t in_size() const { return in[0] * in[1] * in[2]; }
+    int64_t out_size() const { return out[0] * out[1] * out[2]; }
+    int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
+};
+
+EW_INLINE void fill_axes(int64_t *axes, const int64_t *shape, int32_t rank) {
+    for (int32_t i = 0; i < 3; ++i) axes[i] = i < 3 - rank ? 1 : shape[i - (3 - rank)];
+}
+
+// x and y are [N, C, spatial]; params from `first` on: stride, dilation, padding before, for each spatial axis.
+// False: more than three spatial axes.
+EW_INLINE bool read_sliding(const ew_call *call, int32_t first, const ew_tensor &x, const ew_tensor &y, Sliding &s) {
+    const int32_t rank = x.rank - 2;
+    if (rank < 1 || rank > 3 || y.rank != x.rank || call->n_params < first + 3 * rank) return false;
+    s.n = x.shape[0];
+    s.c = x.shape[1];
+    s.m = y.shape[1];
+    s.group = 1;
+    fill_axes(s.in, x.shape + 2, rank);
+    fill_axes(s.out, y.shape + 2, rank);
+    for (int32_t i = 0; i < 3; ++i) {
+        const int32_t axis = i - (3 - rank);
+        const ew_param *p = call->params + first + 3 * axis;
+        s.stride[i] = axis < 0 ? 1 : p[0].i;
+        s.dilation[i] = axis < 0 ? 1 : p[1].i;
+        s.begin[i] = axis < 0 ? 0 : p[2].i;
+    }
+    return true;
+}
+
+EW_INLINE int32_t sliding_params(const ew_tensor &x) { return 3 * (x.rank - 2); }
+
+}  // namespace ew::EW_ISA

@@ -1,0 +1,287 @@
+// f32 convolution [N, C, spatial] as matrix products: patches of the input are packed a panel at a time, never as a whole.
+//
+// Two forms, to be timed against each other: output channels as rows of the tile and positions as columns (written in
+// place), or positions as rows and channels as columns (better for few positions; tiles are transposed when written).
+// Inputs x, packed w (logical shape [M, C / group, kernel]), bias [M] if any. Params: group, number of inputs, then
+// stride, dilation, padding for each spatial axis, then the fused program (rows N * M, columns positions).
+#include "cpu/conv.h"
+#include "cpu/pointwise.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+struct Conv : Sliding {
+    int64_t k, per_group;  // products of an output element; output channels of a group
+    const float *x, *w, *bias;
+    float *y;
+    int32_t fixed, inputs;
+    bool pointwise;  // 1x1 with stride 1 and no padding: the input is the matrix of patches
+};
+
+bool read_conv(const ew_call *call, Conv &c) {
+    const ew_tensor &x = call->inputs[0], &w = call->inputs[1];
+    if (!read_sliding(call, 2, x, call->outputs[0], c)) return false;
+    c.group = call->params[0].i;
+    c.inputs = static_cast<int32_t>(call->params[1].i);
+    c.fixed = 2 + sliding_params(x);
+    fill_axes(c.kernel, w.shape + 2, w.rank - 2);
+    c.per_group = c.m / most(1, c.group);
+    c.k = w.shape[1] * c.taps();
+    c.x = f32(x);
+    c.w = f32(w);
+    c.bias = c.inputs > 2 && present(call, 2) ? f32(call->inputs[2]) : nullptr;
+    c.y = static_cast<float *>(call->outputs[0].data);
+    c.pointwise = c.taps() == 1;
+    for (int i = 0; i < 3; ++i) c.pointwise = c.pointwise && c.stride[i] == 1 && c.begin[i] == 0 && c.in[i] == c.out[i];
+    return c.group > 0 && c.m % c.group == 0 && w.shape[1] * c.group == c.c && w.shape[0] == c.m;
+}
+
+int32_t bad_sizes(const ew_call *call) {
+    return call->host->error(call, EW_SHAPE, "convolution: sizes of data, weight and output disagree");
+}
+
+// ---- patches ----
+
+// Positions of a panel that lie in one row of the output.
+struct Run {
+    int64_t at, length, z, y, x;  // first column of the panel, columns, output position
+};
+
+int find_runs(const Conv &c, int64_t first, int64_t columns, Run *runs) {
+    int n = 0;
+    for (int64_t at = 0; at < columns; ++n) {
+        const int64_t position = first + at, x = position % c.out[2], row = position / c.out[2];
+        const int64_t length = least(columns - at, c.out[2] - x);
+        runs[n] = {at, length, row / c.out[1], row % c.out[1], x};
+        at += length;
+    }
+    return n;
+}
+
+// Copies what one tap sees along a run; columns in the padding stay zero.
+EW_INLINE void copy_run(const Conv &c, const float *row, int64_t shift, const Run &run, float *out) {
+    // Input column of output column x: x * stride + shift. Only 0 <= column < in is real.
+    const int64_t stride = c.stride[2];
+    int64_t lo = run.x, hi = run.x + run.length;
+    if (shift < 0) lo = most(lo, (stride - 1 - shift) / stride);
+    const int64_t past = c.in[2] - shift;  // columns x with x * stride < past
+    hi = least(hi, past <= 0 ? 0 : (past + stride - 1) / stride);
+    if (lo >= hi) return;
+    out += run.at + lo - run.x;
+    const float *in = row + lo * stride + shift;
+    int64_t n = hi - lo;
+    if (stride == 1) {
+        for (; n >= VL; n -= VL, in += VL, out += VL) store(out, load(in));
+        if (n > 0) store_n(out, load_n(in, n), n);
+    } else {
+        for (int64_t i = 0; i < n; ++i) out[i] = in[i * stride];
+    }
+}
+
+// Packs rows [k0, k0 + k) of the patches of one image and group, `columns` positions from `first` on, `width` apart.
+void pack_patches(const Conv &c, const float *x, int64_t first, int64_t columns, int64_t width, int64_t k0, int64_t k,
+                  float *out) {
+    Run runs[NR];
+    const int n_runs = find_runs(c, first, columns, runs);
+    const int64_t taps = c.taps();
+    for (int64_t i = k0; i < k0 + k; ++i, out += width) {
+        const int64_t channel = i / taps, tap = i % taps;
+        const int64_t kx = tap % c.kernel[2], ky = tap / c.kernel[2] % c.kernel[1],
+                      kz = tap / (c.kernel[1] * c.kernel[2]);
+        const float *plane = x + channel * c.in_size();
+        for (int64_t j = 0; j < width; j += VL) store(out + j, vf{});
+        for (int r = 0; r < n_runs; ++r) {
+            const int64_t z = runs[r].z * c.stride[0] + kz * c.dilation[0] - c.begin[0];
+            const int64_t y = runs[r].y * c.stride[1] + ky * c.dilation[1] - c.begin[1];
+            if (z < 0 || z >= c.in[0] || y < 0 || y >= c.in[1]) continue;
+            copy_run(c, plane + (z * c.in[1] + y) * c.in[2], kx * c.dilation[2] - c.begin[2], runs[r], out);
+        }
+    }
+}
+
+void pack_columns(const Conv &c, const float *x, int64_t first, int64_t columns, int64_t width, int64_t k0, int64_t k,
+                  float *out) {
+    if (!c.pointwise) return pack_patches(c, x, first, columns, width, k0, k, out);
+    const int64_t ld = c.in_size();
+    for (int64_t i = 0; i < k; ++i, out += width) {
+        const float *row = x + (k0 + i) * ld + first;
+        int64_t j = 0;
+        for (; j + VL <= columns; j += VL) store(out + j, load(row + j));
+        if (j < width) store(out + j, load_n(row + j, columns - j));
+    }
+}
+
+// ---- channels as rows ----
+
+constexpr int64_t MAX_K = 1024;  // rows of a panel packed at once: 192 KiB at 48 columns
+
+int64_t blocks(int64_t channels) { return ceil_div(channels, MR); }
+
+// One panel of positions for channels [row, row + rows) of a group; row is a multiple of MR.
+void run_panel(const Conv &c, int64_t image, int64_t group, int64_t first, int64_t row, int64_t rows, float *y,
+               int64_t ldy) {
+    const int64_t columns = least(NR, c.out_size() - first), width = round_up(columns, VL);
+    const float *x = c.x + (image * c.group + group) * (c.c / c.group) * c.in_size();
+    const float *w = c.w + group * blocks(c.per_group) * MR * c.k;
+    float *b = scratch(SCRATCH_B, least(MAX_K, most(c.k, 1)) * width);
+    int64_t k0 = 0;
+    do {
+        const int64_t k = least(MAX_K, c.k - k0);
+        pack_columns(c, x, first, columns, width, k0, k, b);
+        for (int64_t r = row; r < row + rows; r += MR) {
+            const Part part{w + r * c.k + k0 * MR, b};
+            const Tile tile{&part,
+                            1,
+                            k,
+                            1,
+                            MR,
+                            width,
+                            y + (r - row) * ldy,
+                            ldy,
+                            static_cast<int>(least(MR, row + rows - r)),
+                            static_cast<int>(columns)};
+            Finish f;
+            f.accumulate = k0 > 0;
+            if (k0 + k == c.k && c.bias) f.bias_row = c.bias + group * c.per_group + r;
+            run_tile(tile, f);
+        }
+        k0 += k;
+    } while (k0 < c.k);
+}
+
+// Tasks: images * groups * panels * parts of the channels.
+struct Cut {
+    int64_t panels, group, channels, parts;  // panels; panels of a task; channels of a task (multiple of MR)
+};
+
+Cut cut_conv(const Conv &c) {
+    constexpr double TASK = 1.5e6;
+    Cut t;
+    t.panels = ceil_div(c.out_size(), NR);
+    const double panel_work = 2.0 * static_cast<double>(c.per_group * c.k) * NR,
+                 units = double(c.n * c.group * t.panels);
+    t.group = most(1, least(t.panels, static_cast<int64_t>(TASK / panel_work)));
+    t.parts = 1;
+    if (units < 16 && panel_work > 2 * TASK)
+        t.parts = least(ceil_div(16, static_cast<int64_t>(units)), most(1, c.per_group / (4 * MR)));
+    t.channels = round_up(ceil_div(c.per_group, t.parts), MR);
+    t.parts = ceil_div(c.per_group, t.channels);
+    return t;
+}
+
+bool writes_f32(const ew_call *call) { return call->n_outputs == 1 && call->outputs[0].dtype == EW_FLOAT32; }
+
+int32_t conv(const ew_call *call) {
+    Conv c;
+    if (!read_conv(call, c)) return bad_sizes(call);
+    const int64_t positions = c.out_size();
+    Epilogue epilogue;
+    if (!epilogue.parse(call, c.fixed, c.inputs, c.n * c.m, positions)) return EW_INVALID_PLAN;
+    if (c.n * c.m * positions == 0) return EW_OK;
+    const Cut t = cut_conv(c);
+    const bool direct = epilogue.empty() || writes_f32(call);
+    const int64_t by_panels = ceil_div(t.panels, t.group);
+    parallel(call, c.n * c.group * by_panels * t.parts, [&](int64_t task) {
+        const int64_t part = task % t.parts, chunk = task / t.parts % by_panels, unit = task / t.parts / by_panels;
+        const int64_t row = part * t.channels, rows = least(t.channels, c.per_group - row);
+        const int64_t end = least(t.panels, (chunk + 1) * t.group), start = unit * c.per_group + row;
+        for (int64_t p = chunk * t.group; p < end; ++p) {
+            const int64_t first = p * NR, columns = least(NR, positions - first);
+            float *y = direct ? c.y + start * positions + first : scratch(SCRATCH_C, rows * NR);
+            const int64_t ldy = direct ? positions : NR;
+            run_panel(c, unit / c.group, unit % c.group, first, row, rows, y, ldy);
+            if (!epilogue.empty()) epilogue.run(y, ldy, start, start + rows, first, first + columns);
+        }
+    });
+    return EW_OK;
+}
+
+// Weight [M, K] per group in blocks of MR rows: [M / MR][K][MR], the last block zero-padded.
+int32_t pack_rows_of_w(const ew_call *call) {
+    const ew_tensor &w = call->inputs[0];
+    const int64_t group = call->params[0].i, per_group = w.shape[0] / group, k = count(w) / most(1, w.shape[0]);
+    float *out = static_cast<float *>(call->outputs[0].data);
+    for (int64_t g = 0; g < group; ++g)
+        for (int64_t r0 = 0; r0 < per_group; r0 += MR)
+            for (int64_t i = 0; i < k; ++i)
+                for (int64_t r = r0; r < r0 + MR; ++r)
+                    *out++ = r < per_group ? f32(w)[(g * per_group + r) * k + i] : 0.0F;
+    return EW_OK;
+}
+
+// ---- positions as rows ----
+
+// Writes a tile [positions][channels] as [channels][positions].
+void write_transposed(const float *tile, int64_t ld, int64_t rows, int64_t columns, float *y, int64_t ldy) {
+    for (int64_t j = 0; j < columns; ++j)
+        for (int64_t i = 0; i < rows; ++i) y[j * ldy + i] = tile[i * ld + j];
+}
+
+// Positions [first, first + rows) of one image and group, channels of panels [panel0, panel1).
+void run_positions(const Conv &c, int64_t image, int64_t group, const float *patches, int64_t ld, int64_t col,
+                   int64_t columns, float *y, int64_t ldy) {
+    (void)image;
+    const int64_t positions = c.out_size(), ldt = round_up(columns, VL);
+    const float *w = c.w + group * packed_floats(c.k, c.per_group) + col * c.k;
+    float *tile = scratch(SCRATCH_D, positions * ldt);
+    Finish f;
+    if (c.bias) f.bias_col = c.bias + group * c.per_group + col;
+    run_gemm({positions, columns, c.k, {patches, 1, ld}, w, tile, ldt}, f);
+    write_transposed(tile, ldt, positions, columns, y, ldy);
+}
+
+// All patches of an image and group as a matrix [k][positions]; the data itself where that is the same.
+const float *all_patches(const Conv &c, int64_t unit, float *own, int64_t ld) {
+    const float *x = c.x + unit * (c.c / c.group) * c.in_size();
+    if (c.pointwise) return x;
+    for (int64_t p = 0; p < c.out_size(); p += NR) {
+        const int64_t columns = least(NR, c.out_size() - p), width = round_up(columns, VL);
+        float *b = scratch(SCRATCH_B, c.k * width);
+        pack_patches(c, x, p, columns, width, 0, c.k, b);
+        for (int64_t i = 0; i < c.k; ++i) std::memcpy(own + i * ld + p, b + i * width, sizeof(float) * columns);
+    }
+    return own;
+}
+
+int32_t conv_swapped(const ew_call *call) {
+    Conv c;
+    if (!read_conv(call, c)) return bad_sizes(call);
+    const int64_t positions = c.out_size(), units = c.n * c.group;
+    Epilogue epilogue;
+    if (!epilogue.parse(call, c.fixed, c.inputs, c.n * c.m, positions)) return EW_INVALID_PLAN;
+    if (c.n * c.m * positions == 0) return EW_OK;
+    const int64_t ld = c.pointwise ? positions : round_up(positions, VL);
+    float *own = c.pointwise ? nullptr : scratch(SCRATCH_C, units * c.k * ld);
+    if (!c.pointwise) parallel(call, units, [&](int64_t u) { all_patches(c, u, own + u * c.k * ld, ld); });
+    const Split s = split_gemm(positions, c.per_group, c.k, units >= 16 ? 1 : 32);
+    const bool direct = epilogue.empty() || writes_f32(call);
+    parallel(call, units * s.by_panels, [&](int64_t task) {
+        const int64_t unit = task / s.by_panels, col = task % s.by_panels * s.panels * NR;
+        const int64_t columns = least(s.panels * NR, c.per_group - col), start = unit * c.per_group + col;
+        const float *patches = c.pointwise ? c.x + unit * (c.c / c.group) * c.in_size() : own + unit * c.k * ld;
+        float *y = direct ? c.y + start * positions : scratch(SCRATCH_B, columns * positions);
+        run_positions(c, unit / c.group, unit % c.group, patches, ld, col, columns, y, positions);
+        if (!epilogue.empty()) epilogue.run(y, positions, start, start + columns, 0, positions);
+    });
+    return EW_OK;
+}
+
+// Weight [M, K] per group, transposed, in panels of columns.
+int32_t pack_columns_of_w(const ew_call *call) {
+    const ew_tensor &w = call->inputs[0];
+    const int64_t group = call->params[0].i, per_group = w.shape[0] / group, k = count(w) / most(1, w.shape[0]);
+    float *out = static_cast<float *>(call->outputs[0].data);
+    for (int64_t g = 0; g < group; ++g, out += packed_floats(k, per_group))
+        pack_panels({f32(w) + g * per_group * k, 1, k}, k, per_group, out);
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(conv_gemm_f32, conv)
+EW_KERNEL(pack_conv_rows_f32, pack_rows_of_w)
+EW_KERNEL(conv_swapped_f32, conv_swapped)
+EW_KERNEL(pack_conv_columns_f32, pack_columns_of_w)
+
+}  // namespace ew::EW_ISA
