@@ -10,6 +10,7 @@ from enginewright.ops.conv_integer import ConvInteger as ConvIntegerOp, QLinearC
 from enginewright.ops.conv_transpose import ConvTranspose as ConvTransposeOp
 from enginewright.ops.expand import Expand as ExpandOp
 from enginewright.ops.gather import Gather as GatherOp, GatherElements as GatherElementsOp, GatherND as GatherNDOp
+from enginewright.ops.generate import ConstantOfShape as ConstantOfShapeOp, EyeLike as EyeLikeOp, Range as RangeOp
 from enginewright.ops.matmul import (
     Gemm as GemmOp,
     MatMul as MatMulOp,
@@ -17,6 +18,7 @@ from enginewright.ops.matmul import (
     QLinearMatMul as QLinearMatMulOp,
 )
 from enginewright.ops.max_unpool import MaxUnpool as MaxUnpoolOp
+from enginewright.ops.pad import Pad as PadOp
 from enginewright.ops.pool import (
     AveragePool as AveragePoolOp,
     GlobalAveragePool as GlobalAveragePoolOp,
@@ -94,6 +96,12 @@ class OperatorMethods:
     def concat(self, *inputs: Tensor | None, axis: int = 0, name: str = "") -> Tensor:
         """The inputs one after another along `axis`; all other sizes and the type must agree."""
         return self.add(ConcatOp(axis=axis), *inputs, name=name)[0]
+
+    def constant_of_shape(
+        self, shape: Tensor, *, value: int | float = 0.0, dtype: DataType = DataType.FLOAT32, name: str = ""
+    ) -> Tensor:
+        """A tensor of type `dtype` whose sizes are the numbers of `shape`, every element `value`."""
+        return self.add(ConstantOfShapeOp(value=value, dtype=dtype), shape, name=name)[0]
 
     def conv(
         self,
@@ -208,6 +216,10 @@ class OperatorMethods:
     def expand(self, x: Tensor, shape: Tensor, *, name: str = "") -> Tensor:
         """`x` broadcast with `shape`: axes of size 1 are repeated; where `shape` has 1, the axis keeps its size."""
         return self.add(ExpandOp(), x, shape, name=name)[0]
+
+    def eye_like(self, x: Tensor, *, dtype: DataType | None = None, k: int = 0, name: str = "") -> Tensor:
+        """Ones on the diagonal `k` (above the main one if positive) of a matrix of the shape of `x`, zeros elsewhere."""
+        return self.add(EyeLikeOp(dtype=dtype, k=k), x, name=name)[0]
 
     def flatten(self, x: Tensor, *, axis: int = 1, name: str = "") -> Tensor:
         """`x` as a matrix: axes before `axis` are the rows, the others the columns."""
@@ -475,6 +487,23 @@ class OperatorMethods:
             MaxUnpoolOp(kernel_shape=kernel_shape, stride=stride, padding=padding), x, indices, output_shape, name=name
         )[0]
 
+    def pad(
+        self,
+        data: Tensor,
+        pads: Tensor,
+        constant_value: Tensor | None = None,
+        axes: Tensor | None = None,
+        *,
+        mode: str = "constant",
+        name: str = "",
+    ) -> Tensor:
+        """`data` with `pads` elements added at the beginning and end of each of `axes` (all if left out).
+
+        `pads` holds all beginnings, then all ends; negative numbers take elements away. What is added is
+        `constant_value` (0), or by `mode` "reflect" what lies beyond the edge mirrored, "edge" the edge itself, "wrap" the
+        other end."""
+        return self.add(PadOp(mode=mode), data, pads, constant_value, axes, name=name)[0]
+
     def q_linear_conv(
         self,
         x: Tensor,
@@ -591,6 +620,10 @@ class OperatorMethods:
                 name=name,
             ),
         )
+
+    def range(self, start: Tensor, limit: Tensor, delta: Tensor, *, name: str = "") -> Tensor:
+        """start, start + delta, start + 2 delta, ... up to before `limit`: three scalars of one type."""
+        return self.add(RangeOp(), start, limit, delta, name=name)[0]
 
     def reshape(self, data: Tensor, shape: Tensor, *, allowzero: bool = False, name: str = "") -> Tensor:
         """`data` in the shape given by `shape`: one size may be -1 (what is left); 0 keeps the size unless `allowzero`."""
