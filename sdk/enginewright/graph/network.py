@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -183,6 +183,15 @@ class Network(OperatorMethods):
                 value = getattr(layer.op, item.name)
                 if isinstance(value, Network):
                     yield layer, item.name, value
+
+    def evaluate(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Run the operators' NumPy references on arrays, by input name; the outputs' arrays by name."""
+        values: dict[Tensor, Array | None] = {tensor: inputs[tensor.name] for tensor in self.inputs}
+        for layer in self.layers:
+            given = [None if tensor is None else values.get(tensor, tensor.const) for tensor in layer.inputs]
+            made = layer.op.reference(*given)
+            values.update(zip(layer.outputs, made if isinstance(made, tuple) else (made,), strict=True))
+        return {name: np.asarray(values.get(tensor, tensor.const)) for name, tensor in self.outputs}
 
     # ---- inside ------------------------------------------------------------------------------------------------
 

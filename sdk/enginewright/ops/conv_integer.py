@@ -167,6 +167,6 @@ def conv_integer(net: Network, node: OnnxNode) -> Tensor:
 def q_linear_conv(net: Network, node: OnnxNode) -> Tensor:
     """All versions alike; kernel_shape is the weight's."""
     check_kernel_shape(node, node.input(3).shape[2:])
-    required = [node.input(index) for index in range(8)]
-    op = QLinearConv(group=node.integer("group", 1), **sliding_attributes(node, conv_rank(node)))
-    return net.add(op, *required, node.optional(8))[0]
+    x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero = (node.input(index) for index in range(8))
+    attributes = sliding_attributes(node, conv_rank(node)) | {"group": node.integer("group", 1)}
+    return net.q_linear_conv(x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, node.optional(8), **attributes)
