@@ -161,7 +161,7 @@ class _Graph:
         found = scope.values[name]
         if found is None:
             raise _Waiting(name)
-        if scope is not self and found.const is not None:
+        if scope.network is not self.network and found.const is not None:
             found = self.values[name] = self.network.constant(found.const, name)
         return found
 
@@ -259,7 +259,18 @@ class _Graph:
             return self._nested(graph, inputs, captured)
 
         formal = tuple(info.name for info in graph.input)
-        return Subgraph(formal, tuple(info.name for info in graph.output), captures, parse_nested)
+        outputs = tuple(info.name for info in graph.output)
+        return Subgraph(formal, outputs, captures, parse_nested, lambda: self._merge(graph))
+
+    def _merge(self, graph: onnx.GraphProto) -> list[Tensor]:
+        """Import a graph without inputs as part of this network."""
+        nested = _Graph(self.model, self.network, self.opsets, self.depth + 1)
+        nested.outer, nested.attributes = self, self.attributes
+        before = set(self.model.problems)
+        nested.body(graph)
+        if set(self.model.problems) != before:
+            raise _Waiting(graph.name)
+        return [nested.lookup(info.name, f'graph output "{info.name}"') for info in graph.output]
 
     def _nested(self, graph: onnx.GraphProto, inputs: Sequence[TensorSpec], captured: Mapping[str, Tensor]) -> Network:
         if len(inputs) != len(graph.input):

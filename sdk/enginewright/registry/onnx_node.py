@@ -24,13 +24,15 @@ class Subgraph:
 
     `captures` are the outer tensors that it reads (nested graphs included), by ONNX name, in a stable order.
     `parse(inputs, captures)` gets a tensor spec for each formal input and the tensors to capture, which become further
-    inputs of the nested network in that order.
+    inputs of the nested network in that order. `inline()` imports the graph as part of the surrounding network instead
+    and returns its outputs; for a graph without inputs.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     captures: Mapping[str, Tensor]
     parse: Callable[..., Network]
+    inline: Callable[[], Sequence[Tensor]]
 
 
 @dataclass(frozen=True)
