@@ -41,7 +41,7 @@ lint: $(call needs,dev test) native       ## style, types, layers, and the rules
 	$(RUN) lint-imports
 	git ls-files -z 'native/*.cpp' 'native/*.h' 'native/*.cu' 'plugins/*.cpp' 'plugins/*.cu' \
 	  | $(RUN) xargs -0 -r clang-format --dry-run -Werror
-	$(RUN) $(PY) -m pytest -q tests/repo
+	$(RUN) $(PY) -m pytest -q -m "not long" tests/repo
 
 format: $(call needs,dev)                 ## what lint can mend itself
 	$(RUN) ruff check -q --fix-only .
