@@ -23,7 +23,7 @@ void Frame::begin(bool with_data) {
             const Tensor &own = tensor(program_.inputs[i]);
             if (!inputs_[i].bound) fail(EW_USAGE, "input %d is not bound", static_cast<int>(i));
             if (!with_data || inputs_[i].data != nullptr || own.dtype == EW_STRING) continue;
-            if (tensor_bytes(own.dtype, own.format, key_.data() + inputs_[i].key, own.rank) != 0)
+            if (input_bytes(static_cast<int32_t>(i)) != 0)
                 fail(EW_USAGE, "input %d has no data", static_cast<int>(i));
         }
         inputs_changed_ = !with_data;

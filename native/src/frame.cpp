@@ -24,7 +24,6 @@ Frame::Frame(const Model &model, const Program &program, CallState &state)
       arenas_(program.segments.size()),
       grown_(program.storages.size()),
       children_(program.programs.size()),
-      bases_(program.storages.size()),
       output_shape_(static_cast<size_t>(program.n_outputs) * EW_MAX_RANK) {
     size_t size = 0;
     for (size_t i = 0; i < inputs_.size(); ++i) {

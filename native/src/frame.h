@@ -83,7 +83,10 @@ class Frame final : public ValueSource {
     bool prepare(int32_t segment);
     // frame_memory.cpp
     char *address(const Resolved &resolved, const Tensor &of) const;
+    char *address_for_step(const Step &step, int32_t id) const;
     int64_t growing_room(const Tensor &of) const;
+    int64_t input_bytes(int32_t index) const;
+    char *grow(const Tensor &of, int64_t bytes);
     void ensure_memory(int32_t segment);
     void ensure_output(int32_t storage);
     void patch(int32_t segment);
@@ -101,7 +104,6 @@ class Frame final : public ValueSource {
     std::vector<int64_t> key_;
     std::vector<std::unique_ptr<Resolved>> recent_;  // latest first
     Resolved *current_ = nullptr;
-    std::vector<char *> bases_;
     std::vector<int64_t> output_shape_;
     uint64_t memory_version_ = 1;  // changes whenever a pointer does
     bool key_changed_ = true, inputs_changed_ = true, has_run_ = false;

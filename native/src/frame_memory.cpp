@@ -44,6 +44,11 @@ int64_t load_as(int32_t dtype, const char *data, int64_t element) {
     }
 }
 
+[[noreturn]] void fail_capacity(int64_t output, int64_t bytes, int64_t capacity) {
+    fail(EW_USAGE, "output %lld needs %lld bytes, the memory bound to it has %lld", static_cast<Wide>(output),
+         static_cast<Wide>(bytes), static_cast<Wide>(capacity));
+}
+
 }  // namespace
 
 char *Frame::address(const Resolved &resolved, const Tensor &of) const {
@@ -72,6 +77,11 @@ int64_t Frame::growing_room(const Tensor &of) const {
     return output.data == output.user ? output.capacity : output.own.capacity();
 }
 
+int64_t Frame::input_bytes(int32_t index) const {
+    const Tensor &own = tensor(program_.inputs[static_cast<size_t>(index)]);
+    return tensor_bytes(own.dtype, own.format, key_.data() + inputs_[static_cast<size_t>(index)].key, own.rank);
+}
+
 int64_t Frame::read_value(const Resolved &resolved, int32_t id, int64_t element) const {
     const Tensor &of = tensor(id);
     const Storage &memory = storage(of);
@@ -88,12 +98,9 @@ int64_t Frame::read_value(const Resolved &resolved, int32_t id, int64_t element)
         fail(EW_USAGE, "input %lld has no data", static_cast<Wide>(memory.value));
     const int64_t offset = value_of(resolved, of.offset);
     int64_t room = resolved.storage_bytes[static_cast<size_t>(of.storage)];
-    if (memory.kind == StorageKind::Grown || is_unknown(memory.size)) room = memory.kind == StorageKind::Input ? INT64_MAX : growing_room(of);
+    if (memory.growing) room = growing_room(of);
     if (memory.kind == StorageKind::Weight) room = memory.size;
-    if (memory.kind == StorageKind::Input) {
-        const Tensor &own = tensor(program_.inputs[static_cast<size_t>(memory.value)]);
-        room = tensor_bytes(own.dtype, own.format, key_.data() + inputs_[static_cast<size_t>(memory.value)].key, own.rank);
-    }
+    if (memory.kind == StorageKind::Input) room = input_bytes(static_cast<int32_t>(memory.value));
     if (data == nullptr || offset < 0 || bytes > room || offset > room - bytes)
         fail(EW_SHAPE, "a size is read from a view that leaves its memory");
     return load_as(of.dtype, data, element);
@@ -104,10 +111,8 @@ void Frame::ensure_output(int32_t id) {
     Output &output = outputs_[static_cast<size_t>(memory.value)];
     const int64_t bytes = current_->storage_bytes[static_cast<size_t>(id)];
     const bool fits = output.user != nullptr && output.capacity >= bytes;
-    if (output.user != nullptr && !fits && !output.soft)
-        fail(EW_USAGE, "output %lld needs %lld bytes, the memory bound to it has %lld", static_cast<Wide>(memory.value),
-             static_cast<Wide>(bytes), static_cast<Wide>(output.capacity));
-    if (!fits && !is_unknown(memory.size)) output.own.reserve(bytes);
+    if (output.user != nullptr && !fits && !output.soft) fail_capacity(memory.value, bytes, output.capacity);
+    if (!fits && !memory.growing) output.own.reserve(bytes);
     char *data = fits ? output.user : output.own.data();
     if (data == output.data) return;
     output.data = data;
@@ -124,6 +129,19 @@ void Frame::ensure_memory(int32_t index) {
     current_->segments[at].memory_version = memory_version_;
 }
 
+// The memory of a tensor that a step uses; none if the step itself asks for it.
+char *Frame::address_for_step(const Step &step, int32_t id) const {
+    const Tensor &of = tensor(id);
+    const Storage &memory = storage(of);
+    if (of.unknown && memory.kind != StorageKind::Slot) return nullptr;
+    if (memory.growing) {
+        const int64_t offset = current_->offsets[static_cast<size_t>(id)], bytes = current_->bytes[static_cast<size_t>(id)];
+        if (offset > growing_room(of) || bytes > growing_room(of) - offset)
+            fail(EW_SHAPE, "step \"%s\" uses more memory than the kernel before it asked for", model_.string(step.layer));
+    }
+    return address(*current_, of);
+}
+
 void Frame::patch(int32_t index) {
     const Segment &segment = program_.segments[static_cast<size_t>(index)];
     Resolved &resolved = *current_;
@@ -131,22 +149,30 @@ void Frame::patch(int32_t index) {
         const Step &step = program_.steps[static_cast<size_t>(s)];
         for (int32_t i = step.args; i < step.args + step.n_inputs + step.n_outputs; ++i) {
             const int32_t id = program_.args[static_cast<size_t>(i)];
-            if (id < 0) continue;
-            const Tensor &of = tensor(id);
-            ew_tensor &arg = resolved.args[static_cast<size_t>(i)];
-            const StorageKind kind = storage(of).kind;
-            arg.data = of.unknown && kind != StorageKind::Slot ? nullptr : address(resolved, of);
-            const bool growing = kind == StorageKind::Grown || (kind == StorageKind::Output && is_unknown(storage(of).size));
-            if (!growing || of.unknown) continue;
-            const int64_t offset = resolved.offsets[static_cast<size_t>(id)], bytes = resolved.bytes[static_cast<size_t>(id)];
-            if (offset > growing_room(of) || bytes > growing_room(of) - offset)
-                fail(EW_SHAPE, "step \"%s\" uses more memory than the kernel before it asked for", model_.string(step.layer));
+            if (id >= 0) resolved.args[static_cast<size_t>(i)].data = address_for_step(step, id);
         }
         ew_call &call = resolved.calls[static_cast<size_t>(s)];
         call.workspace = call.workspace_size == 0 ? nullptr
                                                   : arenas_[static_cast<size_t>(index)].data() +
                                                         resolved.workspace_offsets[static_cast<size_t>(s)];
     }
+}
+
+// Makes the memory of a tensor at least so large.
+char *Frame::grow(const Tensor &of, int64_t bytes) {
+    const Storage &memory = storage(of);
+    if (memory.kind == StorageKind::Grown) {
+        Buffer &buffer = grown_[static_cast<size_t>(of.storage)];
+        if (buffer.reserve(bytes)) ++memory_version_;
+        return buffer.data();
+    }
+    Output &output = outputs_[static_cast<size_t>(memory.value)];
+    const bool fits = output.user != nullptr && output.capacity >= bytes;
+    if (output.user != nullptr && !fits && !output.soft) fail_capacity(memory.value, bytes, output.capacity);
+    if (!fits && output.own.reserve(bytes)) ++memory_version_;
+    char *data = fits ? output.user : output.own.data();
+    if (data != output.data) ++memory_version_;
+    return output.data = data;
 }
 
 void Frame::resize(int32_t index, const int64_t *shape) {
@@ -166,23 +192,7 @@ void Frame::resize(int32_t index, const int64_t *shape) {
     if (!of.unknown || of.dtype == EW_STRING) return;
     const int64_t bytes = tensor_bytes(of.dtype, of.format, shape, of.rank);
     if (bytes < 0) fail(EW_SHAPE, "output %d is too large for 64-bit sizes", index);
-    const Storage &memory = storage(of);
-    char *data;
-    if (memory.kind == StorageKind::Grown) {
-        Buffer &buffer = grown_[static_cast<size_t>(of.storage)];
-        if (buffer.reserve(bytes)) ++memory_version_;
-        data = buffer.data();
-    } else {
-        Output &output = outputs_[static_cast<size_t>(memory.value)];
-        if (output.user != nullptr && output.capacity < bytes && !output.soft)
-            fail(EW_USAGE, "output %lld needs %lld bytes, the memory bound to it has %lld", static_cast<Wide>(memory.value),
-                 static_cast<Wide>(bytes), static_cast<Wide>(output.capacity));
-        const bool use_own = output.user == nullptr || output.capacity < bytes;
-        if (use_own && output.own.reserve(bytes)) ++memory_version_;
-        data = use_own ? output.own.data() : output.user;
-        if (data != output.data) ++memory_version_;
-        output.data = data;
-    }
+    char *data = grow(of, bytes);
     current_->args[static_cast<size_t>(running.args + running.n_inputs + index)].data = data;
 }
 

@@ -45,6 +45,7 @@ struct Storage {
     int64_t value;
     Operand size;
     int32_t first, last, segment;
+    bool growing;  // its kernel asks for its memory: Grown, or an Output of unknown size
 };
 
 struct Tensor {

@@ -94,6 +94,8 @@ void read_storages(Reader &reader, Program &program) {
         storage.first = reader.id("first step of a storage");
         storage.last = reader.id("last step of a storage");
         storage.segment = reader.id("segment of a storage");
+        storage.growing = storage.kind == StorageKind::Grown ||
+                          (storage.kind == StorageKind::Output && is_unknown(storage.size));
     }
 }
 

@@ -43,7 +43,7 @@ void run_check(const Model &model, const Resolved &resolved, const Check &check)
 void resolve_storage(const Program &program, Resolved &resolved, int32_t id) {
     const Storage &storage = program.storages[static_cast<size_t>(id)];
     int64_t &bytes = resolved.storage_bytes[static_cast<size_t>(id)];
-    bytes = is_unknown(storage.size) ? 0 : value_of(resolved, storage.size);
+    bytes = storage.growing || is_unknown(storage.size) ? 0 : value_of(resolved, storage.size);
     if (bytes < 0 || bytes > MAX_BYTES) fail(EW_SHAPE, "a tensor would take %lld bytes", static_cast<Wide>(bytes));
 }
 
@@ -88,7 +88,7 @@ void check_bounds(const Program &program, const Resolved &resolved, int32_t id, 
         const int32_t own = program.inputs[static_cast<size_t>(storage.value)];
         if (own == id) check_input(program, tensor, resolved.dims.data() + tensor.dims, source);
         room = input_bytes(program, storage, source);
-    } else if (storage.kind == StorageKind::Grown || is_unknown(storage.size)) {
+    } else if (storage.growing) {
         return;  // compared with the memory there is, once its kernel asked for it
     }
     if (offset > room || bytes > room - offset)

@@ -134,7 +134,7 @@ void check_literal_bounds(const Program &program, int32_t index) {
         if (dims[i] < 0) return;
     const int64_t bytes = tensor_bytes(tensor.dtype, tensor.format, dims, tensor.rank);
     if (bytes < 0) reject(program, "tensor", index, "is too large");
-    if (storage.kind == StorageKind::Slot || storage.kind == StorageKind::Input || storage.kind == StorageKind::Grown) return;
+    if (storage.kind == StorageKind::Slot || storage.kind == StorageKind::Input || storage.growing) return;
     if (storage.size >= 0 && tensor.offset >= 0 && (tensor.offset > storage.size || bytes > storage.size - tensor.offset))
         reject(program, "tensor", index, "does not fit into its storage");
 }
@@ -143,7 +143,7 @@ void check_tensor(Program &program, int32_t index) {
     Tensor &tensor = program.tensors[static_cast<size_t>(index)];
     if (tensor.storage < 0 || tensor.storage >= static_cast<int64_t>(program.storages.size()))
         reject(program, "tensor", index, "names no storage");
-    const Storage &storage = program.storages[static_cast<size_t>(tensor.storage)];
+    Storage &storage = program.storages[static_cast<size_t>(tensor.storage)];
     const bool slot = storage.kind == StorageKind::Slot;
     if (slot != (tensor.dtype == EW_STRING) || (!slot && element_bits(tensor.dtype) == 0))
         reject(program, "tensor", index, "has an unknown type, or one that its storage cannot hold");
@@ -162,10 +162,10 @@ void check_tensor(Program &program, int32_t index) {
         if (!operand_ok(dim, n_exprs)) reject(program, "tensor", index, "has a size that no expr gives");
         tensor.segment = std::max(tensor.segment, segment_of(program, dim));
     }
-    const bool growing = storage.kind == StorageKind::Grown || storage.kind == StorageKind::Output;
-    if (tensor.unknown && !slot && (!growing || tensor.offset != 0))
+    const bool may_grow = storage.kind == StorageKind::Grown || storage.kind == StorageKind::Output;
+    if (tensor.unknown && !slot && (!may_grow || tensor.offset != 0))
         reject(program, "tensor", index, "has an unknown size in memory that cannot grow");
-    check_literal_bounds(program, index);
+    if (tensor.unknown) storage.growing = true;
 }
 
 void check_inputs(const Program &program) {
@@ -274,6 +274,7 @@ void validate(Model &model) {
     for (Program &program : model.programs) {
         for (size_t i = 0; i < program.storages.size(); ++i) check_storage(model, program, static_cast<int32_t>(i));
         for (size_t i = 0; i < program.tensors.size(); ++i) check_tensor(program, static_cast<int32_t>(i));
+        for (size_t i = 0; i < program.tensors.size(); ++i) check_literal_bounds(program, static_cast<int32_t>(i));
         check_inputs(program);
         check_outputs(program);
         list_by_segment(program);

@@ -1,1 +1,24 @@
-"""The one door to native code: the C library, its ABI check, and its errors as exceptions."""
+"""The one door to native code: the C library, its ABI check, its errors as exceptions, and arrays as its tensors."""
+
+from enginewright._native.kernels import add_kernel, call_kernel, find_kernel, isa_features, isas, kernel_names
+from enginewright._native.library import ABI
+from enginewright._native.log import drain_log
+from enginewright._native.model import Context, Model, pack_strings
+from enginewright._native.python_steps import PythonStep, add_python_step, remove_python_step
+
+__all__ = [
+    "ABI",
+    "Context",
+    "Model",
+    "PythonStep",
+    "add_kernel",
+    "add_python_step",
+    "call_kernel",
+    "drain_log",
+    "find_kernel",
+    "isa_features",
+    "isas",
+    "kernel_names",
+    "pack_strings",
+    "remove_python_step",
+]

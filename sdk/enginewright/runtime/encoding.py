@@ -45,7 +45,7 @@ class _Strings:
 
     def blob(self) -> bytes:
         data = [text.encode() for text in self.numbers]
-        offsets = np.cumsum([0, *map(len, data)]).astype(np.int64)
+        offsets = np.cumsum([8 * (len(data) + 1), *map(len, data)]).astype(np.int64)
         return offsets.tobytes() + b"".join(data)
 
 

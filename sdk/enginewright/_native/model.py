@@ -1,0 +1,195 @@
+"""Plans in native form: a Model holds the programs, a Context runs one of them on bound arrays."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from enginewright._native.arrays import FOUR_BITS, Array, dtype_of, pack_four_bits, view_tensor
+from enginewright._native.library import OK, PYTHON, error_of, ffi, lib
+from enginewright._native.python_steps import take_raised, use_slots
+from enginewright.errors import ClosedError, EnginewrightError
+
+_ERROR_SIZE = 4000
+
+
+def pack_strings(texts: Sequence[str]) -> bytes:
+    """The strings blob of a model: n + 1 offsets from the start of the blob, then the texts."""
+    data = [text.encode() for text in texts]
+    ends = np.cumsum([8 * (len(data) + 1), *map(len, data)]).tolist()
+    return struct.pack(f"<{len(ends)}q", *ends) + b"".join(data)
+
+
+class Model:
+    """The programs of a plan (words: native/src/program.h) and its weights, which are kept and not copied.
+
+    Raises `PlanInvalid` for words that break a rule, `PlanDeviceMismatch` for a kernel that is not here.
+    """
+
+    def __init__(self, words: npt.NDArray[np.int64], strings: bytes, weights: npt.NDArray[np.uint8] | None) -> None:
+        words = np.ascontiguousarray(words, np.int64)
+        self._weights = weights
+        status, error = ffi.new("int32_t *"), ffi.new("char[]", _ERROR_SIZE)
+        data = ffi.NULL if weights is None or weights.nbytes == 0 else ffi.cast("void *", weights.ctypes.data)
+        size = 0 if weights is None else weights.nbytes
+        pointer = ffi.cast("int64_t *", words.ctypes.data)
+        self.handle = lib.ew_model_create(
+            pointer, len(words), ffi.from_buffer(strings), len(strings), data, size, status, error, _ERROR_SIZE
+        )
+        if self.handle == ffi.NULL:
+            self.handle = None
+            raise error_of(status[0], ffi.string(error).decode(errors="replace"))
+
+    def close(self) -> None:
+        """Free the programs; contexts that exist may still be run as long as the weights are mapped."""
+        handle, self.handle = self.handle, None
+        if handle is not None:
+            lib.ew_model_destroy(handle)
+
+    def __del__(self) -> None:
+        if getattr(self, "handle", None) is not None:
+            self.close()
+
+
+class Context:
+    """Runs one program of a model; not to be used on two threads at once (`UsageError`)."""
+
+    def __init__(self, model: Model, program: int = 0, threads: int = 0) -> None:
+        """`threads` bounds the threads of a run; 0: the CPUs that this process may use."""
+        if model.handle is None:
+            raise ClosedError("the native plan is closed", hint="Load the plan again.")
+        handle = lib.ew_context_create(model.handle, program, threads)
+        if handle == ffi.NULL:
+            raise error_of(5, f"no context for program {program}")
+        self._handle: Any = handle
+        self._model = model
+        self._inputs: dict[int, Any] = {}
+        self._outputs: dict[int, Array] = {}
+        self._unpacked: dict[int, Array] = {}
+        self._totals: npt.NDArray[np.int64] | None = None
+        self.slots: dict[int, Any] = {}
+        self._tensor = ffi.new("ew_tensor *")
+
+    def bind_input(self, index: int, array: Array) -> None:
+        """Read this C-contiguous array at each run. Of a 4-bit array the content is copied now."""
+        memory = pack_four_bits(array) if dtype_of(array) in FOUR_BITS else array
+        shape = ffi.new("int64_t[]", array.shape or 1)
+        pointer = ffi.cast("void *", memory.ctypes.data)
+        self._check(lib.ew_context_bind_input(self._open, index, pointer, shape, array.ndim))
+        self._inputs[index] = memory
+
+    def bind_shape(self, index: int, shape: Sequence[int]) -> None:
+        """Tell the shape of an input without data: for `resolve`, and for inputs whose object is in a slot."""
+        sizes = ffi.new("int64_t[]", [*shape, 0])
+        self._check(lib.ew_context_bind_input(self._open, index, ffi.NULL, sizes, len(shape)))
+        self._inputs.pop(index, None)
+
+    def bind_output(self, index: int, array: Array | None) -> None:
+        """Write an output into this C-contiguous, writable array at each run; None: the context keeps it."""
+        self._unpacked.pop(index, None)
+        memory = array
+        if array is not None and dtype_of(array) in FOUR_BITS:
+            self._unpacked[index] = array
+            memory = None
+        pointer = ffi.NULL if memory is None else ffi.cast("void *", memory.ctypes.data)
+        self._check(lib.ew_context_bind_output(self._open, index, pointer, 0 if memory is None else memory.nbytes))
+        if memory is None:
+            self._outputs.pop(index, None)
+        else:
+            self._outputs[index] = memory
+
+    def resolve(self) -> None:
+        """Compute all sizes that the shapes of the inputs tell; `ShapeError` if they do not agree."""
+        self._check(lib.ew_context_resolve(self._open))
+
+    def run(self) -> None:
+        """Run the program once. What a Python step raises comes out unchanged, with a note naming the layer."""
+        if self.slots:
+            use_slots(self.slots)
+        status = lib.ew_context_run(self._open)
+        if status != OK:
+            self._raise(status)
+        for index, array in self._unpacked.items():
+            array[...] = self.output(index, array.dtype)
+
+    def output(self, index: int, dtype: np.dtype[Any] | None = None) -> Array:
+        """An output of the last run, as a view that the next run overwrites."""
+        self._check(lib.ew_context_output(self._open, index, self._tensor))
+        array = view_tensor(self._tensor)
+        return array if dtype is None or array.dtype == dtype else array.view(dtype)
+
+    def output_shape(self, index: int) -> tuple[int, ...]:
+        """The shape of an output; -1 for a size that is not known before a run."""
+        self._check(lib.ew_context_output(self._open, index, self._tensor))
+        return tuple(self._tensor.shape[0 : self._tensor.rank])
+
+    def is_fixed(self, index: int) -> bool:
+        """Whether the shape of an output is known before a run."""
+        return -1 not in self.output_shape(index)
+
+    def profile(self, n_steps: int) -> npt.NDArray[np.int64]:
+        """From now on, add the nanoseconds of each step of the program to the array returned."""
+        totals = np.zeros(n_steps, np.int64)
+        pointer = ffi.cast("int64_t *", totals.ctypes.data)
+        self._check(lib.ew_context_profile(self._open, 1, pointer, n_steps))
+        self._totals = totals
+        return totals
+
+    def stop_profile(self) -> None:
+        """Time steps no longer."""
+        self._check(lib.ew_context_profile(self._open, 0, ffi.NULL, 0))
+        self._totals = None
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that the context holds for tensors."""
+        return int(lib.ew_context_memory(self._open))
+
+    def cancel(self) -> None:
+        """End the run in progress with `RunError`; from any thread."""
+        lib.ew_context_cancel(self._open)
+
+    def close(self) -> None:
+        """Free the context's memory."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            lib.ew_context_destroy(handle)
+            self._inputs.clear()
+            self._outputs.clear()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None) is not None:
+            self.close()
+
+    @property
+    def _open(self) -> Any:
+        if self._handle is None:
+            raise ClosedError("the context is closed", hint="Create another one.")
+        return self._handle
+
+    def _check(self, status: int) -> None:
+        if status != OK:
+            raise self.error(status)
+
+    def _raise(self, status: int) -> None:
+        error = self.error(status)
+        raised = take_raised()
+        if status == PYTHON and raised is not None:
+            raised.add_note(f"in a Python step of the plan: {error.message}")
+            raise raised
+        raise error
+
+    def error(self, status: int) -> EnginewrightError:
+        """The exception for a status of this context."""
+        text = ffi.string(lib.ew_context_error(self._open, ffi.NULL, ffi.NULL)).decode(errors="replace")
+        return error_of(status, text)
+
+    def failed_at(self) -> tuple[int, int]:
+        """Program and step in which the last failure happened; -1 where it was in none."""
+        program, step = ffi.new("int32_t *"), ffi.new("int32_t *")
+        lib.ew_context_error(self._open, program, step)
+        return int(program[0]), int(step[0])
