@@ -48,7 +48,7 @@ class ConstantOfShape:
             raise ShapeError(f"shape has a negative size: {sizes}", hint="Sizes are 0 or more.")
         spec = TensorSpec(self.dtype, sizes)
         small = isinstance(spec.size, int) and spec.size <= MAX_VALUE_ELEMENTS
-        return with_contents(spec, np.full(sizes, self.value, object)) if small else spec  # type: ignore[arg-type]
+        return with_contents(spec, np.full(sizes, self.value, object)) if small else spec
 
     def reference(self, shape: Array) -> Array:
         """numpy.full."""
@@ -75,7 +75,7 @@ class Range:
         if any(spec.size != 1 for spec in (start, limit, delta)):
             raise ShapeError("start, limit and delta must be scalars", hint="Reshape each to [].")
         if dtype.is_float:
-            return self._of_floats(dtype, *(spec.value and spec.value[0] for spec in (start, limit, delta)))
+            return self._of_floats(dtype, *(spec.value[0] if spec.value else None for spec in (start, limit, delta)))
         first, last, step = (sizes_of(spec, "start, limit or delta")[0] for spec in (start, limit, delta))
         count = _count(first, last, step)
         spec = TensorSpec(dtype, (count,))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from enginewright.dims import Size, require
+from enginewright.dims import Size, evaluate, require
 from enginewright.errors import NetworkError, ShapeError
 from enginewright.ops.contents import constants_of, dense, sizes_of
 from enginewright.ops.element_types import check_same_type
@@ -71,13 +71,17 @@ class Pad:
         """What is taken away goes first, then numpy.pad."""
         spec = TensorSpec(DataType.of(data), data.shape)
         known = None if axes is None else TensorSpec(int64, axes.shape, tuple(axes.tolist()))
-        widths = list(zip(*self.amounts(spec, TensorSpec(int64, pads.shape, tuple(pads.tolist())), known), strict=True))
-        cut = tuple(slice(-min(b, 0), n + min(e, 0)) for n, (b, e) in zip(data.shape, widths, strict=True))  # type: ignore[type-var, operator, arg-type]
+        begins, ends = self.amounts(spec, TensorSpec(int64, pads.shape, tuple(pads.tolist())), known)
+        widths = [(evaluate(begin, {}), evaluate(end, {})) for begin, end in zip(begins, ends, strict=True)]
+        cut = tuple(slice(max(-b, 0), n + min(e, 0)) for n, (b, e) in zip(data.shape, widths, strict=True))
         grow = [(max(b, 0), max(e, 0)) for b, e in widths]
+        if not grow:
+            return data
         if self.mode != "constant":
-            return dense(np.pad(data[cut], grow, self.mode)) if grow else data  # type: ignore[call-overload, no-any-return]
-        value = np.zeros((), data.dtype) if constant_value is None else constant_value.reshape(())
-        return dense(np.pad(data[cut], grow, "constant", constant_values=value)) if grow else data  # type: ignore[arg-type]
+            mode: Any = self.mode  # one of numpy.pad's own names
+            return dense(np.pad(data[cut], grow, mode))
+        value: Any = np.zeros((), data.dtype) if constant_value is None else constant_value.reshape(())
+        return dense(np.pad(data[cut], grow, "constant", constant_values=value))
 
     def view(self, data: TensorSpec, pads: TensorSpec, *others: TensorSpec | None) -> int | None:
         """The same bytes where nothing is added."""
