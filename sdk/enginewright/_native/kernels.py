@@ -67,7 +67,9 @@ def call_kernel(
     for array in outputs:
         if not array.flags.c_contiguous or not array.flags.writeable:
             raise UsageError(f"an output of {name} is not a writable C-contiguous array", hint="Use numpy.empty.")
-    sources = TensorList([None if array is None else np.ascontiguousarray(array).reshape(array.shape) for array in inputs])
+    sources = TensorList(
+        [None if array is None else np.ascontiguousarray(array).reshape(array.shape) for array in inputs]
+    )
     targets = TensorList(outputs)
     for index in sized:
         targets.expect_sizes(index)

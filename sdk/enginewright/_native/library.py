@@ -55,7 +55,9 @@ def error_of(status: int, message: str) -> EnginewrightError:
     text = message or f"native code returned status {status}"
     match status:
         case 1 | 7:
-            return RunError(text, hint="The message says what the kernel refused." if status == FAILED else "Run again.")
+            return RunError(
+                text, hint="The message says what the kernel refused." if status == FAILED else "Run again."
+            )
         case 2:
             return PlanInvalid(text, hint="Build the plan again.", details=PlanDetails("plan"))
         case 3:
