@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import os
 import time
@@ -25,6 +24,7 @@ from enginewright.compiler.tuning import Tuner, default_sizes
 from enginewright.compiler.weights import WeightPool
 from enginewright.dims import Dim, Size
 from enginewright.errors import NetworkError
+from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network, Tensor
 from enginewright.onnx_io.parser import parse
 from enginewright.optimize import PassRecord, optimize
@@ -150,22 +150,6 @@ def specialize(network: Network, profile: ProfileRecord | None) -> Network:
     if fixed:
         optimize(made)
     return made
-
-
-def copy_network(network: Network) -> Network:
-    """A copy with layers and tensors of its own; the data of constants is shared."""
-    memo: dict[int, Any] = {}
-    _share_constants(network, memo)
-    return copy.deepcopy(network, memo)
-
-
-def _share_constants(network: Network, memo: dict[int, Any]) -> None:
-    tensors: list[Tensor | None] = [tensor for layer in network.layers for tensor in (*layer.inputs, *layer.outputs)]
-    for tensor in (*tensors, *network.inputs, *(tensor for _, tensor in network.outputs)):
-        if tensor is not None and tensor.const is not None:
-            memo[id(tensor.const)] = tensor.const
-    for _, _, inner in network.nested():
-        _share_constants(inner, memo)
 
 
 def _load(source: Source) -> tuple[Network, ModelInfo]:

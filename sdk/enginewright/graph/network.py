@@ -21,12 +21,16 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(eq=False)
 class Tensor:
-    """An edge of the graph: what one layer (or the caller, or the model's file) gives to others."""
+    """An edge of the graph: what one layer (or the caller, or the model's file) gives to others.
+
+    `readers` are the layers that have it as an input, as often as they have it; `Network` keeps them true.
+    """
 
     name: str
     spec: TensorSpec
     producer: Layer | None = None
     const: Array | None = None
+    readers: list[Layer] = field(default_factory=list)
 
     @property
     def dtype(self) -> DataType:
@@ -114,6 +118,9 @@ class Network(OperatorMethods):
             tensor = self._tensor(f"{layer.name}:{len(layer.outputs)}", spec, layer)
             layer.outputs.append(tensor)
             tensor.spec = _bind(tensor.spec)
+        for given in layer.inputs:
+            if given is not None:
+                given.readers.append(layer)
         if self._position is None:
             self.layers.append(layer)
         else:
@@ -143,8 +150,10 @@ class Network(OperatorMethods):
 
     def replace(self, old: Tensor, new: Tensor) -> None:
         """Let every reader of `old`, outputs of the network included, read `new` instead."""
-        for layer in self.layers:
+        for layer in dict.fromkeys(old.readers):
             layer.inputs = [new if tensor is old else tensor for tensor in layer.inputs]
+        new.readers += old.readers
+        old.readers = []
         self.outputs = [(name, new if tensor is old else tensor) for name, tensor in self.outputs]
 
     def make_constant(self, tensor: Tensor, array: Array) -> None:
@@ -154,17 +163,17 @@ class Network(OperatorMethods):
 
     def remove(self, layers: Iterable[Layer]) -> None:
         """Drop layers whose outputs nobody reads any more."""
-        gone = set(map(id, layers))
+        gone = {id(layer): layer for layer in layers}
         self.layers = [layer for layer in self.layers if id(layer) not in gone]
-
-    def consumers(self) -> dict[Tensor, list[Layer]]:
-        """The layers that read each tensor, in order; a layer that reads it twice stands there twice."""
-        found: dict[Tensor, list[Layer]] = {}
-        for layer in self.layers:
-            for tensor in layer.inputs:
+        for layer in gone.values():
+            for tensor in dict.fromkeys(layer.inputs):
                 if tensor is not None:
-                    found.setdefault(tensor, []).append(layer)
-        return found
+                    tensor.readers = [reader for reader in tensor.readers if reader is not layer]
+
+    def sole_reader(self, tensor: Tensor) -> Layer | None:
+        """The one layer that reads a tensor, however often; None if there are more, or the caller reads it too."""
+        readers = dict.fromkeys(tensor.readers)
+        return next(iter(readers)) if len(readers) == 1 and not self.is_output(tensor) else None
 
     def infer(self) -> None:
         """Infer every spec again, in order; to be called after a pass changed what layers read."""

@@ -11,6 +11,8 @@ from enginewright.optimize.eliminate_common import eliminate_common
 from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.fold_constants import fold_constants
 from enginewright.optimize.fold_shapes import fold_shapes
+from enginewright.optimize.fuse_epilogues import fuse_epilogues
+from enginewright.optimize.fuse_pointwise import fuse_pointwise
 
 Pass = Callable[[Network], int]
 
@@ -19,6 +21,8 @@ PIPELINE: tuple[Pass, ...] = (
     fold_shapes,
     eliminate_common,
     eliminate_dead,
+    fuse_pointwise,
+    fuse_epilogues,
 )
 """The passes in order; each returns how many changes it made."""
 

@@ -11,16 +11,13 @@ def eliminate_common(network: Network) -> int:
     """Common subexpression elimination by (operator, inputs); the number of layers that became one with another."""
     known: dict[object, Layer] = {}
     doubles: list[Layer] = []
-    new: dict[Tensor, Tensor] = {}
     for layer in network.layers:
-        layer.inputs = [tensor if tensor is None else new.get(tensor, tensor) for tensor in layer.inputs]
         first = known.setdefault(_identity(layer), layer)
         if first is not layer:
-            new.update(zip(layer.outputs, first.outputs, strict=True))
+            for old, new in zip(layer.outputs, first.outputs, strict=True):
+                network.replace(old, new)
             doubles.append(layer)
-    if doubles:
-        network.outputs = [(name, new.get(tensor, tensor)) for name, tensor in network.outputs]
-        network.remove(doubles)
+    network.remove(doubles)
     return len(doubles)
 
 

@@ -17,9 +17,10 @@ def eliminate_dead(network: Network) -> int:
             needed.update(tensor.spec.uid for tensor in layer.inputs if tensor is not None)
             needed |= atom_uids(_sizes(layer))
             kept.append(layer)
-    removed = len(network.layers) - len(kept)
-    network.layers = kept[::-1]
-    return removed
+    alive = set(map(id, kept))
+    dead = [layer for layer in network.layers if id(layer) not in alive]
+    network.remove(dead)
+    return len(dead)
 
 
 def _sizes(layer: Layer) -> Iterator[Size]:
