@@ -6,7 +6,7 @@ import numpy as np
 
 from enginewright.dims import Dim, atom_uids
 from enginewright.graph.network import Layer, Network, Tensor
-from enginewright.ops.generate import ShapeValue
+from enginewright.ops.shape import ShapeValue
 
 
 def fold_shapes(network: Network) -> int:
