@@ -156,21 +156,15 @@ int32_t run_half(const ew_call *call) {
 
 int32_t matmul_generic(const ew_call *call) {
     switch (call->outputs[0].dtype) {
-        case EW_FLOAT32:
-            return run_typed<float, float>(call);
-        case EW_FLOAT64:
-            return run_typed<double, double>(call);
+        case EW_FLOAT32: return run_typed<float, float>(call);
+        case EW_FLOAT64: return run_typed<double, double>(call);
         case EW_INT32:
-        case EW_UINT32:
-            return run_typed<int32_t, uint32_t>(call);
+        case EW_UINT32: return run_typed<int32_t, uint32_t>(call);
         case EW_INT64:
-        case EW_UINT64:
-            return run_typed<int64_t, uint64_t>(call);
+        case EW_UINT64: return run_typed<int64_t, uint64_t>(call);
         case EW_FLOAT16:
-        case EW_BFLOAT16:
-            return run_half(call);
-        default:
-            return call->host->error(call, EW_FAILED, "matrix product: element type %d", call->outputs[0].dtype);
+        case EW_BFLOAT16: return run_half(call);
+        default: return call->host->error(call, EW_FAILED, "matrix product: element type %d", call->outputs[0].dtype);
     }
 }
 

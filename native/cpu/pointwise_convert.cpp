@@ -64,30 +64,18 @@ void cast(void *out, const void *a, const void *, const void *, int64_t n) {
 template <class S>
 TileFunction cast_from(int32_t result) {
     switch (result) {
-        case EW_FLOAT32:
-            return cast<S, float>;
-        case EW_FLOAT64:
-            return cast<S, double>;
-        case EW_INT8:
-            return cast<S, int8_t>;
-        case EW_UINT8:
-            return cast<S, uint8_t>;
-        case EW_INT16:
-            return cast<S, int16_t>;
-        case EW_UINT16:
-            return cast<S, uint16_t>;
-        case EW_INT32:
-            return cast<S, int32_t>;
-        case EW_UINT32:
-            return cast<S, uint32_t>;
-        case EW_INT64:
-            return cast<S, int64_t>;
-        case EW_UINT64:
-            return cast<S, uint64_t>;
-        case EW_BOOL:
-            return unary<ToBool, S, uint8_t>;
-        default:
-            return nullptr;
+        case EW_FLOAT32: return cast<S, float>;
+        case EW_FLOAT64: return cast<S, double>;
+        case EW_INT8: return cast<S, int8_t>;
+        case EW_UINT8: return cast<S, uint8_t>;
+        case EW_INT16: return cast<S, int16_t>;
+        case EW_UINT16: return cast<S, uint16_t>;
+        case EW_INT32: return cast<S, int32_t>;
+        case EW_UINT32: return cast<S, uint32_t>;
+        case EW_INT64: return cast<S, int64_t>;
+        case EW_UINT64: return cast<S, uint64_t>;
+        case EW_BOOL: return unary<ToBool, S, uint8_t>;
+        default: return nullptr;
     }
 }
 
@@ -179,23 +167,18 @@ int64_t element_size(int32_t dtype) {
     switch (dtype) {
         case EW_BOOL:
         case EW_INT8:
-        case EW_UINT8:
-            return 1;
+        case EW_UINT8: return 1;
         case EW_INT16:
         case EW_UINT16:
         case EW_FLOAT16:
-        case EW_BFLOAT16:
-            return 2;
+        case EW_BFLOAT16: return 2;
         case EW_FLOAT32:
         case EW_INT32:
-        case EW_UINT32:
-            return 4;
+        case EW_UINT32: return 4;
         case EW_FLOAT64:
         case EW_INT64:
-        case EW_UINT64:
-            return 8;
-        default:
-            return 0;
+        case EW_UINT64: return 8;
+        default: return 0;
     }
 }
 
@@ -219,14 +202,10 @@ void fill_elements(void *out, const void *element, int32_t dtype, int64_t n) {
         return fill<float>(out, &value, n);
     }
     switch (element_size(dtype)) {
-        case 1:
-            return fill<uint8_t>(out, element, n);
-        case 2:
-            return fill<uint16_t>(out, element, n);
-        case 4:
-            return fill<uint32_t>(out, element, n);
-        default:
-            return fill<uint64_t>(out, element, n);
+        case 1: return fill<uint8_t>(out, element, n);
+        case 2: return fill<uint16_t>(out, element, n);
+        case 4: return fill<uint32_t>(out, element, n);
+        default: return fill<uint64_t>(out, element, n);
     }
 }
 
@@ -237,72 +216,45 @@ void round_elements(void *elements, int32_t dtype, int64_t n) {
 
 TileFunction cast_function(int32_t operand, int32_t result) {
     switch (operand) {
-        case EW_FLOAT32:
-            return cast_from<float>(result);
-        case EW_FLOAT64:
-            return cast_from<double>(result);
-        case EW_INT8:
-            return cast_from<int8_t>(result);
+        case EW_FLOAT32: return cast_from<float>(result);
+        case EW_FLOAT64: return cast_from<double>(result);
+        case EW_INT8: return cast_from<int8_t>(result);
         case EW_UINT8:
-        case EW_BOOL:
-            return cast_from<uint8_t>(result);
-        case EW_INT16:
-            return cast_from<int16_t>(result);
-        case EW_UINT16:
-            return cast_from<uint16_t>(result);
-        case EW_INT32:
-            return cast_from<int32_t>(result);
-        case EW_UINT32:
-            return cast_from<uint32_t>(result);
-        case EW_INT64:
-            return cast_from<int64_t>(result);
-        case EW_UINT64:
-            return cast_from<uint64_t>(result);
-        default:
-            return nullptr;
+        case EW_BOOL: return cast_from<uint8_t>(result);
+        case EW_INT16: return cast_from<int16_t>(result);
+        case EW_UINT16: return cast_from<uint16_t>(result);
+        case EW_INT32: return cast_from<int32_t>(result);
+        case EW_UINT32: return cast_from<uint32_t>(result);
+        case EW_INT64: return cast_from<int64_t>(result);
+        case EW_UINT64: return cast_from<uint64_t>(result);
+        default: return nullptr;
     }
 }
 
 TileFunction compare_function(int32_t opcode, int32_t operand) {
     switch (operand) {
-        case EW_FLOAT32:
-            return compare<float>(opcode);
-        case EW_FLOAT64:
-            return compare<double>(opcode);
-        case EW_INT8:
-            return compare<int8_t>(opcode);
+        case EW_FLOAT32: return compare<float>(opcode);
+        case EW_FLOAT64: return compare<double>(opcode);
+        case EW_INT8: return compare<int8_t>(opcode);
         case EW_UINT8:
-        case EW_BOOL:
-            return compare<uint8_t>(opcode);
-        case EW_INT16:
-            return compare<int16_t>(opcode);
-        case EW_UINT16:
-            return compare<uint16_t>(opcode);
-        case EW_INT32:
-            return compare<int32_t>(opcode);
-        case EW_UINT32:
-            return compare<uint32_t>(opcode);
-        case EW_INT64:
-            return compare<int64_t>(opcode);
-        case EW_UINT64:
-            return compare<uint64_t>(opcode);
-        default:
-            return nullptr;
+        case EW_BOOL: return compare<uint8_t>(opcode);
+        case EW_INT16: return compare<int16_t>(opcode);
+        case EW_UINT16: return compare<uint16_t>(opcode);
+        case EW_INT32: return compare<int32_t>(opcode);
+        case EW_UINT32: return compare<uint32_t>(opcode);
+        case EW_INT64: return compare<int64_t>(opcode);
+        case EW_UINT64: return compare<uint64_t>(opcode);
+        default: return nullptr;
     }
 }
 
 TileFunction where_function(int32_t dtype) {
     switch (element_size(dtype)) {
-        case 1:
-            return where<uint8_t>;
-        case 2:
-            return where<uint16_t>;
-        case 4:
-            return where<uint32_t>;
-        case 8:
-            return where<uint64_t>;
-        default:
-            return nullptr;
+        case 1: return where<uint8_t>;
+        case 2: return where<uint16_t>;
+        case 4: return where<uint32_t>;
+        case 8: return where<uint64_t>;
+        default: return nullptr;
     }
 }
 

@@ -32,20 +32,13 @@ void load_rows(void *out, const Extra &extra, int64_t r0, int64_t r1, int64_t c0
 template <int32_t activation>
 EW_INLINE vf activate(vf x, vf low, vf high) {
     switch (activation) {
-        case 1:
-            return clamp(x, low, high);
-        case 2:
-            return vsigmoid(x);
-        case 3:
-            return x * vsigmoid(x);
-        case 4:
-            return vgelu(x);
-        case 5:
-            return vgelu_tanh(x);
-        case 6:
-            return vtanh(x);
-        default:
-            return x;
+        case 1: return clamp(x, low, high);
+        case 2: return vsigmoid(x);
+        case 3: return x * vsigmoid(x);
+        case 4: return vgelu(x);
+        case 5: return vgelu_tanh(x);
+        case 6: return vtanh(x);
+        default: return x;
     }
 }
 
@@ -127,23 +120,12 @@ bool Epilogue::detect_step(const Program::Step &step, int value, bool *closed) {
     *closed = true;
     if (pattern_.activation != Activation::none || !first) return false;
     switch (step.opcode) {
-        case op_sigmoid:
-            pattern_.activation = Activation::sigmoid;
-            return true;
-        case op_silu:
-            pattern_.activation = Activation::silu;
-            return true;
-        case op_gelu:
-            pattern_.activation = Activation::gelu;
-            return true;
-        case op_gelu_tanh:
-            pattern_.activation = Activation::gelu_tanh;
-            return true;
-        case op_tanh:
-            pattern_.activation = Activation::tanh;
-            return true;
-        default:
-            return false;
+        case op_sigmoid: pattern_.activation = Activation::sigmoid; return true;
+        case op_silu: pattern_.activation = Activation::silu; return true;
+        case op_gelu: pattern_.activation = Activation::gelu; return true;
+        case op_gelu_tanh: pattern_.activation = Activation::gelu_tanh; return true;
+        case op_tanh: pattern_.activation = Activation::tanh; return true;
+        default: return false;
     }
 }
 
@@ -152,20 +134,13 @@ void Epilogue::run(float *tile, int64_t ld, int64_t r0, int64_t r1, int64_t c0, 
     if (!fused_) return store_part(tile, EW_FLOAT32, part);
     if (!simple_) return interpret(reinterpret_cast<const char *>(tile), EW_FLOAT32, part);
     switch (pattern_.activation) {
-        case Activation::none:
-            return run_pattern<Activation::none>(tile, part);
-        case Activation::clip:
-            return run_pattern<Activation::clip>(tile, part);
-        case Activation::sigmoid:
-            return run_pattern<Activation::sigmoid>(tile, part);
-        case Activation::silu:
-            return run_pattern<Activation::silu>(tile, part);
-        case Activation::gelu:
-            return run_pattern<Activation::gelu>(tile, part);
-        case Activation::gelu_tanh:
-            return run_pattern<Activation::gelu_tanh>(tile, part);
-        case Activation::tanh:
-            return run_pattern<Activation::tanh>(tile, part);
+        case Activation::none: return run_pattern<Activation::none>(tile, part);
+        case Activation::clip: return run_pattern<Activation::clip>(tile, part);
+        case Activation::sigmoid: return run_pattern<Activation::sigmoid>(tile, part);
+        case Activation::silu: return run_pattern<Activation::silu>(tile, part);
+        case Activation::gelu: return run_pattern<Activation::gelu>(tile, part);
+        case Activation::gelu_tanh: return run_pattern<Activation::gelu_tanh>(tile, part);
+        case Activation::tanh: return run_pattern<Activation::tanh>(tile, part);
     }
 }
 

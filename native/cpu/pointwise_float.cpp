@@ -145,58 +145,32 @@ void vector_pow(void *out, const void *a, const void *b, const void *, int64_t n
 template <class T>
 TileFunction common_function(int32_t opcode) {
     switch (opcode) {
-        case op_add:
-            return binary<Add, T, T>;
-        case op_sub:
-            return binary<Sub, T, T>;
-        case op_mul:
-            return binary<Mul, T, T>;
-        case op_div:
-            return binary<Div, T, T>;
-        case op_mod:
-            return binary<Mod, T, T>;
-        case op_fmod:
-            return binary<Fmod, T, T>;
-        case op_min:
-            return binary<Min, T, T>;
-        case op_max:
-            return binary<Max, T, T>;
-        case op_neg:
-            return unary<Neg, T, T>;
-        case op_abs:
-            return unary<Abs, T, T>;
-        case op_sign:
-            return unary<Sign, T, T>;
-        case op_floor:
-            return unary<Floor, T, T>;
-        case op_ceil:
-            return unary<Ceil, T, T>;
-        case op_round:
-            return unary<Round, T, T>;
-        case op_sqrt:
-            return unary<Sqrt, T, T>;
-        case op_reciprocal:
-            return unary<Reciprocal, T, T>;
-        case op_tan:
-            return unary<Tan, T, T>;
-        case op_asin:
-            return unary<Asin, T, T>;
-        case op_acos:
-            return unary<Acos, T, T>;
-        case op_atan:
-            return unary<Atan, T, T>;
-        case op_sinh:
-            return unary<Sinh, T, T>;
-        case op_cosh:
-            return unary<Cosh, T, T>;
-        case op_asinh:
-            return unary<Asinh, T, T>;
-        case op_acosh:
-            return unary<Acosh, T, T>;
-        case op_atanh:
-            return unary<Atanh, T, T>;
-        default:
-            return nullptr;
+        case op_add: return binary<Add, T, T>;
+        case op_sub: return binary<Sub, T, T>;
+        case op_mul: return binary<Mul, T, T>;
+        case op_div: return binary<Div, T, T>;
+        case op_mod: return binary<Mod, T, T>;
+        case op_fmod: return binary<Fmod, T, T>;
+        case op_min: return binary<Min, T, T>;
+        case op_max: return binary<Max, T, T>;
+        case op_neg: return unary<Neg, T, T>;
+        case op_abs: return unary<Abs, T, T>;
+        case op_sign: return unary<Sign, T, T>;
+        case op_floor: return unary<Floor, T, T>;
+        case op_ceil: return unary<Ceil, T, T>;
+        case op_round: return unary<Round, T, T>;
+        case op_sqrt: return unary<Sqrt, T, T>;
+        case op_reciprocal: return unary<Reciprocal, T, T>;
+        case op_tan: return unary<Tan, T, T>;
+        case op_asin: return unary<Asin, T, T>;
+        case op_acos: return unary<Acos, T, T>;
+        case op_atan: return unary<Atan, T, T>;
+        case op_sinh: return unary<Sinh, T, T>;
+        case op_cosh: return unary<Cosh, T, T>;
+        case op_asinh: return unary<Asinh, T, T>;
+        case op_acosh: return unary<Acosh, T, T>;
+        case op_atanh: return unary<Atanh, T, T>;
+        default: return nullptr;
     }
 }
 
@@ -204,63 +178,37 @@ TileFunction common_function(int32_t opcode) {
 
 TileFunction float32_function(int32_t opcode) {
     switch (opcode) {
-        case op_pow:
-            return vector_pow;
-        case op_exp:
-            return vector_unary<vexp>;
-        case op_log:
-            return vector_unary<vlog>;
-        case op_erf:
-            return vector_unary<verf>;
-        case op_sin:
-            return vector_unary<vsin>;
-        case op_cos:
-            return vector_unary<vcos>;
-        case op_tanh:
-            return vector_unary<vtanh>;
-        case op_sigmoid:
-            return vector_unary<vsigmoid>;
-        case op_silu:
-            return vector_unary<vsilu>;
-        case op_gelu:
-            return vector_unary<vgelu>;
-        case op_gelu_tanh:
-            return vector_unary<vgelu_tanh>;
-        case op_softplus:
-            return vector_unary<vsoftplus>;
-        default:
-            return common_function<float>(opcode);
+        case op_pow: return vector_pow;
+        case op_exp: return vector_unary<vexp>;
+        case op_log: return vector_unary<vlog>;
+        case op_erf: return vector_unary<verf>;
+        case op_sin: return vector_unary<vsin>;
+        case op_cos: return vector_unary<vcos>;
+        case op_tanh: return vector_unary<vtanh>;
+        case op_sigmoid: return vector_unary<vsigmoid>;
+        case op_silu: return vector_unary<vsilu>;
+        case op_gelu: return vector_unary<vgelu>;
+        case op_gelu_tanh: return vector_unary<vgelu_tanh>;
+        case op_softplus: return vector_unary<vsoftplus>;
+        default: return common_function<float>(opcode);
     }
 }
 
 TileFunction float64_function(int32_t opcode) {
     switch (opcode) {
-        case op_pow:
-            return binary<Pow, double, double>;
-        case op_exp:
-            return unary<Exp, double, double>;
-        case op_log:
-            return unary<Log, double, double>;
-        case op_erf:
-            return unary<Erf, double, double>;
-        case op_sin:
-            return unary<Sin, double, double>;
-        case op_cos:
-            return unary<Cos, double, double>;
-        case op_tanh:
-            return unary<Tanh, double, double>;
-        case op_sigmoid:
-            return unary<Sigmoid, double, double>;
-        case op_silu:
-            return unary<Silu, double, double>;
-        case op_gelu:
-            return unary<Gelu, double, double>;
-        case op_gelu_tanh:
-            return unary<GeluTanh, double, double>;
-        case op_softplus:
-            return unary<Softplus, double, double>;
-        default:
-            return common_function<double>(opcode);
+        case op_pow: return binary<Pow, double, double>;
+        case op_exp: return unary<Exp, double, double>;
+        case op_log: return unary<Log, double, double>;
+        case op_erf: return unary<Erf, double, double>;
+        case op_sin: return unary<Sin, double, double>;
+        case op_cos: return unary<Cos, double, double>;
+        case op_tanh: return unary<Tanh, double, double>;
+        case op_sigmoid: return unary<Sigmoid, double, double>;
+        case op_silu: return unary<Silu, double, double>;
+        case op_gelu: return unary<Gelu, double, double>;
+        case op_gelu_tanh: return unary<GeluTanh, double, double>;
+        case op_softplus: return unary<Softplus, double, double>;
+        default: return common_function<double>(opcode);
     }
 }
 

@@ -138,44 +138,25 @@ struct ShiftRight {
 template <class T>
 TileFunction integer_function(int32_t opcode) {
     switch (opcode) {
-        case op_add:
-            return binary<Add, T, T>;
-        case op_sub:
-            return binary<Sub, T, T>;
-        case op_mul:
-            return binary<Mul, T, T>;
-        case op_div:
-            return binary<Div, T, T>;
-        case op_mod:
-            return binary<Mod, T, T>;
-        case op_fmod:
-            return binary<Fmod, T, T>;
-        case op_pow:
-            return binary<Pow, T, T>;
-        case op_min:
-            return binary<Min, T, T>;
-        case op_max:
-            return binary<Max, T, T>;
-        case op_neg:
-            return unary<Neg, T, T>;
-        case op_abs:
-            return unary<Abs, T, T>;
-        case op_sign:
-            return unary<Sign, T, T>;
-        case op_bit_not:
-            return unary<Not, T, T>;
-        case op_bit_and:
-            return binary<And, T, T>;
-        case op_bit_or:
-            return binary<Or, T, T>;
-        case op_bit_xor:
-            return binary<Xor, T, T>;
-        case op_shift_left:
-            return binary<ShiftLeft, T, T>;
-        case op_shift_right:
-            return binary<ShiftRight, T, T>;
-        default:
-            return nullptr;
+        case op_add: return binary<Add, T, T>;
+        case op_sub: return binary<Sub, T, T>;
+        case op_mul: return binary<Mul, T, T>;
+        case op_div: return binary<Div, T, T>;
+        case op_mod: return binary<Mod, T, T>;
+        case op_fmod: return binary<Fmod, T, T>;
+        case op_pow: return binary<Pow, T, T>;
+        case op_min: return binary<Min, T, T>;
+        case op_max: return binary<Max, T, T>;
+        case op_neg: return unary<Neg, T, T>;
+        case op_abs: return unary<Abs, T, T>;
+        case op_sign: return unary<Sign, T, T>;
+        case op_bit_not: return unary<Not, T, T>;
+        case op_bit_and: return binary<And, T, T>;
+        case op_bit_or: return binary<Or, T, T>;
+        case op_bit_xor: return binary<Xor, T, T>;
+        case op_shift_left: return binary<ShiftLeft, T, T>;
+        case op_shift_right: return binary<ShiftRight, T, T>;
+        default: return nullptr;
     }
 }
 
@@ -191,17 +172,12 @@ template TileFunction integer_function<uint64_t>(int32_t);
 TileFunction bool_function(int32_t opcode) {
     switch (opcode) {
         case op_min:
-        case op_bit_and:
-            return binary<And, uint8_t, uint8_t>;
+        case op_bit_and: return binary<And, uint8_t, uint8_t>;
         case op_max:
-        case op_bit_or:
-            return binary<Or, uint8_t, uint8_t>;
-        case op_bit_xor:
-            return binary<Xor, uint8_t, uint8_t>;
-        case op_bit_not:
-            return unary<NotBool, uint8_t, uint8_t>;
-        default:
-            return nullptr;
+        case op_bit_or: return binary<Or, uint8_t, uint8_t>;
+        case op_bit_xor: return binary<Xor, uint8_t, uint8_t>;
+        case op_bit_not: return unary<NotBool, uint8_t, uint8_t>;
+        default: return nullptr;
     }
 }
 

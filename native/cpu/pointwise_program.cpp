@@ -55,30 +55,18 @@ TileFunction find_function(int32_t opcode, int32_t operand, int32_t result) {
     if (operand != result) return nullptr;
     if (opcode == op_where) return where_function(operand);
     switch (operand) {
-        case EW_FLOAT32:
-            return float32_function(opcode);
-        case EW_FLOAT64:
-            return float64_function(opcode);
-        case EW_INT8:
-            return integer_function<int8_t>(opcode);
-        case EW_UINT8:
-            return integer_function<uint8_t>(opcode);
-        case EW_INT16:
-            return integer_function<int16_t>(opcode);
-        case EW_UINT16:
-            return integer_function<uint16_t>(opcode);
-        case EW_INT32:
-            return integer_function<int32_t>(opcode);
-        case EW_UINT32:
-            return integer_function<uint32_t>(opcode);
-        case EW_INT64:
-            return integer_function<int64_t>(opcode);
-        case EW_UINT64:
-            return integer_function<uint64_t>(opcode);
-        case EW_BOOL:
-            return bool_function(opcode);
-        default:
-            return nullptr;
+        case EW_FLOAT32: return float32_function(opcode);
+        case EW_FLOAT64: return float64_function(opcode);
+        case EW_INT8: return integer_function<int8_t>(opcode);
+        case EW_UINT8: return integer_function<uint8_t>(opcode);
+        case EW_INT16: return integer_function<int16_t>(opcode);
+        case EW_UINT16: return integer_function<uint16_t>(opcode);
+        case EW_INT32: return integer_function<int32_t>(opcode);
+        case EW_UINT32: return integer_function<uint32_t>(opcode);
+        case EW_INT64: return integer_function<int64_t>(opcode);
+        case EW_UINT64: return integer_function<uint64_t>(opcode);
+        case EW_BOOL: return bool_function(opcode);
+        default: return nullptr;
     }
 }
 

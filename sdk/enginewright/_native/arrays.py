@@ -29,7 +29,7 @@ def pack_four_bits(array: Array) -> npt.NDArray[np.uint8]:
     flat = np.ascontiguousarray(array).view(np.uint8).reshape(-1) & 0xF
     padded = np.zeros(flat.size + flat.size % 2, np.uint8)
     padded[: flat.size] = flat
-    return padded[0::2] | padded[1::2] << 4
+    return padded[0::2] | padded[1::2] << np.uint8(4)
 
 
 def unpack_four_bits(packed: npt.NDArray[np.uint8], shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
