@@ -25,7 +25,8 @@ Array = np.ndarray[Any, Any]
 class MaxUnpool:
     """x [N, C, spatial] scattered to `indices` of a tensor of zeros, the input of the pool that is undone.
 
-    Its size is (size - 1) * stride + kernel - padding on each axis, or `output_shape` (int64, all axes).
+    Its size is (size - 1) * stride + kernel - padding on each axis; `output_shape` (int64, all axes) cuts or fills up
+    at the ends.
     """
 
     kernel_shape: tuple[int, ...]
@@ -55,13 +56,18 @@ class MaxUnpool:
         return (*shape[:2], *sizes)
 
     def reference(self, x: Array, indices: Array, output_shape: Array | None = None) -> Array:
-        """Indices count in the output's own shape; one outside raises `ShapeError`."""
-        shape = known(self._natural(x.shape)) if output_shape is None else tuple(int(n) for n in output_shape)
-        flat = np.zeros(int(np.prod(shape)), x.dtype)
+        """Into the natural size, then cut or filled up to output_shape; an index outside raises `ShapeError`."""
+        natural = known(self._natural(x.shape))
+        flat = np.zeros(int(np.prod(natural)), x.dtype)
         if indices.size and not 0 <= int(indices.min()) <= int(indices.max()) < flat.size:
-            raise ShapeError("an index is outside the output", hint="Give the output_shape that the indices are for.")
+            raise ShapeError("an index is outside the output", hint="Give the indices of max_pool_with_indices.")
         flat[indices.reshape(-1)] = x.reshape(-1)
-        return flat.reshape(shape)
+        if output_shape is None:
+            return flat.reshape(natural)
+        y = np.zeros([int(size) for size in output_shape], x.dtype)
+        common = tuple(slice(0, min(a, b)) for a, b in zip(natural, y.shape, strict=True))
+        y[common] = flat.reshape(natural)[common]
+        return y
 
     @staticmethod
     def examples() -> Iterator[tuple[MaxUnpool, list[TensorSpec | Array | None]]]:

@@ -175,10 +175,11 @@ def halves(b: Array | None, direction: int, size: int, dtype: np.dtype[Any]) -> 
 
 def _check_bias(b: TensorSpec | None, directions: int, size: Size) -> None:
     if b is not None:
-        _check_shape(b, (directions, size), "b")
+        check_shape(b, (directions, size), "b")
 
 
-def _check_shape(spec: TensorSpec | None, shape: Shape, what: str) -> None:
+def check_shape(spec: TensorSpec | None, shape: Shape, what: str) -> None:
+    """Check the shape of an optional input, which messages call `what`."""
     if spec is None:
         return
     if spec.rank != len(shape):
@@ -215,10 +216,10 @@ class LSTM(Recurrent):
         self.check(x, w, r, b, initial_h, initial_c, p, lengths=sequence_lens)
         y, state, hidden = self.shapes(x, w, r)
         _check_bias(b, self.directions, hidden * 8)
-        _check_shape(p, (self.directions, hidden * 3), "p")
-        _check_shape(initial_h, state, "initial_h")
-        _check_shape(initial_c, state, "initial_c")
-        _check_shape(sequence_lens, (x.shape[1 - self.layout],), "sequence_lens")
+        check_shape(p, (self.directions, hidden * 3), "p")
+        check_shape(initial_h, state, "initial_h")
+        check_shape(initial_c, state, "initial_c")
+        check_shape(sequence_lens, (x.shape[1 - self.layout],), "sequence_lens")
         return TensorSpec(x.dtype, y), TensorSpec(x.dtype, state), TensorSpec(x.dtype, state)
 
     def reference(
@@ -299,8 +300,8 @@ class GRU(Recurrent):
         self.check(x, w, r, b, initial_h, lengths=sequence_lens)
         y, state, hidden = self.shapes(x, w, r)
         _check_bias(b, self.directions, hidden * 6)
-        _check_shape(initial_h, state, "initial_h")
-        _check_shape(sequence_lens, (x.shape[1 - self.layout],), "sequence_lens")
+        check_shape(initial_h, state, "initial_h")
+        check_shape(sequence_lens, (x.shape[1 - self.layout],), "sequence_lens")
         return TensorSpec(x.dtype, y), TensorSpec(x.dtype, state)
 
     def reference(
@@ -368,8 +369,8 @@ class RNN(Recurrent):
         self.check(x, w, r, b, initial_h, lengths=sequence_lens)
         y, state, hidden = self.shapes(x, w, r)
         _check_bias(b, self.directions, hidden * 2)
-        _check_shape(initial_h, state, "initial_h")
-        _check_shape(sequence_lens, (x.shape[1 - self.layout],), "sequence_lens")
+        check_shape(initial_h, state, "initial_h")
+        check_shape(sequence_lens, (x.shape[1 - self.layout],), "sequence_lens")
         return TensorSpec(x.dtype, y), TensorSpec(x.dtype, state)
 
     def reference(
