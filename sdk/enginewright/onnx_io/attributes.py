@@ -69,7 +69,7 @@ class FunctionNode:
     version: int
     domain: str
 
-    def body(self, types: Sequence[TensorSpec | None]) -> onnx.FunctionProto:
+    def body(self, types: Callable[[], Sequence[TensorSpec | None]]) -> onnx.FunctionProto:
         """The function body that ONNX gives the operator; `NotSupported` where there is none."""
         domain = "" if self.domain == "ai.onnx" else self.domain
         try:
@@ -80,7 +80,7 @@ class FunctionNode:
             return _with_version(schema.function_body, domain, self.version)
         if schema.has_context_dependent_function:
             data = schema.get_context_dependent_function(
-                self.proto.SerializeToString(), [_type(spec).SerializeToString() for spec in types]
+                self.proto.SerializeToString(), [_type(spec).SerializeToString() for spec in types()]
             )
             return _with_version(onnx.FunctionProto.FromString(data), domain, self.version)
         raise NotSupported("no import rule and no function body")

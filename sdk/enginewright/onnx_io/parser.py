@@ -189,7 +189,7 @@ class _Graph:
             version = self._version(domain, function)
             rule = registry.rule(domain, proto.op_type, version)
             if rule is None and function is None:
-                function = FunctionNode(proto, version, domain).body(self._types(proto))
+                function = FunctionNode(proto, version, domain).body(lambda: self._types(proto))
             inputs = tuple(self.lookup(item, where) if item else None for item in proto.input)
             values = attribute_values(proto, self.attributes, self.model.folder, self._subgraph)
             if function is not None:
