@@ -5,6 +5,12 @@ from importlib import import_module
 # The public names, by the module that defines them, loaded at first use so that `import enginewright` takes
 # milliseconds (PEP 562). __init__.pyi says the same to type checkers; tests/repo compares the two.
 _PUBLIC = {
+    "enginewright.compiler.builder": "build",
+    "enginewright.compiler.config": "BuilderConfig Profile",
+    "enginewright.onnx_io.parser": "parse",
+    "enginewright.plan.plan": "Plan",
+    "enginewright.loading": "load",
+    "enginewright.runtime.engine": "Engine Context",
     "enginewright.graph.network": "Network Layer Tensor",
     "enginewright.registry.registry": "operator tactic onnx_rule Launch Pack",
     "enginewright.tensors": """

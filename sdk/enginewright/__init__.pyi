@@ -1,5 +1,8 @@
 """The public names of Enginewright, for type checkers; __init__.py loads the same ones at first use."""
 
+from enginewright.compiler.builder import build as build
+from enginewright.compiler.config import BuilderConfig as BuilderConfig
+from enginewright.compiler.config import Profile as Profile
 from enginewright.dims import (
     Dim as Dim,
 )
@@ -168,6 +171,9 @@ from enginewright.graph.network import (
 from enginewright.graph.network import (
     Tensor as Tensor,
 )
+from enginewright.loading import load as load
+from enginewright.onnx_io.parser import parse as parse
+from enginewright.plan.plan import Plan as Plan
 from enginewright.progress import (
     ProgressMonitor as ProgressMonitor,
 )
@@ -186,6 +192,8 @@ from enginewright.registry.registry import (
 from enginewright.registry.registry import (
     tactic as tactic,
 )
+from enginewright.runtime.engine import Context as Context
+from enginewright.runtime.engine import Engine as Engine
 from enginewright.tensors import (
     DataType as DataType,
 )

@@ -7,6 +7,7 @@ arrays). A tactic is one way to run an operator. An import rule turns one ONNX n
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -118,7 +119,9 @@ class Registry:
         self.operators[key] = cls
 
     def operator(self, key: Key) -> type[Any]:
-        """The class of a key; `PluginNotFound` if there is none."""
+        """The class of a key; `PluginNotFound` if there is none. The SDK's own families are imported when needed."""
+        if key not in self.operators and key.namespace == "ew":
+            importlib.import_module("enginewright.ops").load()
         found = self.operators.get(key)
         if found is None:
             raise PluginNotFound(f"operator {key} is not known", hint="Install or import the plugin that declares it.")
