@@ -1,0 +1,110 @@
+"""Cast and CastLike: elements in another type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import ml_dtypes
+import numpy as np
+
+from enginewright.dims import Size
+from enginewright.errors import DataTypeError
+from enginewright.ops.elementwise import Elementwise, check_writable
+from enginewright.ops.pointwise import Builder, Value
+from enginewright.ops.pointwise_table import TYPES, Array, cast_array
+from enginewright.registry.onnx_node import NotSupported, OnnxNode
+from enginewright.registry.registry import onnx_rule, operator
+from enginewright.tensors import DataType, TensorSpec, bfloat16, bool_, float16, float32, float64, int8, int32, int64
+
+if TYPE_CHECKING:
+    from enginewright.graph.network import Network, Tensor
+
+NIBBLES = (DataType.INT4, DataType.UINT4)
+
+
+@operator("ew::Cast")
+class Cast(Elementwise):
+    """x in type `to`.
+
+    Floats lose their fraction when they become integers. A number that is out of range becomes the nearest of the
+    type, NaN becomes 0; integers wrap. With `saturate` numbers too large for a float8 become its largest, else NaN or
+    infinity. Strings are read and written as decimal numbers.
+    """
+
+    to: DataType
+    saturate: bool = True
+
+    @staticmethod
+    def sizes(dtype: DataType, x: Size) -> Size | None:
+        """Sizes stay what they are in wide types."""
+        return x if dtype in (int32, int64, float32, float64, DataType.UINT32, DataType.UINT64) else None
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        """The same shape."""
+        complex_numbers = (DataType.COMPLEX64, DataType.COMPLEX128)
+        if (self.to in complex_numbers) != (x.dtype in complex_numbers):
+            raise DataTypeError(f"{x.dtype} can't become {self.to}", hint="Cast between complex and real is undefined.")
+        result = TensorSpec(DataType(self.to), x.shape)
+        return self.known(result, (x,)) if self.to in TYPES and x.dtype in TYPES else result
+
+    def reference(self, x: Array) -> Array:
+        """By NumPy and ml_dtypes, with the rules above."""
+        with np.errstate(all="ignore"):
+            if DataType.of(x) in TYPES and self.to in TYPES:
+                return cast_array(x, self.to)
+            return self._cast_rare(x)
+
+    def write(self, p: Builder, x: Value) -> Value:
+        """One instruction."""
+        check_writable(x.dtype, self.to)
+        return p.cast(x, self.to)
+
+    def _cast_rare(self, x: Array) -> Array:
+        if self.to == DataType.STRING:
+            return np.vectorize(_text, otypes=[object])(x) if x.size else x.astype(object)
+        if x.dtype == object:
+            numbers = np.array([float(text) for text in x.reshape(-1)], np.float64).reshape(x.shape)
+            exact = numbers if self.to.is_float else np.array([int(float(t)) for t in x.reshape(-1)]).reshape(x.shape)
+            return Cast(self.to, self.saturate).reference(exact)
+        if self.to in NIBBLES:
+            limits = ml_dtypes.iinfo(self.to.numpy)  # type: ignore[no-untyped-call]
+            whole = np.trunc(np.nan_to_num(x.astype(np.float32), nan=0.0))
+            return np.clip(whole, int(limits.min), int(limits.max)).astype(np.int8).astype(self.to.numpy)
+        if self.to.name.startswith("FLOAT8") and self.saturate:
+            largest = float(ml_dtypes.finfo(self.to.numpy).max)  # type: ignore[no-untyped-call]
+            x = np.clip(x.astype(np.float32), -largest, largest)
+        return x.astype(np.float32).astype(self.to.numpy) if self.to.is_float else x.astype(self.to.numpy)
+
+    @staticmethod
+    def examples() -> Iterator[tuple[Cast, list[TensorSpec | Array]]]:
+        """Between all main types; numbers out of range."""
+        kinds = (float32, float64, float16, bfloat16, int32, int64, int8, DataType.UINT8, bool_)
+        for source in kinds:
+            for to in kinds:
+                yield Cast(to), [TensorSpec(source, (3, 23))]
+        odd = np.array([1e10, -1e10, np.nan, np.inf, -np.inf, 2.5, -2.5, 300, 0.0, 3e38], np.float32)
+        for to in (int32, int64, int8, DataType.UINT8, DataType.UINT64, bool_, float16):
+            yield Cast(to), [odd]
+        yield Cast(DataType.FLOAT8E4M3FN), [TensorSpec(float32, (5,))]
+        yield Cast(float32), [TensorSpec(DataType.FLOAT8E5M2, (5,))]
+        yield Cast(DataType.INT4), [TensorSpec(float32, (6,))]
+
+
+def _text(number: Any) -> str:
+    return str(number.item() if isinstance(number, np.bool_ | np.integer) else number)
+
+
+@onnx_rule("ai.onnx::Cast", since=1)
+def cast(net: Network, node: OnnxNode) -> Tensor:
+    """`to` is a number of the enumeration of types."""
+    to = node.integer("to")
+    if to not in list(DataType):
+        raise NotSupported(f"element type {to} is not known")
+    return net.add(Cast(DataType(to), bool(node.integer("saturate", 1))), node.input(0))[0]
+
+
+@onnx_rule("ai.onnx::CastLike", since=15)
+def cast_like(net: Network, node: OnnxNode) -> Tensor:
+    """The type of another tensor."""
+    return net.add(Cast(node.input(1).dtype, bool(node.integer("saturate", 1))), node.input(0))[0]
