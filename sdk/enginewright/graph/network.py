@@ -6,7 +6,7 @@ import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -111,8 +111,19 @@ class Network(OperatorMethods):
             raise NetworkError(f'two outputs are named "{name}"', hint="Give each output its own name.")
         self.outputs.append((name, tensor))
 
-    def add(self, op: Any, *inputs: Tensor | None, name: str = "") -> tuple[Tensor, ...]:
-        """Add a layer of `op`, an instance of an operator class; its outputs. Shape errors name the layer."""
+    @overload
+    def add(self, op: Tensor, b: Tensor, /, *, name: str = "") -> Tensor: ...
+
+    @overload
+    def add(self, op: Any, /, *inputs: Tensor | None, name: str = "") -> tuple[Tensor, ...]: ...
+
+    def add(self, op: Any, /, *inputs: Tensor | None, name: str = "") -> Any:
+        """Add a layer of `op`, an instance of an operator class; its outputs. Shape errors name the layer.
+
+        Of two tensors: their sum, as the methods of all other operators work.
+        """
+        if isinstance(op, Tensor):
+            return self.add(registry.operator(Key("ew", "Add"))(), op, *inputs, name=name)[0]
         layer = Layer(self._unique(name or self._label or op.KEY.name), op, list(inputs), sources=self._sources)
         for spec in self._infer(layer):
             tensor = self._tensor(f"{layer.name}:{len(layer.outputs)}", spec, layer)

@@ -23,7 +23,7 @@ HEADER = '''\
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 {imports}
 from enginewright.tensors import DataType
@@ -38,8 +38,14 @@ __all__ = ["OperatorMethods"]
 class OperatorMethods:
     """One method an operator: tensors by position, attributes by name; returns the operator's outputs."""
 
-    def add(self, op: Any, *inputs: Tensor | None, name: str = "") -> tuple[Tensor, ...]:
-        """Add a layer; `Network` does it."""
+    @overload
+    def add(self, op: Tensor, b: Tensor, /, *, name: str = "") -> Tensor: ...
+
+    @overload
+    def add(self, op: Any, /, *inputs: Tensor | None, name: str = "") -> tuple[Tensor, ...]: ...
+
+    def add(self, op: Any, /, *inputs: Tensor | None, name: str = "") -> Any:
+        """Add a layer, or add two tensors; `Network` does it."""
         raise NotImplementedError
 '''
 
@@ -51,8 +57,8 @@ def method_name(operator: str) -> str:
 
 
 def operator_classes() -> list[type[Any]]:
-    """The SDK's own operators that have a method, by name: those made by passes only are left out."""
-    classes = [cls for key, cls in registry.operators.items() if key.namespace == "ew"]
+    """The SDK's operators that have a method here: all but those made by passes only, and Add (`Network.add`)."""
+    classes = [cls for key, cls in registry.operators.items() if key.namespace == "ew" and key.name != "Add"]
     return sorted((cls for cls in classes if not getattr(cls, "INTERNAL", False)), key=lambda cls: str(cls.KEY.name))
 
 
