@@ -14,6 +14,7 @@ from enginewright.ops.pointwise import (
     program_of,
     specialize,
 )
+from enginewright.ops.pointwise_table import TYPES
 
 
 def fuse_pointwise(network: Network) -> int:
@@ -34,7 +35,7 @@ def is_pointwise(layer: Layer) -> bool:
     """Whether the layer can be written as a pointwise program."""
     if not hasattr(layer.op, "emit") or len(layer.outputs) != 1:
         return False
-    return all(tensor is None or tensor.dtype.bits >= 8 for tensor in layer.inputs) and layer.outputs[0].dtype != 8
+    return all(tensor is None or tensor.dtype in TYPES for tensor in (*layer.inputs, *layer.outputs))
 
 
 def layer_program(layer: Layer) -> tuple[PointwiseProgram, tuple[Tensor, ...]]:
