@@ -142,7 +142,7 @@ uint16_t float_to_bfloat(float x) { return static_cast<uint16_t>(bits_of(x) >> 1
 
 template <class T>
 void fill(void *out, const void *element, int64_t n) {
-    T value;
+    T value{};
     std::memcpy(&value, element, sizeof value);
     T *o = static_cast<T *>(out);
     for (int64_t i = 0; i < n; ++i) o[i] = value;
@@ -197,7 +197,7 @@ void store_elements(void *data, const void *elements, int32_t dtype, int64_t n) 
 
 void fill_elements(void *out, const void *element, int32_t dtype, int64_t n) {
     if (machine_type(dtype) != dtype) {
-        float value;
+        float value = 0;
         load_elements(&value, element, dtype, 1);
         return fill<float>(out, &value, n);
     }

@@ -7,10 +7,11 @@ from importlib import import_module
 _PUBLIC = {
     "enginewright.compiler.builder": "build",
     "enginewright.compiler.config": "BuilderConfig Profile",
-    "enginewright.onnx_io.parser": "parse",
-    "enginewright.plan.plan": "Plan",
+    "enginewright.compiler.report": "BuildReport LayerReport Timing",
     "enginewright.loading": "load",
+    "enginewright.plan.plan": "Plan",
     "enginewright.runtime.engine": "Engine Context",
+    "enginewright.onnx_io.parser": "parse",
     "enginewright.graph.network": "Network Layer Tensor",
     "enginewright.registry.registry": "operator tactic onnx_rule Launch Pack",
     "enginewright.tensors": """

@@ -91,7 +91,8 @@ def _check_result(tensor: Any, array: Array, index: int) -> None:
     found = dtype_of(array)
     if found != tensor.dtype or array.ndim != tensor.rank:
         raise PluginInvalid(
-            f"output {index} is {found} of rank {array.ndim}, the plan says {DataType(tensor.dtype)} of rank {tensor.rank}",
+            f"output {index} is {found} of rank {array.ndim}; "
+            f"the plan says {DataType(tensor.dtype)} of rank {tensor.rank}",
             hint="Let `infer` and `reference` agree.",
         )
 

@@ -19,7 +19,8 @@ def fold_shapes(network: Network) -> int:
             if any(isinstance(value, Dim) for value in tensor.spec.value):
                 changes += _replace(network, layer, tensor)
             else:
-                array = np.array(tensor.spec.value, tensor.dtype.numpy).reshape([int(s) for s in tensor.shape])
+                shape = [size for size in tensor.shape if isinstance(size, int)]
+                array = np.array(tensor.spec.value, tensor.dtype.numpy).reshape(shape)
                 network.replace(tensor, network.constant(array, tensor.name))
                 changes += 1
     return changes

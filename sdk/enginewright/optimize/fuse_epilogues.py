@@ -1,4 +1,4 @@
-"""Lets matrix products and convolutions run the elementwise work behind them on their tiles while these are in cache."""
+"""Lets matrix products and convolutions run the elementwise work behind them on tiles that are still in cache."""
 
 from __future__ import annotations
 
