@@ -207,6 +207,7 @@ int32_t pack_rows_of_w(const ew_call *call) {
             for (int64_t i = 0; i < k; ++i)
                 for (int64_t r = r0; r < r0 + MR; ++r)
                     *out++ = r < per_group ? f32(w)[(g * per_group + r) * k + i] : 0.0F;
+    clear_rest(call->outputs[0], group * blocks(per_group) * MR * k);
     return EW_OK;
 }
 
@@ -274,6 +275,7 @@ int32_t pack_columns_of_w(const ew_call *call) {
     float *out = static_cast<float *>(call->outputs[0].data);
     for (int64_t g = 0; g < group; ++g, out += packed_floats(k, per_group))
         pack_panels({f32(w) + g * per_group * k, 1, k}, k, per_group, out);
+    clear_rest(call->outputs[0], group * packed_floats(k, per_group));
     return EW_OK;
 }
 

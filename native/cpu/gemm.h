@@ -104,6 +104,12 @@ EW_INLINE int64_t count(const ew_tensor &t) {
     for (int32_t i = 0; i < t.rank; ++i) n *= t.shape[i];
     return n;
 }
+// The plan reserves the largest size of any instruction set for packed bytes: the end is zero.
+EW_INLINE void clear_rest(const ew_tensor &packed, int64_t floats) {
+    if (packed.dtype != EW_UINT8) return;
+    const int64_t used = floats * static_cast<int64_t>(sizeof(float)), size = count(packed);
+    if (size > used) std::memset(static_cast<char *>(packed.data) + used, 0, static_cast<size_t>(size - used));
+}
 EW_INLINE bool present(const ew_call *call, int32_t index) {
     return index < call->n_inputs && call->inputs[index].dtype != 0;
 }

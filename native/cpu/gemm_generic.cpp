@@ -1,7 +1,7 @@
 // Matrix products of types without a tuned kernel: f64 and integers by plain loops, f16 and bf16 through f32.
 //
 // Inputs A, B and, for Gemm, C; params trans_a, trans_b, alpha, beta, number of inputs, as in gemm_matmul.cpp.
-#include "cpu/gemm.h"
+#include "cpu/gemm_half.h"
 
 namespace ew::EW_ISA {
 
@@ -108,23 +108,6 @@ int32_t run_typed(const ew_call *call) {
 }
 
 // ---- 16-bit floats ----
-
-float widen(uint16_t bits, bool brain) {
-    if (brain) return __builtin_bit_cast(float, static_cast<uint32_t>(bits) << 16);
-    return static_cast<float>(__builtin_bit_cast(_Float16, bits));
-}
-
-uint16_t narrow(float value, bool brain) {
-    if (!brain) return __builtin_bit_cast(uint16_t, static_cast<_Float16>(value));
-    const uint32_t bits = __builtin_bit_cast(uint32_t, value);
-    if (value != value) return static_cast<uint16_t>(bits >> 16 | 0x40);
-    return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);  // to nearest, ties to even
-}
-
-void widen_all(const ew_tensor &t, float *out) {
-    const auto *x = static_cast<const uint16_t *>(t.data);
-    for (int64_t i = 0, n = count(t); i < n; ++i) out[i] = widen(x[i], t.dtype == EW_BFLOAT16);
-}
 
 int32_t run_half(const ew_call *call) {
     const Shape s = read_shape(call);

@@ -182,7 +182,9 @@ int32_t pack_b(const ew_call *call) {
     const bool trans = call->params[0].i != 0;
     const int64_t rows = b.rank > 1 ? b.shape[b.rank - 2] : count(b), cols = b.rank > 1 ? b.shape[b.rank - 1] : 1;
     const Matrix matrix = trans ? Matrix{f32(b), 1, cols} : Matrix{f32(b), cols, 1};
-    pack_panels(matrix, trans ? cols : rows, trans ? rows : cols, static_cast<float *>(call->outputs[0].data));
+    const int64_t k = trans ? cols : rows, n = trans ? rows : cols;
+    pack_panels(matrix, k, n, static_cast<float *>(call->outputs[0].data));
+    clear_rest(call->outputs[0], packed_floats(k, n));
     return EW_OK;
 }
 
