@@ -21,15 +21,18 @@ MakeSubgraph = Callable[[onnx.GraphProto], Subgraph]
 
 def attribute_values(
     source: onnx.NodeProto | Iterable[onnx.AttributeProto],
-    outer: Mapping[str, Any],
+    outer: Mapping[str, Any] | None,
     folder: Path | None,
     subgraph: MakeSubgraph,
 ) -> dict[str, Any]:
-    """The attributes of a node by name; references to a function's attributes are looked up in `outer`."""
+    """The attributes of a node by name; references are looked up in `outer`, a function's (None: in no function)."""
     items = source.attribute if isinstance(source, onnx.NodeProto) else source
     found: dict[str, Any] = {}
     for item in items:
         if item.ref_attr_name:
+            if outer is None:
+                message = f'attribute "{item.name}" refers to a function\'s, but is in none'
+                raise ModelInvalid(message, hint=EXPORT_AGAIN)
             if item.ref_attr_name in outer:
                 found[item.name] = outer[item.ref_attr_name]
         elif item.name in found:
@@ -71,19 +74,25 @@ class FunctionNode:
 
     def body(self, types: Callable[[], Sequence[TensorSpec | None]]) -> onnx.FunctionProto:
         """The function body that ONNX gives the operator; `NotSupported` where there is none."""
+        schema = self.schema()
+        domain: str = schema.domain
+        if schema.has_function:
+            return _with_version(schema.function_body, domain, self.version)
+        data = schema.get_context_dependent_function(
+            self.proto.SerializeToString(), [_type(spec).SerializeToString() for spec in types()]
+        )
+        return _with_version(onnx.FunctionProto.FromString(data), domain, self.version)
+
+    def schema(self) -> Any:
+        """ONNX's definition of the operator, which has a function body; `NotSupported` where there is none."""
         domain = "" if self.domain == "ai.onnx" else self.domain
         try:
             schema: Any = onnx.defs.get_schema(self.proto.op_type, self.version, domain)
         except onnx.defs.SchemaError:
             raise NotSupported("there is no such operator in this domain and version") from None
-        if schema.has_function:
-            return _with_version(schema.function_body, domain, self.version)
-        if schema.has_context_dependent_function:
-            data = schema.get_context_dependent_function(
-                self.proto.SerializeToString(), [_type(spec).SerializeToString() for spec in types()]
-            )
-            return _with_version(onnx.FunctionProto.FromString(data), domain, self.version)
-        raise NotSupported("no import rule and no function body")
+        if not schema.has_function and not schema.has_context_dependent_function:
+            raise NotSupported("no import rule and no function body")
+        return schema
 
 
 def _with_version(function: onnx.FunctionProto, domain: str, version: int) -> onnx.FunctionProto:

@@ -43,11 +43,21 @@ def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Mode
                 f"cannot read the model: {error.strerror or error}", hint="Check the path.", where=str(path)
             ) from None
         found = ModelFile(_decode(data, str(path)), path.resolve().parent, str(path))
-    if not found.proto.graph.node and not found.proto.graph.output:
-        raise ModelNotReadable(
-            "there is no graph in it: it is no ONNX model", hint="Give the path of an .onnx file.", where=found.where
-        )
+    _check_header(found)
     return found
+
+
+def _check_header(model: ModelFile) -> None:
+    """Raise for what parses as protocol buffer, but is no usable model."""
+    proto, where = model.proto, model.where
+    if not proto.graph.node and not proto.graph.output:
+        raise ModelNotReadable(
+            "there is no graph in it: it is no ONNX model", hint="Give the path of an .onnx file.", where=where
+        )
+    if not proto.ir_version:
+        raise ModelInvalid("it has no ir_version", hint=EXPORT_AGAIN, where=where)
+    if not proto.graph.output:
+        raise ModelInvalid("its graph has no output", hint=EXPORT_AGAIN, where=where)
 
 
 def _decode(data: bytes, where: str) -> onnx.ModelProto:

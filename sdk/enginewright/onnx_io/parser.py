@@ -13,15 +13,25 @@ import onnx.defs
 
 import enginewright.ops
 from enginewright.dims import Dim, Size
-from enginewright.errors import EnginewrightError, ModelInvalid, UnsupportedDetails, UnsupportedModel, UnsupportedNode
+from enginewright.errors import (
+    EnginewrightError,
+    ModelInvalid,
+    NetworkError,
+    UnsupportedDetails,
+    UnsupportedModel,
+    UnsupportedNode,
+    UsageError,
+)
 from enginewright.graph.network import Network, Tensor
 from enginewright.onnx_io.attributes import FunctionNode, attribute_values
 from enginewright.onnx_io.model_file import EXPORT_AGAIN, read_model, read_tensor
+from enginewright.onnx_io.node_check import check_node
 from enginewright.registry.onnx_node import NotSupported, OnnxNode, Subgraph
 from enginewright.registry.registry import registry
 from enginewright.tensors import DataType, TensorSpec
 
 MAX_DEPTH = 64
+MAX_SIZE = 2**31 - 1
 DOMAIN = "ai.onnx"
 
 
@@ -71,7 +81,8 @@ class _Model:
         if not found:
             raise ModelInvalid("the model imports no opset", hint=EXPORT_AGAIN, where="opset_import")
         if not 9 <= found.get(DOMAIN, 9) <= newest:
-            raise ModelInvalid(
+            error = ModelInvalid if found[DOMAIN] < 1 else UnsupportedModel
+            raise error(
                 f"opset {found[DOMAIN]} of {DOMAIN} is outside 9 to {newest}",
                 hint="Convert it with onnx.version_converter, or install a newer onnx package.",
                 where="opset_import",
@@ -100,7 +111,8 @@ class _Graph:
         self.model, self.network, self.opsets, self.depth = model, network, opsets, depth
         self.values: dict[str, Tensor | None] = {}
         self.outer: _Graph | None = None
-        self.attributes: Mapping[str, Any] = {}
+        self.attributes: Mapping[str, Any] | None = None
+        self.makers: dict[str, str] = {}
         if depth > MAX_DEPTH:
             raise ModelInvalid(f"graphs or functions are nested deeper than {MAX_DEPTH}", hint="Check for recursion.")
 
@@ -112,7 +124,8 @@ class _Graph:
         for info in graph.input:
             if info.name not in constants:
                 spec = _value_spec(info)
-                self.define(info.name, self.network.input(info.name, spec.dtype, spec.shape), "graph input")
+                self._check_new(info.name, f'graph input "{info.name}"')
+                self.values[info.name] = self.network.input(info.name, spec.dtype, spec.shape)
 
     def outputs(self, graph: onnx.GraphProto) -> None:
         """Mark the graph's outputs, whose declared type must be what the nodes give."""
@@ -126,6 +139,8 @@ class _Graph:
                     hint=EXPORT_AGAIN,
                     where=f'graph output "{info.name}"',
                 )
+            if any(info.name == known for known, _ in self.network.outputs):
+                raise ModelInvalid("it is listed twice", hint=EXPORT_AGAIN, where=f'graph output "{info.name}"')
             self.network.output(info.name, tensor)
 
     def body(self, graph: onnx.GraphProto) -> None:
@@ -134,18 +149,22 @@ class _Graph:
             raise ModelInvalid("sparse initializers are not supported", hint="Store them dense.", where=graph.name)
         for proto in graph.initializer:
             array = read_tensor(proto, self.model.folder, f'initializer "{proto.name}"')
-            self.define(proto.name, self.network.constant(array, proto.name), "initializer")
+            self.define(proto.name, self.network.constant(array, proto.name), f'initializer "{proto.name}"')
         self.nodes(graph.node)
 
     # ---- names ------------------------------------------------------------------------------------------------
 
-    def define(self, name: str, tensor: Tensor | None, what: str) -> None:
+    def define(self, name: str, tensor: Tensor | None, where: str) -> None:
         """Give a tensor its ONNX name, which must be new."""
-        if name in self.values:
-            raise ModelInvalid(f'"{name}" is defined twice', hint=EXPORT_AGAIN, where=f'{what} "{name}"')
+        self._check_new(name, where)
         self.values[name] = tensor
         if tensor is not None and tensor.producer is not None and tensor.name.startswith(f"{tensor.producer.name}:"):
             tensor.name = name
+
+    def _check_new(self, name: str, where: str) -> None:
+        if not name or name in self.values:
+            what = f'"{name}" is defined twice' if name else "it has no name"
+            raise ModelInvalid(what, hint=EXPORT_AGAIN, where=where)
 
     def lookup(self, name: str, where: str) -> Tensor:
         """The tensor of a name, constants of outer graphs made again here."""
@@ -153,11 +172,7 @@ class _Graph:
         while scope is not None and name not in scope.values:
             scope = scope.outer
         if scope is None:
-            raise ModelInvalid(
-                f'"{name}" is read, but no input, initializer or earlier node gives it',
-                hint="The graph has a cycle, is not sorted, or lacks a node or initializer.",
-                where=where,
-            )
+            raise self._undefined(name, where)
         found = scope.values[name]
         if found is None:
             raise _Waiting(name)
@@ -165,32 +180,47 @@ class _Graph:
             found = self.values[name] = self.network.constant(found.const, name)
         return found
 
+    def _undefined(self, name: str, where: str) -> ModelInvalid:
+        maker = self.makers.get(name)
+        if maker is None:
+            message = f'"{name}" is read, but no input, initializer or node gives it'
+            return ModelInvalid(message, hint="A node or initializer is missing.", where=where)
+        message = f'"{name}" is read before node "{maker}" makes it'
+        return ModelInvalid(message, hint="The nodes form a cycle, or are not sorted.", where=where)
+
     # ---- nodes ------------------------------------------------------------------------------------------------
 
     def nodes(self, protos: Sequence[onnx.NodeProto]) -> None:
         """Import nodes in order; unsupported ones are noted, and what depends on them is left out."""
-        for index, proto in enumerate(protos):
-            name = proto.name or f"{proto.op_type}_{index}"
+        names = [proto.name or f"{proto.op_type}_{index}" for index, proto in enumerate(protos)]
+        self.makers = {output: name for name, proto in zip(names, protos, strict=True) for output in proto.output}
+        for name, proto in zip(names, protos, strict=True):
             try:
                 outputs = self._import(proto, name)
             except (_Waiting, NotSupported) as reason:
                 if isinstance(reason, NotSupported):
                     self._problem(proto, name, str(reason))
+                else:
+                    self._check_supported(proto, name)
                 outputs = [None] * len(proto.output)
             for output, tensor in zip(proto.output, outputs, strict=False):
                 if output:
-                    self.define(output, tensor, "output")
+                    self.define(output, tensor, f'node "{name}" ({proto.op_type})')
 
     def _import(self, proto: onnx.NodeProto, name: str) -> list[Tensor | None]:
         where = f'node "{name}" ({proto.op_type})'
         domain = proto.domain or DOMAIN
         function = self.model.functions.get((proto.domain, proto.op_type))
+        if not proto.op_type:
+            raise ModelInvalid("its op_type is empty", hint=EXPORT_AGAIN, where=where)
         try:
             version = self._version(domain, function)
             rule = registry.rule(domain, proto.op_type, version)
             if rule is None and function is None:
                 function = FunctionNode(proto, version, domain).body(lambda: self._types(proto))
             inputs = tuple(self.lookup(item, where) if item else None for item in proto.input)
+            if (proto.domain, proto.op_type) not in self.model.functions:
+                check_node(proto, domain, version, [None if item is None else item.spec for item in inputs])
             values = attribute_values(proto, self.attributes, self.model.folder, self._subgraph)
             if function is not None:
                 return self._inline(function, inputs, values, proto, name)
@@ -202,7 +232,7 @@ class _Graph:
             error.where = (
                 where if not error.where else f"{where}; {error.where}" if name not in error.where else error.where
             )
-            raise
+            raise _invalid(error) from None
         return self._made(made, proto, where)
 
     def _made(self, made: Any, proto: onnx.NodeProto, where: str) -> list[Tensor | None]:
@@ -217,6 +247,21 @@ class _Graph:
         if version is None and function is None and domain != DOMAIN:
             raise NotSupported(f"the model does not import the domain {domain}")
         return version or 1
+
+    def _check_supported(self, proto: onnx.NodeProto, name: str) -> None:
+        """Note a node behind an unsupported one, and nodes in its graphs, if nothing could import them either."""
+        for item in proto.attribute:
+            for graph in (item.g, *item.graphs):
+                for index, inner in enumerate(graph.node):
+                    self._check_supported(inner, inner.name or f"{inner.op_type}_{index}")
+        domain = proto.domain or DOMAIN
+        function = self.model.functions.get((proto.domain, proto.op_type))
+        try:
+            version = self._version(domain, function)
+            if function is None and registry.rule(domain, proto.op_type, version) is None:
+                FunctionNode(proto, version, domain).schema()
+        except NotSupported as reason:
+            self._problem(proto, name, str(reason))
 
     def _types(self, proto: onnx.NodeProto) -> list[TensorSpec | None]:
         return [self.lookup(item, proto.name).spec if item else None for item in proto.input]
@@ -237,6 +282,8 @@ class _Graph:
         name: str,
     ) -> list[Tensor | None]:
         body = _Graph(self.model, self.network, self.model.opsets(function.opset_import), self.depth + 1)
+        if len(inputs) > len(function.input):
+            raise ModelInvalid(f"it has {len(inputs)} inputs, the function {len(function.input)}", hint=EXPORT_AGAIN)
         defaults = attribute_values(function.attribute_proto, {}, self.model.folder, self._subgraph)
         body.attributes = {**defaults, **values}
         for index, formal in enumerate(function.input):
@@ -294,6 +341,13 @@ class _Graph:
         return network
 
 
+def _invalid(error: EnginewrightError) -> EnginewrightError:
+    """What an operator refuses is wrong in the model, not in how the SDK was called."""
+    if not isinstance(error, UsageError | NetworkError):
+        return error
+    return ModelInvalid(error.message, hint=error.hint, where=error.where, details=error.details)
+
+
 def _free_names(graph: onnx.GraphProto) -> list[str]:
     """The names that a graph, nested ones included, reads from outside, in order of use."""
     own = {info.name for info in graph.input} | {tensor.name for tensor in graph.initializer}
@@ -321,9 +375,9 @@ def _value_spec(info: onnx.ValueInfoProto) -> TensorSpec:
         raise ModelInvalid("its rank is not given", hint="Export with a shape; named axes may be free.", where=where)
     sizes: list[Size] = []
     for axis, dim in enumerate(proto.shape.dim):
-        if dim.HasField("dim_value") and dim.dim_value >= 0:
+        if dim.HasField("dim_value") and 0 <= dim.dim_value <= MAX_SIZE:
             sizes.append(dim.dim_value)
-        elif dim.HasField("dim_value") and dim.dim_value < -1:
+        elif dim.HasField("dim_value") and dim.dim_value != -1:
             raise ModelInvalid(f"axis {axis} has size {dim.dim_value}", hint=EXPORT_AGAIN, where=where)
         else:
             sizes.append(Dim(dim.dim_param or f"{info.name}.{axis}"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from enginewright.dims import Dim, Size, ceil_div, dim_max
-from enginewright.errors import DataTypeError, ShapeError
+from enginewright.errors import DataTypeError, ModelInvalid, ShapeError
 from enginewright.ops.contents import sizes_of, with_contents
 from enginewright.ops.element_types import FLOATS, INTEGERS, check_same_type, check_type
 from enginewright.registry.onnx_node import NotSupported, OnnxNode
@@ -178,6 +178,9 @@ def constant_array(node: OnnxNode) -> Array:
 @onnx_rule("ai.onnx::Constant", since=1)
 def constant(net: Network, node: OnnxNode) -> Tensor:
     """Each attribute that may hold the value."""
+    if len(node.attributes) != 1:
+        given = ", ".join(node.attributes) or "none"
+        raise ModelInvalid(f"a Constant has one value, here: {given}", hint="Export the model again.", where=node.where)
     return net.constant(constant_array(node), name=node.outputs[0])
 
 

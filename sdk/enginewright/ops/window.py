@@ -126,9 +126,12 @@ class Sliding:
 
 def sliding_attributes(node: OnnxNode, rank: int) -> dict[str, Any]:
     """The attributes of an ONNX node as those of `Sliding`."""
+    pads = node.integers("pads", (0,) * (2 * rank))
+    if len(pads) != 2 * rank:
+        raise ShapeError(f"pads has {len(pads)} numbers", hint=f"{rank} spatial axes have {2 * rank}.")
     return {
         "stride": node.integers("strides", (1,) * rank),
-        "padding": node.integers("pads", (0,) * (2 * rank)),
+        "padding": pads,
         "dilation": node.integers("dilations", (1,) * rank),
         "auto_pad": node.text("auto_pad", "NOTSET") or "NOTSET",
     }
