@@ -12,6 +12,7 @@ import onnx.defs
 
 from enginewright.errors import ModelInvalid
 from enginewright.onnx_io.model_file import EXPORT_AGAIN
+from enginewright.registry.onnx_node import NotSupported
 from enginewright.tensors import DataType, TensorSpec
 
 _NAMES = {DataType.FLOAT32: "float", DataType.FLOAT64: "double"}
@@ -46,9 +47,11 @@ class Signature:
 def check_node(proto: onnx.NodeProto, domain: str, version: int, types: Sequence[TensorSpec | None]) -> None:
     """Raise `ModelInvalid` if the node breaks its operator's definition; nothing is known of foreign operators.
 
-    `types` are those of the inputs, None where one is left out.
+    `types` are those of the inputs, None where one is left out. `NotSupported`: the opset has no such operator yet.
     """
     signature = _signature(proto.op_type, version, "" if domain == "ai.onnx" else domain)
+    if signature is None and domain == "ai.onnx":
+        raise NotSupported(f"opset {version} has no such operator")
     if signature is not None:
         for problem in (*_counts(proto, signature), *_attributes(proto, signature), *_types(signature, types)):
             raise ModelInvalid(problem, hint=EXPORT_AGAIN)

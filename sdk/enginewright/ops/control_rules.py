@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from enginewright.errors import ModelInvalid
 from enginewright.ops.control import loop_size
 from enginewright.registry.onnx_node import NotSupported, OnnxNode, Subgraph
 from enginewright.registry.registry import onnx_rule
@@ -20,6 +21,7 @@ def if_(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
     """A branch that is always taken is put in place; see `_squeezes` for branches of different rank."""
     cond = node.input(0)
     branches = node.graph("then_branch"), node.graph("else_branch")
+    _check_outputs(node, *(len(branch.outputs) for branch in branches))
     known = cond.spec.constants()
     if known is not None:
         return tuple(branches[0 if known[0] else 1].inline())
@@ -30,6 +32,14 @@ def if_(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
         return tuple(_specialised(cond, branches, (then_net, else_net)).inline())
     scalar = cond if cond.rank == 0 else net.reshape(cond, net.constant(np.zeros(0, np.int64)))
     return net.if_(scalar, *captures.values(), then_branch=then_net, else_branch=else_net)
+
+
+def _check_outputs(node: OnnxNode, *counts: int) -> None:
+    """Raise if a graph of the node has another number of outputs than the node."""
+    for count in counts:
+        if count != len(node.outputs):
+            message = f"it has {len(node.outputs)} outputs, a graph of it {count}"
+            raise ModelInvalid(message, hint="Export the model again.", where=node.where)
 
 
 def _together(*branches: Subgraph) -> dict[str, Tensor]:
@@ -53,6 +63,7 @@ def _specialised(cond: Tensor, branches: tuple[Subgraph, Subgraph], networks: tu
 def loop(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
     """Sizes of carried values that the body changes become named dimensions of the body."""
     body, carried = node.graph("body"), tuple(node.inputs[2:])
+    _check_outputs(node, len(body.outputs) - 1)
     initial = [_given(tensor) for tensor in carried]
     network = _import_body(node, body, [tensor.spec for tensor in initial])
     n_scan = len(network.outputs) - 1 - len(carried)

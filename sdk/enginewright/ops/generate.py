@@ -47,7 +47,8 @@ class ConstantOfShape:
         if any(isinstance(size, int) and size < 0 for size in sizes):
             raise ShapeError(f"shape has a negative size: {sizes}", hint="Sizes are 0 or more.")
         spec = TensorSpec(self.dtype, sizes)
-        small = isinstance(spec.size, int) and spec.size <= MAX_VALUE_ELEMENTS
+        known = all(isinstance(size, int) for size in sizes)  # [Dim, 0] has a known size, but no known shape
+        small = known and isinstance(spec.size, int) and spec.size <= MAX_VALUE_ELEMENTS
         return with_contents(spec, np.full(sizes, self.value, object)) if small else spec
 
     def reference(self, shape: Array) -> Array:
