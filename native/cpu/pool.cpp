@@ -320,24 +320,41 @@ int32_t pool_global(const ew_call *call) {
     return EW_OK;
 }
 
-// ---- MaxUnpool: x, indices into the output ----
+// ---- MaxUnpool: x, indices into a tensor whose spatial sizes are the params; the output cuts or fills it ----
+
+// Where element `index` of the natural tensor lies in the output; -1: it is cut off.
+int64_t place_of(const ew_call *call, int64_t index) {
+    const ew_tensor &y = call->outputs[0];
+    int64_t at = 0, stride = 1;
+    for (int32_t axis = y.rank - 1; axis >= 0; --axis) {
+        const int64_t size = axis >= 2 ? call->params[axis - 2].i : y.shape[axis], i = index % size;
+        if (i >= y.shape[axis]) return -1;
+        at += i * stride;
+        stride *= y.shape[axis];
+        index /= size;
+    }
+    return at;
+}
 
 template <typename T>
 int32_t unpool(const ew_call *call) {
     const ew_tensor &x = call->inputs[0], &y = call->outputs[0];
     const auto *indices = static_cast<const int64_t *>(call->inputs[1].data);
-    const int64_t size = count(y), n = count(x);
-    std::memset(y.data, 0, static_cast<size_t>(size) * sizeof(T));
-    for (int64_t i = 0; i < n; ++i) {
-        if (indices[i] < 0 || indices[i] >= size)
+    int64_t natural = x.shape[0] * x.shape[1];
+    for (int32_t i = 0; i < call->n_params; ++i) natural *= call->params[i].i;
+    std::memset(y.data, 0, static_cast<size_t>(count(y)) * sizeof(T));
+    for (int64_t i = 0, n = count(x); i < n; ++i) {
+        if (indices[i] < 0 || indices[i] >= natural)
             return call->host->error(call, EW_INPUT, "index %lld is outside an output of %lld elements",
-                                     static_cast<long long>(indices[i]), static_cast<long long>(size));
-        static_cast<T *>(y.data)[indices[i]] = static_cast<const T *>(x.data)[i];
+                                     static_cast<long long>(indices[i]), static_cast<long long>(natural));
+        const int64_t place = place_of(call, indices[i]);
+        if (place >= 0) static_cast<T *>(y.data)[place] = static_cast<const T *>(x.data)[i];
     }
     return EW_OK;
 }
 
 int32_t max_unpool(const ew_call *call) {
+    if (call->n_params != call->inputs[0].rank - 2) return refuse(call);
     switch (call->inputs[0].dtype) {
         case EW_FLOAT16:
         case EW_BFLOAT16:

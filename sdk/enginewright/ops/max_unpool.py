@@ -39,13 +39,14 @@ class MaxUnpool:
         check_type(indices, (int64,), "indices")
         check_spatial(x)
         if output_shape is None:
-            return TensorSpec(x.dtype, self._natural(x.shape))
+            return TensorSpec(x.dtype, self.natural_shape(x.shape))
         sizes = output_shape.elements()
         if sizes is None or len(sizes) != x.rank:
             raise ShapeError("output_shape does not have one number for each axis", hint=f"Give {x.rank} numbers.")
         return TensorSpec(x.dtype, sizes)
 
-    def _natural(self, shape: Shape) -> Shape:
+    def natural_shape(self, shape: Shape) -> Shape:
+        """The size of the tensor that the indices count in."""
         rank = len(shape) - 2
         strides, (begins, ends) = per_axis(self.stride, rank, "stride"), padding_pairs(self.padding, rank)
         kernel = per_axis(self.kernel_shape, rank, "kernel_shape")
@@ -57,7 +58,7 @@ class MaxUnpool:
 
     def reference(self, x: Array, indices: Array, output_shape: Array | None = None) -> Array:
         """Into the natural size, then cut or filled up to output_shape; an index outside raises `ShapeError`."""
-        natural = known(self._natural(x.shape))
+        natural = known(self.natural_shape(x.shape))
         flat = np.zeros(int(np.prod(natural)), x.dtype)
         if indices.size and not 0 <= int(indices.min()) <= int(indices.max()) < flat.size:
             raise ShapeError("an index is outside the output", hint="Give the indices of max_pool_with_indices.")
