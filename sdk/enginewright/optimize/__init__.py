@@ -11,8 +11,10 @@ from enginewright.optimize.eliminate_common import eliminate_common
 from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.fold_constants import fold_constants
 from enginewright.optimize.fold_shapes import fold_shapes
+from enginewright.optimize.fold_scales import fold_scales
 from enginewright.optimize.fuse_epilogues import fuse_epilogues
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
+from enginewright.optimize.lower_batch_norm import lower_batch_norm
 
 Pass = Callable[[Network], int]
 
@@ -20,6 +22,9 @@ PIPELINE: tuple[Pass, ...] = (
     fold_constants,
     fold_shapes,
     eliminate_common,
+    eliminate_dead,
+    lower_batch_norm,
+    fold_scales,
     eliminate_dead,
     fuse_pointwise,
     fuse_epilogues,
