@@ -34,12 +34,10 @@ def _fold(network: Network, layer: Layer) -> bool:
 
 
 def _is_conv(layer: Layer) -> bool:
-    weight, bias = layer.inputs[1], layer.inputs[2] if len(layer.inputs) > 2 else None
-    if layer.key.name not in ("Conv", "ConvTranspose") or weight is None or weight.const is None:
+    """A convolution whose weights (and bias) are constants."""
+    if layer.key.name not in ("Conv", "ConvTranspose") or (layer.key.name == "ConvTranspose" and layer.op.group != 1):
         return False
-    if layer.key.name == "ConvTranspose" and layer.op.group != 1:
-        return False
-    return bias is None or bias.const is not None
+    return all(tensor is None or tensor.const is not None for tensor in layer.inputs[1:])
 
 
 def _by_channel(tensor: Tensor, output: Tensor) -> Array | None:

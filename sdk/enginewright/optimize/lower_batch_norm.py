@@ -30,5 +30,5 @@ def _lower(network: Network, layer: Layer) -> None:
     dtype = x.dtype.numpy
     with network.at(layer):
         product = network.mul(x, network.constant(factor.reshape(shape).astype(dtype)))
-        result = network.add_(product, network.constant((shift - mean * factor).reshape(shape).astype(dtype)))
+        result = network.add(product, network.constant((shift - mean * factor).reshape(shape).astype(dtype)))
     network.replace(layer.outputs[0], result)
