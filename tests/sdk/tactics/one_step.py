@@ -1,0 +1,143 @@
+"""Runs one layer with one tactic as a plan of a single step, the way the tuner times it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from enginewright import _native, ops, tactics
+from enginewright.compiler.candidates import REFERENCE, Candidates, candidates
+from enginewright.compiler.lowering import Choice, Programs
+from enginewright.compiler.weights import WeightPool
+from enginewright.graph.network import Network, Tensor
+from enginewright.ops.pointwise import Builder, Fused, PointwiseProgram
+from enginewright.plan.meta import SCHEMA, Meta
+from enginewright.registry.registry import registry
+from enginewright.runtime.session import Session, output_array
+from enginewright.tensors import DataType, TensorSpec, float32
+
+Array = np.ndarray[Any, Any]
+ops.load()
+tactics.load()
+
+TOLERANCE = {float32: 2e-5, DataType.FLOAT64: 1e-12, DataType.FLOAT16: 2e-3, DataType.BFLOAT16: 1.6e-2}
+"""Relative to the largest element of the output: sums are added in another order than NumPy's."""
+
+
+class OneLayer:
+    """A network of one layer; inputs `constants` are constants, as weights are."""
+
+    def __init__(self, op: Any, arrays: list[Array | None], constants: set[int]) -> None:
+        self.op, self.arrays = op, arrays
+        self.network = Network()
+        inputs: list[Tensor | None] = []
+        for index, array in enumerate(arrays):
+            if array is None:
+                inputs.append(None)
+            elif index in constants:
+                inputs.append(self.network.constant(array))
+            else:
+                inputs.append(self.network.input(f"x{index}", DataType.of(array), array.shape))
+        for index, tensor in enumerate(self.network.add(op, *inputs)):
+            self.network.output(f"y{index}", tensor)
+
+    def candidates(self) -> Candidates:
+        """All tactics of the layer."""
+        found = candidates(self.network.layers[0], every_isa=True)
+        return Candidates(tuple(choice for choice in found.choices if choice.tactic != REFERENCE), found.rejected)
+
+    def run(self, choice: Choice, *, threads: int = 2) -> list[Array]:
+        """The outputs of a plan in which this choice runs the layer."""
+        programs = Programs({self.network.layers[0]: choice}, WeightPool())
+        programs.add(self.network)
+        done = [program for program in programs.programs if program is not None]
+        meta = Meta(SCHEMA, [], [], [], done, programs.weights.records, programs.operators)
+        session = Session(meta, programs.weights.data(), threads=threads)
+        given = [array for array in self.arrays if array is not None]
+        names = {f"x{index}": array for index, array in enumerate(self.arrays) if array is not None}
+        assert given or not self.network.inputs
+        for index, tensor in enumerate(self.network.inputs):
+            session.bind_input(index, np.ascontiguousarray(names[tensor.name]).reshape(names[tensor.name].shape))
+        session.run()
+        return [output_array(session.context, k, tensor.dtype) for k, (_, tensor) in enumerate(self.network.outputs)]
+
+    def expected(self) -> list[Array]:
+        """What the reference gives."""
+        found = self.op.reference(*self.arrays)
+        return list(found) if isinstance(found, tuple) else [found]
+
+    def check(self) -> int:
+        """Run every tactic on every instruction set against the reference; the number of runs."""
+        expected = self.expected()
+        choices = self.candidates().choices
+        for choice in choices:
+            for found, wanted in zip(self.run(choice), expected, strict=True):
+                assert_close(found, wanted, f"{choice.tactic} {choice.kernel}")
+        return len(choices)
+
+
+def assert_close(found: Array, wanted: Array, what: str) -> None:
+    """Integers equal; floats within the tolerance of their type; NaN and infinity in the same places."""
+    assert found.shape == wanted.shape, what
+    assert found.dtype == wanted.dtype, what
+    dtype = DataType.of(wanted)
+    if dtype not in TOLERANCE:
+        np.testing.assert_array_equal(found, wanted, err_msg=what)
+        return
+    a, b = found.astype(np.float64), wanted.astype(np.float64)
+    finite = np.abs(b[np.isfinite(b)])
+    scale = float(finite.max()) if finite.size else 0.0
+    np.testing.assert_allclose(a, b, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype] * min(scale, 1e30), err_msg=what)
+
+
+def arrays_of(inputs: list[Any], seed: int = 0) -> list[Array | None]:
+    """Random arrays for specs, signed where the type is; known contents and given arrays as they are."""
+    rng = np.random.default_rng(seed)
+    return [random_array(rng, item) if isinstance(item, TensorSpec) else item for item in inputs]
+
+
+def random_array(rng: np.random.Generator, spec: TensorSpec) -> Array:
+    """Normal floats, small integers of both signs, bools."""
+    if spec.value is not None:
+        return np.array(spec.value, spec.dtype.numpy).reshape(spec.shape)
+    if spec.dtype is DataType.BOOL:
+        return rng.integers(0, 2, spec.shape).astype(bool)
+    if spec.dtype.is_integer:
+        return rng.integers(0 if spec.dtype.name.startswith("U") else -4, 7, spec.shape).astype(spec.dtype.numpy)
+    return np.asarray(rng.standard_normal(spec.shape) * 2).astype(np.float32).astype(spec.dtype.numpy)
+
+
+def fused_examples(op: Any, inputs: list[Any]) -> Iterator[tuple[Fused, list[Any]]]:
+    """The operator with programs behind it: bias by column, residual and activation, scale by row, casts."""
+    arrays = arrays_of(inputs)
+    first = op.reference(*arrays)
+    shape = (first[0] if isinstance(first, tuple) else first).shape
+    for program, extras in _programs(shape):
+        yield Fused(op, program), [*arrays, *(TensorSpec(float32, extra) for extra in extras)]
+
+
+def _programs(shape: tuple[int, ...]) -> Iterator[tuple[PointwiseProgram, list[tuple[int, ...]]]]:
+    p = Builder(float32)
+    yield p.finish(p.max(p.inputs[0], p.constant(float32, 0))), []
+    p = Builder(float32, float32, float32)
+    yield p.finish(p.gelu(p.add(p.add(p.inputs[0], p.inputs[1]), p.inputs[2]))), [shape[-1:], shape]
+    p = Builder(float32, float32, float32)
+    x = p.mul(p.inputs[0], p.inputs[1])
+    y = p.add(p.mul(x, p.tanh(x)), p.inputs[2])
+    yield p.finish(p.where(p.less(y, x), p.constant(float32, 0.5), y)), [(), shape]
+    if len(shape) > 2:
+        p = Builder(float32, float32)
+        channel = (shape[1], *(1 for _ in shape[2:]))
+        yield p.finish(p.mul(p.inputs[0], p.sigmoid(p.add(p.inputs[0], p.inputs[1])))), [channel]
+
+
+def operators_with_tactics() -> list[type[Any]]:
+    """Every operator class that a native tactic can run, by key."""
+    return [registry.operators[key] for key in sorted(registry.tactics) if hasattr(registry.operators[key], "examples")]
+
+
+def has_kernels() -> bool:
+    """Whether the native library has been built with kernels."""
+    return bool(_native.kernel_names())

@@ -1,0 +1,63 @@
+"""Every tactic, on every instruction set of this machine, gives what its operator's reference gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from enginewright.ops.pointwise import Fused
+from enginewright.registry.registry import registry
+from tests.sdk.tactics.one_step import OneLayer, arrays_of, fused_examples, operators_with_tactics
+
+CONTROL = {"If", "Loop", "Scan"}  # their fields hold networks; tests of their own run them
+
+
+def examples() -> Iterator[Any]:
+    """Each example of each operator that has a tactic."""
+    for cls in operators_with_tactics():
+        if cls.KEY.name not in CONTROL:
+            for number, (op, inputs) in enumerate(cls.examples()):
+                yield pytest.param(op, inputs, id=f"{cls.KEY.name}-{number}")
+
+
+def given(inputs: list[Any]) -> set[int]:
+    """The inputs whose contents matter to the shape rule: known when the plan is built."""
+    return {index for index, item in enumerate(inputs) if isinstance(item, np.ndarray) or getattr(item, "value", None)}
+
+
+@pytest.mark.parametrize(("op", "inputs"), list(examples()))
+def test_tactics_agree_with_the_reference(op: Any, inputs: list[Any]) -> None:
+    arrays = arrays_of(inputs)
+    known = given(inputs)
+    OneLayer(op, arrays, known).check()
+    weights = {index for index, array in enumerate(arrays) if index > 0 and array is not None}
+    if weights - known:
+        OneLayer(op, arrays, weights | known).check()
+
+
+@pytest.mark.parametrize(("op", "inputs"), list(examples()))
+def test_fused_programs_agree_with_the_reference(op: Any, inputs: list[Any]) -> None:
+    arrays = arrays_of(inputs)
+    layer = OneLayer(op, arrays, given(inputs) or {1})
+    if not any(choice.launch.split is not None for choice in layer.candidates().choices):
+        return
+    if layer.expected()[0].dtype != np.float32:
+        return
+    for fused, more in fused_examples(op, inputs):
+        constants = {index for index, array in enumerate(arrays) if index > 0 and array is not None}
+        OneLayer(fused, arrays_of(more), constants).check()
+
+
+def test_every_tactic_is_shown_by_an_example() -> None:
+    shown: set[str] = set()
+    for cls in operators_with_tactics():
+        for op, inputs in cls.examples() if cls.KEY.name not in CONTROL else ():
+            if not isinstance(op, Fused):
+                for constants in (given(inputs), set(range(1, len(inputs)))):
+                    layer = OneLayer(op, arrays_of(inputs), {i for i in constants if inputs[i] is not None})
+                    shown |= {f"{cls.KEY.name} {c.tactic.partition('@')[0]}" for c in layer.candidates().choices}
+    known = {f"{key.name} {t.name}" for key, tactics in registry.tactics.items() for t in tactics}
+    assert sorted(name for name in known - shown if name.split()[0] not in CONTROL) == []
