@@ -204,9 +204,19 @@ def dim_broadcast(a: Size, b: Size) -> Size:
     if a == 1:
         return b
     require("broadcast", a, b)
-    if isinstance(a, int):
+    if isinstance(a, int) or _is_clamped(b, a):
         return a
+    if _is_clamped(a, b):
+        return b
     return b if isinstance(b, int) else _atom("broadcast", *sorted((a, b), key=str))
+
+
+def _is_clamped(a: Size, b: Size) -> bool:
+    """Whether a is min(b, number above 1), as of a table cut to length b: it differs from b only where that fails."""
+    if isinstance(a, int) or len(a.terms) != 1 or a.terms[0][1] != 1 or len(a.atoms) != 1 or a.atoms[0].kind != "min":
+        return False
+    first, second = a.atoms[0].sizes
+    return (first == b and lower_bound(second) > 1) or (second == b and lower_bound(first) > 1)
 
 
 def floor_div(a: Size, b: Size) -> Size:
@@ -389,20 +399,49 @@ def _term_order(term: tuple[Monomial, int]) -> tuple[int, str]:
 
 
 def _divide(a: Size, b: Size) -> tuple[Size, Size]:
-    """a = whole * b + rest, where rest holds the terms that one-term b does not divide."""
-    divisor = _terms(b)
+    """a = whole * b + rest: rest holds the terms that one-term b does not divide; a sum b divides all or nothing."""
     if a == b:
         return 1, 0
-    if len(divisor) != 1 or b == 0:
+    if b == 0:
         return 0, a
-    (monomial, factor), whole, rest = divisor[0], {}, {}
+    divisor = _terms(b)
+    if len(divisor) > 1:
+        whole = _exact_quotient(a, b)
+        return (0, a) if whole is None else (whole, 0)
+    (monomial, factor), quotient, rest = divisor[0], {}, {}
     for term, number in _terms(a):
         left = _remove(term, monomial)
         if left is not None and number % factor == 0:
-            whole[left] = number // factor
+            quotient[left] = number // factor
         else:
             rest[term] = number
-    return Dim.from_terms(whole), Dim.from_terms(rest)
+    return Dim.from_terms(quotient), Dim.from_terms(rest)
+
+
+def _exact_quotient(a: Size, b: Size) -> Size | None:
+    """a / b by long division of polynomials, leading term by leading term; None where something is left.
+
+    The leading term must be that of an order in which products keep their order: powers of the atoms, by name.
+    """
+    atoms = sorted(_atoms_of(a) | _atoms_of(b), key=str)
+
+    def order(term: tuple[Monomial, int]) -> tuple[int, ...]:
+        return tuple(term[0].count(atom) for atom in atoms)
+
+    leading, factor = max(_terms(b), key=order)
+    whole: Size = 0
+    while a != 0:
+        term, number = max(_terms(a), key=order)
+        left = _remove(term, leading)
+        if left is None or number % factor:
+            return None
+        step = Dim.from_terms({left: number // factor})
+        whole, a = whole + step, a - step * b
+    return whole
+
+
+def _atoms_of(size: Size) -> set[Atom]:
+    return set(size.atoms) if isinstance(size, Dim) else set()
 
 
 def _remove(term: Monomial, divisor: Monomial) -> Monomial | None:

@@ -131,3 +131,27 @@ def test_data_and_value_sizes() -> None:
     assert replaced.atoms[0].args[2] == 6
     with pytest.raises(SymbolicShapeError):
         evaluate(data, {"N": 1})
+
+
+def test_sums_divide_exactly() -> None:
+    batch, past, length = Dim("B"), Dim("P"), Dim("S")
+    total = batch * (past + length) * 768
+    assert total // (batch * (past + length) * 12) == 64
+    assert total // (past + length) == batch * 768
+    assert total % (past + length) == 0
+    assert (length * length - past * past) // (length + past) == length - past
+    assert evaluate((total + 1) // (past + length), {"B": 2, "P": 1, "S": 3}) == (2 * 4 * 768 + 1) // 4
+
+
+@given(st.integers(-3, 3), st.integers(-3, 3), st.integers(-3, 3), st.integers(1, 3))
+def test_division_takes_out_what_was_multiplied(a: int, b: int, c: int, d: int) -> None:
+    left, right = N * N * a + N * S * b + c, N * d + S * 2 + 5
+    assert (left * right) // right == left
+
+
+def test_broadcast_with_a_table_cut_to_the_same_length() -> None:
+    with collect_checks() as checks:
+        assert dim_broadcast(dim_min(S, 512), S) == S
+        assert dim_broadcast(S, dim_min(S, 512)) == S
+    assert len(checks) == 2
+    assert dim_broadcast(dim_min(S, 1), S) != S
