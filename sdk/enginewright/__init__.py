@@ -12,6 +12,12 @@ _PUBLIC = {
     "enginewright.plan.plan": "Plan",
     "enginewright.runtime.engine": "Engine Context",
     "enginewright.onnx_io.parser": "parse",
+    "enginewright.tools.comparison": "verify Verification",
+    "enginewright.tools.differences": "OutputComparison",
+    "enginewright.tools.divergence": "Divergence TensorDifference",
+    "enginewright.tools.benchmark": "bench Benchmark Effort PeerTimes",
+    "enginewright.tools.profile": "StepProfile StepTime",
+    "enginewright.tools.statistics": "Times",
     "enginewright.graph.network": "Network Layer Tensor",
     "enginewright.registry.registry": "operator tactic onnx_rule Launch Pack",
     "enginewright.tensors": """

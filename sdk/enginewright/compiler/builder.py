@@ -17,6 +17,7 @@ import enginewright.ops
 import enginewright.tactics
 from enginewright import _native
 from enginewright.compiler.config import BuilderConfig, profile_records
+from enginewright.compiler.interruptible import run_interruptibly
 from enginewright.compiler.lowering import Programs
 from enginewright.compiler.progress import Phases
 from enginewright.compiler.report import BuildReport
@@ -45,9 +46,15 @@ MAX_SIZE = 2**31 - 1
 def build(source: Source, config: BuilderConfig | None = None, *, progress: ProgressMonitor | None = None) -> Plan:
     """Build a plan from an ONNX model (path, bytes, ModelProto) or a `Network`, which is left as it is.
 
-    Raises `ModelError`, `NetworkError`, `ConfigError`, `BuildError`; `BuildCancelled` where `progress` says so.
+    Raises `ModelError`, `NetworkError`, `ConfigError`, `BuildError`; `BuildCancelled` where `progress` says so. Ctrl-C
+    on the main thread raises KeyboardInterrupt at once. Timings measured before are kept in the cache.
     """
-    return _Build(config or BuilderConfig(), Phases(progress)).run(source)
+    job = _Build(config or BuilderConfig(), Phases(progress))
+    try:
+        return run_interruptibly(lambda: job.run(source), job.phases.cancelled)
+    finally:
+        if job.cache is not None:
+            job.cache.save()  # here, not in the job: only the thread that called writes files
 
 
 @dataclass
@@ -57,6 +64,7 @@ class _Build:
     config: BuilderConfig
     phases: Phases
     seconds: dict[str, float] = field(default_factory=dict)
+    cache: TimingCache | None = None
 
     def run(self, source: Source) -> Plan:
         with self._phase("parse", 1):
@@ -70,9 +78,8 @@ class _Build:
         profiles = profile_records(self.config, network)
         with self._phase("optimize", 1):
             passes = optimize(network) if self.config.level else []
-        cache = self._timing_cache()
-        tuners, programs = self._programs(network, profiles, threads, cache)
-        cache.save()
+        self.cache = self._timing_cache()
+        tuners, programs = self._programs(network, profiles, threads, self.cache)
         meta = Meta(
             schema=SCHEMA,
             inputs=ports,

@@ -148,6 +148,26 @@ class Context:
         context.resolve()
         return context.output_shape(self._engine.outputs.index(self._port(name, self._engine.outputs)))
 
+    # ---- measuring ------------------------------------------------------------------------------------------------
+
+    @property
+    def profile(self) -> int:
+        """The profile that fits the bound inputs, which is also the number of the program that runs; -1 before a run."""
+        return self._profile
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the context holds for tensors, over all profiles that it ran."""
+        return sum(native.memory for native in self._native.values())
+
+    def start_step_times(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """From now on, add the nanoseconds of each step of the program to the array returned."""
+        return self._active().profile(len(self._engine.plan.meta.programs[self._profile].steps))
+
+    def stop_step_times(self) -> None:
+        """Time steps no longer."""
+        self._active().stop_profile()
+
     # ---- one inference ------------------------------------------------------------------------------------------
 
     def infer(self, inputs: Mapping[str, Any]) -> dict[str, Array]:

@@ -1,0 +1,89 @@
+"""Opens what a tool is given: a plan is loaded, a model is built first."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from enginewright.compiler.builder import build
+from enginewright.compiler.config import BuilderConfig
+from enginewright.errors import UsageError
+from enginewright.graph.network import Network
+from enginewright.onnx_io.parser import parse
+from enginewright.plan.plan import Plan
+from enginewright.progress import ProgressMonitor
+from enginewright.runtime.engine import Engine
+from enginewright.tools.ranges import index_limits
+from enginewright_compat.layout import MAGIC
+
+if TYPE_CHECKING:
+    import onnx
+
+Source: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto | Network | Plan"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """An engine and where it came from; `network` is None for a plan, `limits` bounds the indices that inputs hold."""
+
+    name: str
+    plan: Plan
+    engine: Engine
+    network: Network | None
+    model: Any
+    limits: Mapping[str, int]
+    seconds_build: float
+    seconds_load: float
+
+    def need_model(self, why: str) -> Any:
+        """The ONNX model; `UsageError` where there is only a plan or a network."""
+        if self.model is None:
+            raise UsageError(
+                f"{why} needs the ONNX model, but {self.name} has none", hint="Give the path of the .onnx file."
+            )
+        return self.model
+
+
+def is_plan(source: Any) -> bool:
+    """Whether a path or bytes begin as an artifact of ours; everything else is taken for a model."""
+    if isinstance(source, Plan):
+        return True
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source[: len(MAGIC)]) == MAGIC
+    if isinstance(source, str | os.PathLike) and Path(source).is_file():
+        with Path(source).open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    return False
+
+
+def open_subject(
+    source: Source, config: BuilderConfig | None = None, *, progress: ProgressMonitor | None = None
+) -> Subject:
+    """Load a plan, or build a model with `config`; `config.threads` bounds the threads of the engine in both cases."""
+    config = config or BuilderConfig()
+    network, model, limits = None, None, {}
+    start = time.perf_counter()
+    if isinstance(source, Plan):
+        plan = source
+    elif is_plan(source):
+        plan = Plan.load(source)  # type: ignore[arg-type]  # is_plan says so
+    else:
+        network = source if isinstance(source, Network) else parse(source)
+        model = None if isinstance(source, Network) else source
+        limits = index_limits(network)
+        plan = build(network, config, progress=progress)
+    middle = time.perf_counter()
+    engine = Engine(plan, threads=config.threads)
+    built = middle - start if network is not None else 0.0
+    loaded = time.perf_counter() - (middle if network is not None else start)
+    return Subject(_name(source), plan, engine, network, model, limits, built, loaded)
+
+
+def _name(source: Any) -> str:
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    return source.name if isinstance(source, Plan | Network) else "the model"
