@@ -22,7 +22,7 @@ AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 class Window:
     """A window with everything resolved, one entry for each spatial axis; sizes may be symbolic.
 
-    `begins` and `ends` are the padding before and after the data.
+    `begins` and `ends` are the padding before and after the data. `same`: it pads to ceil(size / stride) positions.
     """
 
     kernel: Shape
@@ -30,6 +30,7 @@ class Window:
     dilations: tuple[int, ...]
     begins: Shape
     ends: Shape
+    same: bool = False
 
     @property
     def extents(self) -> Shape:
@@ -38,6 +39,8 @@ class Window:
 
     def positions(self, sizes: Shape, *, ceil: bool = False) -> Shape:
         """How many windows fit on each axis; with `ceil` also a last one that reaches beyond the padded data."""
+        if self.same:
+            return tuple(ceil_div(size, stride) for size, stride in zip(sizes, self.strides, strict=True))
         counts = []
         for axis, (size, extent, stride) in enumerate(zip(sizes, self.extents, self.strides, strict=True)):
             begin, end = self.begins[axis], self.ends[axis]
@@ -106,7 +109,7 @@ class Sliding:
         strides = per_axis(self.stride, rank, "stride")
         dilations = per_axis(self.dilation, rank, "dilation")
         begins, ends = self._padding(sizes, Window(kernel, strides, dilations, (0,) * rank, (0,) * rank))
-        return Window(kernel, strides, dilations, begins, ends)
+        return Window(kernel, strides, dilations, begins, ends, self.auto_pad.startswith("SAME"))
 
     def _padding(self, sizes: Shape, bare: Window) -> tuple[Shape, Shape]:
         if self.auto_pad not in AUTO_PADS:
