@@ -12,13 +12,13 @@
 
 namespace ew {
 
-namespace {
-
-using Wide = long long;
-
 const Tensor &tensor_of(const Program &program, int32_t id) { return program.tensors[static_cast<size_t>(id)]; }
 
-}  // namespace
+int64_t literal_param(const Program &program, const Step &step, int32_t index) {
+    if (index >= step.n_params) return -1;
+    const Param &param = program.params[static_cast<size_t>(step.params + index)];
+    return param.kind == ParamKind::Int ? param.value : -1;
+}
 
 const char *control_error(const Model &model, const Program &program, const Step &step) {
     const std::string_view kernel = model.string(step.kernel);

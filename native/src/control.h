@@ -21,6 +21,9 @@ const char *loop_error(const Model &model, const Program &program, const Step &s
 const char *scan_error(const Model &model, const Program &program, const Step &step);
 
 // Parts that they share (control.cpp).
+const Tensor &tensor_of(const Program &program, int32_t id);
+// The literal value of a param, -1 where it is none.
+int64_t literal_param(const Program &program, const Step &step, int32_t index);
 const char *inputs_error(const Program &program, const int32_t *tensors, const Program &inner, int32_t first);
 bool same_type(const Program &a, int32_t tensor_a, const Program &b, int32_t tensor_b);
 // Binds a tensor of the running step to an input of the nested program.

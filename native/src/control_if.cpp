@@ -39,7 +39,7 @@ const PlainKernel if_kernel("if", run_if);
 const char *if_error(const Model &model, const Program &program, const Step &step) {
     if (step.n_programs != 2 || step.n_inputs < 1 || program.inputs_of(step)[0] < 0)
         return "needs a condition and two programs";
-    if (program.tensors[static_cast<size_t>(program.inputs_of(step)[0])].dtype != EW_BOOL) return "needs a condition of bool";
+    if (tensor_of(program, program.inputs_of(step)[0]).dtype != EW_BOOL) return "needs a condition of bool";
     for (int32_t branch = 0; branch < 2; ++branch) {
         const int32_t index = program.programs[static_cast<size_t>(step.programs + branch)];
         const Program &inner = model.programs[static_cast<size_t>(index)];

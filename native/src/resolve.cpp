@@ -96,7 +96,7 @@ void check_bounds(const Program &program, const Resolved &resolved, int32_t id, 
              static_cast<Wide>(offset), static_cast<Wide>(room));
 }
 
-void resolve_tensor(const Program &program, Resolved &resolved, int32_t id, const ValueSource &source) {
+void resolve_shape(const Program &program, Resolved &resolved, int32_t id) {
     const Tensor &tensor = program.tensors[static_cast<size_t>(id)];
     int64_t *dims = resolved.dims.data() + tensor.dims;
     const Operand *operands = program.dims_of(tensor);
@@ -104,11 +104,15 @@ void resolve_tensor(const Program &program, Resolved &resolved, int32_t id, cons
         dims[i] = is_unknown(operands[i]) ? -1 : value_of(resolved, operands[i]);
         if (dims[i] < 0 && !is_unknown(operands[i])) fail(EW_SHAPE, "a size is negative: %lld", static_cast<Wide>(dims[i]));
     }
+}
+
+void resolve_memory(const Program &program, Resolved &resolved, int32_t id, const ValueSource &source) {
+    const Tensor &tensor = program.tensors[static_cast<size_t>(id)];
     resolved.offsets[static_cast<size_t>(id)] = value_of(resolved, tensor.offset);
     int64_t &bytes = resolved.bytes[static_cast<size_t>(id)];
     bytes = 0;
     if (tensor.unknown || tensor.dtype == EW_STRING) return;
-    bytes = tensor_bytes(tensor.dtype, tensor.format, dims, tensor.rank);
+    bytes = tensor_bytes(tensor.dtype, tensor.format, resolved.dims.data() + tensor.dims, tensor.rank);
     if (bytes < 0 || bytes > MAX_BYTES) fail(EW_SHAPE, "a tensor is too large for 64-bit sizes");
     check_bounds(program, resolved, id, source);
 }
@@ -181,8 +185,9 @@ void resolve_segment(const Model &model, const Program &program, Resolved &resol
     }
     for (int32_t i = segment.first_check; i < segment.end_check; ++i)
         run_check(model, resolved, program.checks[static_cast<size_t>(i)]);
+    for (const int32_t id : segment.tensors) resolve_shape(program, resolved, id);
     for (const int32_t id : segment.storages) resolve_storage(program, resolved, id);
-    for (const int32_t id : segment.tensors) resolve_tensor(program, resolved, id, source);
+    for (const int32_t id : segment.tensors) resolve_memory(program, resolved, id, source);
     for (int32_t i = segment.first_step; i < segment.end_step; ++i)
         resolve_step(program, resolved, program.steps[static_cast<size_t>(i)], resolved.calls[static_cast<size_t>(i)]);
     lay_out_segment(program, resolved, index);
