@@ -15,9 +15,11 @@ _pyproject = Path(__file__).parents[1].joinpath("pyproject.toml").read_text(enco
 release = tomllib.loads(_pyproject)["project"]["version"]
 version = release
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "public_names", "error_pages"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions += ["public_names", "error_pages", "operator_pages"]  # ours, in _ext
 exclude_patterns = ["_build", "changelog.d"]
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions += ["public_names", "error_pages", "operator_pages"]  # ours, in _ext
 myst_heading_anchors = 3
 default_role = "code"
 

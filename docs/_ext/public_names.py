@@ -27,7 +27,8 @@ def directive(name: str) -> str:
     """Return the autodoc directive that documents one public name."""
     value = getattr(ew, name)
     kind = "class" if isinstance(value, type) else "function" if callable(value) else "data"
-    return f".. auto{kind}:: enginewright.{name}\n"
+    options = "   :inherited-members:\n" if name == "Network" else ""  # its operator methods
+    return f".. auto{kind}:: enginewright.{name}\n{options}"
 
 
 def sections() -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ import numpy as np
 from enginewright.dims import Check, Dim, Size, collect_checks, substitute
 from enginewright.errors import EnginewrightError, NetworkError, ShapeError
 from enginewright.graph.methods import OperatorMethods
-from enginewright.registry.registry import Key, Operator, infer_specs, registry
+from enginewright.registry.registry import Key, infer_specs, registry
 from enginewright.tensors import MAX_RANK, MAX_VALUE_ELEMENTS, DataType, Shape, TensorSpec
 
 Array = np.ndarray[Any, Any]
@@ -56,7 +56,7 @@ class Layer:
     """A node of the graph: one operator with its input and output tensors, and the ONNX nodes that it stands for."""
 
     name: str
-    op: Operator
+    op: Any  # an Operator; passes that know its key read its fields
     inputs: list[Tensor | None]
     outputs: list[Tensor] = field(default_factory=list)
     sources: tuple[str, ...] = ()
@@ -65,7 +65,8 @@ class Layer:
     @property
     def key(self) -> Key:
         """The operator's key."""
-        return self.op.KEY
+        key: Key = self.op.KEY
+        return key
 
     def __repr__(self) -> str:
         return f"<Layer {self.name} {self.op}>"
@@ -199,7 +200,7 @@ class Network(OperatorMethods):
     def nested(self) -> Iterator[tuple[Layer, str, Network]]:
         """The networks inside If, Loop and Scan layers, with the field that holds each."""
         for layer in self.layers:
-            for item in fields(layer.op):  # type: ignore[arg-type]
+            for item in fields(layer.op):
                 value = getattr(layer.op, item.name)
                 if isinstance(value, Network):
                     yield layer, item.name, value

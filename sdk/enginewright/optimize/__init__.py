@@ -10,8 +10,8 @@ from enginewright.graph.network import Network
 from enginewright.optimize.eliminate_common import eliminate_common
 from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.fold_constants import fold_constants
-from enginewright.optimize.fold_shapes import fold_shapes
 from enginewright.optimize.fold_scales import fold_scales
+from enginewright.optimize.fold_shapes import fold_shapes
 from enginewright.optimize.fuse_epilogues import fuse_epilogues
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
