@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from enginewright.dims import Size as DimSize
-from enginewright.dims import dim_equal, dim_less, dim_max, dim_select, product, require, same
+from enginewright.dims import Size as DimSize, dim_equal, dim_less, dim_max, dim_select, product, require, same
 from enginewright.errors import ShapeError, SymbolicShapeError
 from enginewright.ops.contents import constants_of, is_read, sizes_of
 from enginewright.registry.onnx_node import OnnxNode
 from enginewright.registry.registry import onnx_rule, operator
 from enginewright.tensors import (
     DataType,
+    Shape as ShapeTuple,
     TensorSpec,
     bool_,
     float16,
@@ -22,9 +22,6 @@ from enginewright.tensors import (
     int4,
     int64,
     normalize_axis,
-)
-from enginewright.tensors import (
-    Shape as ShapeTuple,
 )
 
 if TYPE_CHECKING:

@@ -152,7 +152,7 @@ class Context:
 
     @property
     def profile(self) -> int:
-        """The profile that fits the bound inputs, which is also the number of the program that runs; -1 before a run."""
+        """The profile that fits the bound inputs and so the number of the program that runs; -1 before a run."""
         return self._profile
 
     @property

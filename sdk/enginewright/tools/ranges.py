@@ -46,6 +46,6 @@ def _looked_up(layer: Layer) -> Iterator[tuple[Tensor, int]]:
     if layer.key.name in {"Gather", "GatherElements"}:
         table, indices = layer.inputs[:2]
         if table is not None and indices is not None:
-            size = table.shape[layer.op.axis] if table.rank else 1  # type: ignore[attr-defined]
+            size = table.shape[layer.op.axis] if table.rank else 1
             if isinstance(size, int):
                 yield indices, size
