@@ -7,24 +7,32 @@ from dataclasses import dataclass
 
 from enginewright.errors import CheckDetails, CheckFailed, EnginewrightError
 from enginewright.graph.network import Network
+from enginewright.optimize.cancel_transposes import cancel_transposes
 from enginewright.optimize.eliminate_common import eliminate_common
 from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.fold_constants import fold_constants
 from enginewright.optimize.fold_scales import fold_scales
 from enginewright.optimize.fold_shapes import fold_shapes
 from enginewright.optimize.fuse_epilogues import fuse_epilogues
+from enginewright.optimize.fuse_gelu import fuse_gelu
+from enginewright.optimize.fuse_layer_norm import fuse_layer_norm
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
+from enginewright.optimize.simplify_algebra import simplify_algebra
 
 Pass = Callable[[Network], int]
 
 PIPELINE: tuple[Pass, ...] = (
-    fold_constants,
     fold_shapes,
+    fold_constants,
+    simplify_algebra,
     eliminate_common,
     eliminate_dead,
     lower_batch_norm,
     fold_scales,
+    cancel_transposes,
+    fuse_layer_norm,
+    fuse_gelu,
     eliminate_dead,
     fuse_pointwise,
     fuse_epilogues,
