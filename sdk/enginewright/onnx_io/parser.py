@@ -226,14 +226,24 @@ class _Graph:
                 return self._inline(function, inputs, values, proto, name)
             assert rule is not None
             node = OnnxNode(proto.op_type, domain, version, name, inputs, tuple(proto.output), values)
-            with self.network.at(sources=(name,), label=name):
-                made = rule(self.network, node)
+            try:
+                with self.network.at(sources=(name,), label=name):
+                    made = rule(self.network, node)
+            except NotSupported as reason:
+                return self._inline(self._definition(proto, version, reason), inputs, values, proto, name)
         except EnginewrightError as error:
             error.where = (
                 where if not error.where else f"{where}; {error.where}" if name not in error.where else error.where
             )
             raise _invalid(error) from None
         return self._made(made, proto, where)
+
+    def _definition(self, proto: onnx.NodeProto, version: int, reason: NotSupported) -> onnx.FunctionProto:
+        """ONNX's own function body of a node whose rule can't import this form; the rule's reason if there is none."""
+        try:
+            return FunctionNode(proto, version, proto.domain or DOMAIN).body(lambda: self._types(proto))
+        except NotSupported:
+            raise reason from None
 
     def _made(self, made: Any, proto: onnx.NodeProto, where: str) -> list[Tensor | None]:
         outputs = [made] if isinstance(made, Tensor) or made is None else list(made)
