@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 from enginewright.ops.activation import Celu as CeluOp, Elu as EluOp, Gelu as GeluOp, HardSigmoid as HardSigmoidOp, HardSwish as HardSwishOp, LeakyRelu as LeakyReluOp, Mish as MishOp, PRelu as PReluOp, Relu as ReluOp, Selu as SeluOp, Shrink as ShrinkOp, Sigmoid as SigmoidOp, Softplus as SoftplusOp, Softsign as SoftsignOp, Swish as SwishOp, ThresholdedRelu as ThresholdedReluOp
 from enginewright.ops.arg_reduction import ArgMax as ArgMaxOp, ArgMin as ArgMinOp
 from enginewright.ops.arithmetic import Abs as AbsOp, Div as DivOp, Max as MaxOp, Mean as MeanOp, Min as MinOp, Mod as ModOp, Mul as MulOp, Neg as NegOp, Pow as PowOp, Sign as SignOp, Sub as SubOp, Sum as SumOp
+from enginewright.ops.attention import Attention as AttentionOp
 from enginewright.ops.cast import Cast as CastOp
 from enginewright.ops.clip import Clip as ClipOp
 from enginewright.ops.comparison import Equal as EqualOp, Greater as GreaterOp, GreaterOrEqual as GreaterOrEqualOp, IsInf as IsInfOp, IsNaN as IsNaNOp, Less as LessOp, LessOrEqual as LessOrEqualOp
@@ -102,6 +103,16 @@ class OperatorMethods:
     def atanh(self, x: Tensor, *, name: str = "") -> Tensor:
         """The inverse of the hyperbolic tangent; NaN outside [-1, 1]."""
         return self.add(AtanhOp(), x, name=name)[0]
+
+    def attention(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None, *, scale: float = 0.0, is_causal: bool = False, bottom_right: bool = False, softcap: float = 0.0, left_window: int = -1, right_window: int = -1, name: str = "") -> Tensor:
+        """softmax(q k' * scale + mask) v: q [B, H, S, D], k [B, G, T, D], v [B, G, T, E] give [B, H, S, E].
+
+        H is a multiple of G: consecutive heads of q share one of k and v. mask is added (or, if bool, False forbids) and
+        broadcasts to [B, H, S, T]; `lengths` [B] (int64) forbids what lies beyond. `scale` 0 means 1 / sqrt(D). `softcap`
+        c > 0 replaces a score s by c * tanh(s / c) before the mask. Query i stands at position i + offset; the offset is
+        lengths - S with lengths, else T - S if `bottom_right`, else 0. With `is_causal` it sees keys up to its position,
+        with `left_window` or `right_window` (-1: no limit) only so many before and after. Seeing nothing it gives 0."""
+        return self.add(AttentionOp(scale=scale, is_causal=is_causal, bottom_right=bottom_right, softcap=softcap, left_window=left_window, right_window=right_window), q, k, v, mask, lengths, name=name)[0]
 
     def average_pool(self, x: Tensor, *, stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, auto_pad: str = 'NOTSET', kernel_shape: tuple[int, ...] = (), ceil_mode: bool = False, count_include_pad: bool = False, name: str = "") -> Tensor:
         """The mean of each window over the spatial axes of x [N, C, spatial].
