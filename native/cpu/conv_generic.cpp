@@ -93,10 +93,8 @@ int32_t run(const ew_call *call, bool transposed) {
             return run_typed<D>(call, s, transposed, static_cast<const D *>(x), static_cast<const D *>(w),
                                 static_cast<const D *>(b), static_cast<D *>(y));
         case EW_FLOAT16:
-        case EW_BFLOAT16:
-            return run_half(call, s, transposed, with_bias);
-        default:
-            return call->host->error(call, EW_FAILED, "convolution: element type %d", call->inputs[0].dtype);
+        case EW_BFLOAT16: return run_half(call, s, transposed, with_bias);
+        default: return call->host->error(call, EW_FAILED, "convolution: element type %d", call->inputs[0].dtype);
     }
 }
 

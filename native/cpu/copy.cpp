@@ -31,24 +31,16 @@ int32_t shape_value(const ew_call *call) {
         case EW_BOOL:
             for (int64_t i = 0; i < n; ++i) static_cast<uint8_t *>(y.data)[i] = call->params[i].i != 0;
             return EW_OK;
-        case EW_FLOAT32:
-            return write<float>(y, call->params, n), EW_OK;
-        case EW_FLOAT64:
-            return write<double>(y, call->params, n), EW_OK;
-        default:
-            break;
+        case EW_FLOAT32: return write<float>(y, call->params, n), EW_OK;
+        case EW_FLOAT64: return write<double>(y, call->params, n), EW_OK;
+        default: break;
     }
     switch (element_bytes(y)) {
-        case 1:
-            return write<int8_t>(y, call->params, n), EW_OK;
-        case 2:
-            return write<int16_t>(y, call->params, n), EW_OK;
-        case 4:
-            return write<int32_t>(y, call->params, n), EW_OK;
-        case 8:
-            return write<int64_t>(y, call->params, n), EW_OK;
-        default:
-            return call->host->error(call, EW_FAILED, "sizes can't be written as type %d", y.dtype);
+        case 1: return write<int8_t>(y, call->params, n), EW_OK;
+        case 2: return write<int16_t>(y, call->params, n), EW_OK;
+        case 4: return write<int32_t>(y, call->params, n), EW_OK;
+        case 8: return write<int64_t>(y, call->params, n), EW_OK;
+        default: return call->host->error(call, EW_FAILED, "sizes can't be written as type %d", y.dtype);
     }
 }
 

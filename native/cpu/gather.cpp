@@ -21,18 +21,12 @@ struct Pair {
 template <class Index>
 void pick_rows(char *to, const char *from, int64_t bytes, const Index *indices, int64_t size, int64_t n) {
     switch (bytes) {
-        case 1:
-            return pick<int8_t>(to, from, bytes, indices, size, n);
-        case 2:
-            return pick<int16_t>(to, from, bytes, indices, size, n);
-        case 4:
-            return pick<int32_t>(to, from, bytes, indices, size, n);
-        case 8:
-            return pick<int64_t>(to, from, bytes, indices, size, n);
-        case 16:
-            return pick<Pair>(to, from, bytes, indices, size, n);
-        default:
-            break;
+        case 1: return pick<int8_t>(to, from, bytes, indices, size, n);
+        case 2: return pick<int16_t>(to, from, bytes, indices, size, n);
+        case 4: return pick<int32_t>(to, from, bytes, indices, size, n);
+        case 8: return pick<int64_t>(to, from, bytes, indices, size, n);
+        case 16: return pick<Pair>(to, from, bytes, indices, size, n);
+        default: break;
     }
     for (int64_t i = 0; i < n; ++i) {
         const int64_t index = indices[i] < 0 ? indices[i] + size : indices[i];

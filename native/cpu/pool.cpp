@@ -168,15 +168,11 @@ int32_t run_float(const ew_call *call) {
     Pool p;
     if (!read(call, p)) return refuse(call);
     switch (call->inputs[0].dtype) {
-        case EW_FLOAT32:
-            return run_typed<float, Op<float>>(call, p);
-        case EW_FLOAT64:
-            return run_typed<double, Op<double>>(call, p);
+        case EW_FLOAT32: return run_typed<float, Op<float>>(call, p);
+        case EW_FLOAT64: return run_typed<double, Op<double>>(call, p);
         case EW_FLOAT16:
-        case EW_BFLOAT16:
-            return run_typed<float, Op<float>, true>(call, p);
-        default:
-            return refuse(call);
+        case EW_BFLOAT16: return run_typed<float, Op<float>, true>(call, p);
+        default: return refuse(call);
     }
 }
 
@@ -184,12 +180,9 @@ int32_t pool_max(const ew_call *call) {
     Pool p;
     if (!read(call, p)) return refuse(call);
     switch (call->inputs[0].dtype) {
-        case EW_UINT8:
-            return run_typed<uint8_t, Maximum<uint8_t>>(call, p);
-        case EW_INT8:
-            return run_typed<int8_t, Maximum<int8_t>>(call, p);
-        default:
-            return run_float<Maximum>(call);
+        case EW_UINT8: return run_typed<uint8_t, Maximum<uint8_t>>(call, p);
+        case EW_INT8: return run_typed<int8_t, Maximum<int8_t>>(call, p);
+        default: return run_float<Maximum>(call);
     }
 }
 
@@ -245,19 +238,13 @@ int32_t pool_max_places(const ew_call *call) {
     Pool p;
     if (!read(call, p)) return refuse(call);
     switch (call->inputs[0].dtype) {
-        case EW_UINT8:
-            return run_places<uint8_t, int32_t>(call, p);
-        case EW_INT8:
-            return run_places<int8_t, int32_t>(call, p);
-        case EW_FLOAT32:
-            return run_places<float, float>(call, p);
-        case EW_FLOAT64:
-            return run_places<double, double>(call, p);
+        case EW_UINT8: return run_places<uint8_t, int32_t>(call, p);
+        case EW_INT8: return run_places<int8_t, int32_t>(call, p);
+        case EW_FLOAT32: return run_places<float, float>(call, p);
+        case EW_FLOAT64: return run_places<double, double>(call, p);
         case EW_FLOAT16:
-        case EW_BFLOAT16:
-            return run_places<uint16_t, float>(call, p);
-        default:
-            return refuse(call);
+        case EW_BFLOAT16: return run_places<uint16_t, float>(call, p);
+        default: return refuse(call);
     }
 }
 
@@ -357,14 +344,10 @@ int32_t max_unpool(const ew_call *call) {
     if (call->n_params != call->inputs[0].rank - 2) return refuse(call);
     switch (call->inputs[0].dtype) {
         case EW_FLOAT16:
-        case EW_BFLOAT16:
-            return unpool<uint16_t>(call);
-        case EW_FLOAT32:
-            return unpool<uint32_t>(call);
-        case EW_FLOAT64:
-            return unpool<uint64_t>(call);
-        default:
-            return refuse(call);
+        case EW_BFLOAT16: return unpool<uint16_t>(call);
+        case EW_FLOAT32: return unpool<uint32_t>(call);
+        case EW_FLOAT64: return unpool<uint64_t>(call);
+        default: return refuse(call);
     }
 }
 

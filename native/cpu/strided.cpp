@@ -98,16 +98,11 @@ void transpose_4_bytes(const Plane &p) { transpose_part<int32_t>(p, 0, 0); }
 
 void transpose_plane(const Plane &p, int64_t bytes) {
     switch (bytes) {
-        case 1:
-            return transpose_part<int8_t>(p, 0, 0);
-        case 2:
-            return transpose_part<int16_t>(p, 0, 0);
-        case 4:
-            return transpose_4_bytes(p);
-        case 8:
-            return transpose_part<int64_t>(p, 0, 0);
-        default:
-            return transpose_part<Wide>(p, 0, 0);
+        case 1: return transpose_part<int8_t>(p, 0, 0);
+        case 2: return transpose_part<int16_t>(p, 0, 0);
+        case 4: return transpose_4_bytes(p);
+        case 8: return transpose_part<int64_t>(p, 0, 0);
+        default: return transpose_part<Wide>(p, 0, 0);
     }
 }
 
@@ -190,29 +185,20 @@ Job plan(Walk walk, int64_t bytes) {
 
 void strided_run(const Job &job, char *to, const char *from) {
     switch (job.bytes) {
-        case 1:
-            return copy_elements<int8_t>(to, job.to_step, from, job.from_step, job.n);
-        case 2:
-            return copy_elements<int16_t>(to, job.to_step, from, job.from_step, job.n);
-        case 4:
-            return copy_elements<int32_t>(to, job.to_step, from, job.from_step, job.n);
-        case 8:
-            return copy_elements<int64_t>(to, job.to_step, from, job.from_step, job.n);
-        default:
-            return copy_elements<Wide>(to, job.to_step, from, job.from_step, job.n);
+        case 1: return copy_elements<int8_t>(to, job.to_step, from, job.from_step, job.n);
+        case 2: return copy_elements<int16_t>(to, job.to_step, from, job.from_step, job.n);
+        case 4: return copy_elements<int32_t>(to, job.to_step, from, job.from_step, job.n);
+        case 8: return copy_elements<int64_t>(to, job.to_step, from, job.from_step, job.n);
+        default: return copy_elements<Wide>(to, job.to_step, from, job.from_step, job.n);
     }
 }
 
 void run_inner(const Job &job, char *to, const char *from, int64_t block) {
     switch (job.inner) {
-        case Inner::Run:
-            return copy_run(to, from, job.n * job.bytes);
-        case Inner::Fill:
-            return fill_run(to, from, job.n, job.bytes);
-        case Inner::Strided:
-            return strided_run(job, to, from);
-        case Inner::Transpose:
-            break;
+        case Inner::Run: return copy_run(to, from, job.n * job.bytes);
+        case Inner::Fill: return fill_run(to, from, job.n, job.bytes);
+        case Inner::Strided: return strided_run(job, to, from);
+        case Inner::Transpose: break;
     }
     const int64_t rows = BLOCK_BYTES / job.bytes, first = block * rows;
     const int64_t count = job.rows - first < rows ? job.rows - first : rows;
@@ -262,16 +248,11 @@ int64_t task_count(int64_t bytes, int64_t units) {
 
 void fill_run(char *to, const char *element, int64_t count, int64_t bytes) {
     switch (bytes) {
-        case 1:
-            return fill_elements<int8_t>(to, element, count);
-        case 2:
-            return fill_elements<int16_t>(to, element, count);
-        case 4:
-            return fill_elements<int32_t>(to, element, count);
-        case 8:
-            return fill_elements<int64_t>(to, element, count);
-        default:
-            return fill_elements<Wide>(to, element, count);
+        case 1: return fill_elements<int8_t>(to, element, count);
+        case 2: return fill_elements<int16_t>(to, element, count);
+        case 4: return fill_elements<int32_t>(to, element, count);
+        case 8: return fill_elements<int64_t>(to, element, count);
+        default: return fill_elements<Wide>(to, element, count);
     }
 }
 

@@ -22,7 +22,8 @@ void Carried::start(const ew_call *call, int32_t first_input, int32_t count) {
 }
 
 void Carried::pass(const ew_call *call, Frame &body, int32_t first_input) {
-    for (size_t i = 0; i < kept_.size(); ++i) pass_input(call, body, first_input + static_cast<int32_t>(i), kept_[i].tensor);
+    for (size_t i = 0; i < kept_.size(); ++i)
+        pass_input(call, body, first_input + static_cast<int32_t>(i), kept_[i].tensor);
 }
 
 // A result that the body did not write itself (an input passed on, a constant) is copied, and before anything is
@@ -70,7 +71,8 @@ void Stack::append(const ew_tensor &slice) {
         std::copy_n(slice.shape, slice.rank, shape_);
         slice_bytes_ = bytes_of(slice);
     } else if (!std::equal(slice.shape, slice.shape + slice.rank, shape_)) {
-        fail(EW_SHAPE, "iteration %lld gives a scan output of another shape than the first one", static_cast<long long>(count_));
+        fail(EW_SHAPE, "iteration %lld gives a scan output of another shape than the first one",
+             static_cast<long long>(count_));
     }
     const int64_t used = count_ * slice_bytes_;
     buffer_.extend(used + slice_bytes_, used);
@@ -116,7 +118,8 @@ const char *carried_error(const Program &program, const Step &step, const Progra
             (taken >= 0 && !same_type(program, taken, body, out)))
             return "carries a tensor that changes its type or format";
         const Tensor &in_tensor = tensor_of(body, in), &out_tensor = tensor_of(body, out);
-        if (in_tensor.rank != out_tensor.rank && in_tensor.dtype != EW_STRING) return "carries a tensor that changes its rank";
+        if (in_tensor.rank != out_tensor.rank && in_tensor.dtype != EW_STRING)
+            return "carries a tensor that changes its rank";
         if (in_tensor.dtype != EW_STRING) continue;
         for (const int32_t other : body.inputs)
             if (other != in && tensor_of(body, other).storage == out_tensor.storage)

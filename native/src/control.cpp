@@ -39,7 +39,8 @@ const char *inputs_error(const Program &program, const int32_t *tensors, const P
     for (int32_t i = first; i < inner.n_inputs; ++i) {
         const int32_t id = tensors[i - first], wanted = inner.inputs[static_cast<size_t>(i)];
         if (id < 0) return "hands a missing tensor to its nested program";
-        if (!same_type(program, id, inner, wanted)) return "hands its nested program a tensor of another type or format";
+        if (!same_type(program, id, inner, wanted))
+            return "hands its nested program a tensor of another type or format";
         if (tensor_of(program, id).rank != tensor_of(inner, wanted).rank && tensor_of(program, id).dtype != EW_STRING)
             return "hands its nested program a tensor of another rank";
     }

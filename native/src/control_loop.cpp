@@ -49,7 +49,8 @@ void run_body(const ew_call *call, Frame &body, LoopState &state, int32_t nc) {
     state.carried.pass(call, body, 2);
     body.run();
     state.condition = read_flag(body.output(0), "condition") ? 1 : 0;
-    for (size_t i = 0; i < state.stacks.size(); ++i) state.stacks[i].append(body.output(1 + nc + static_cast<int32_t>(i)));
+    for (size_t i = 0; i < state.stacks.size(); ++i)
+        state.stacks[i].append(body.output(1 + nc + static_cast<int32_t>(i)));
     state.carried.take(body, 1);
     if (call->host->cancelled(call) != 0) fail(EW_CANCELLED, "the run was cancelled");
 }

@@ -61,7 +61,8 @@ int64_t trip_count(const ew_call *call, const Layout &layout) {
     for (int32_t i = 0; i < layout.n_scanned; ++i) {
         const int64_t size = call->inputs[layout.n_state + i].shape[layout.input_axis(i)];
         if (trips >= 0 && size != trips)
-            fail(EW_SHAPE, "scanned inputs have %lld and %lld elements", static_cast<long long>(trips), static_cast<long long>(size));
+            fail(EW_SHAPE, "scanned inputs have %lld and %lld elements", static_cast<long long>(trips),
+                 static_cast<long long>(size));
         trips = size;
     }
     return trips;
@@ -92,7 +93,8 @@ void run_body(const ew_call *call, const Layout &layout, Frame &body, ScanState 
                    layout.input_reversed(i) ? trips - 1 - index : index, state.slices[static_cast<size_t>(i)], body,
                    layout.n_state + i);
     body.run();
-    for (int32_t i = 0; i < layout.n_stacked; ++i) state.stacks[static_cast<size_t>(i)].append(body.output(layout.n_state + i));
+    for (int32_t i = 0; i < layout.n_stacked; ++i)
+        state.stacks[static_cast<size_t>(i)].append(body.output(layout.n_state + i));
     state.carried.take(body, 0);
     if (call->host->cancelled(call) != 0) fail(EW_CANCELLED, "the run was cancelled");
 }
@@ -104,7 +106,8 @@ int32_t run_scan(const ew_call *call) {
     Frame &body = frame.child(0);
     state.carried.start(call, 0, layout.n_state);
     for (Stack &stack : state.stacks) stack.start();
-    for (int32_t i = layout.n_state + layout.n_scanned; i < call->n_inputs; ++i) pass_input(call, body, i, call->inputs[i]);
+    for (int32_t i = layout.n_state + layout.n_scanned; i < call->n_inputs; ++i)
+        pass_input(call, body, i, call->inputs[i]);
     pass_params(call, body, layout.first_param());
     const int64_t trips = trip_count(call, layout);
     for (int64_t i = 0; i < trips; ++i) run_body(call, layout, body, state, i, trips);
@@ -112,8 +115,8 @@ int32_t run_scan(const ew_call *call) {
     const Program &program = body.program();
     for (int32_t i = 0; i < layout.n_stacked; ++i) {
         const Tensor &slice = tensor_of(program, program.outputs[static_cast<size_t>(layout.n_state + i)]);
-        state.stacks[static_cast<size_t>(i)].finish(call, layout.n_state + i, layout.output_axis(i), layout.output_reversed(i),
-                                                    program.dims_of(slice));
+        state.stacks[static_cast<size_t>(i)].finish(call, layout.n_state + i, layout.output_axis(i),
+                                                    layout.output_reversed(i), program.dims_of(slice));
     }
     return EW_OK;
 }
@@ -138,11 +141,13 @@ const char *scanned_error(const Program &program, const Step &step, const Progra
 
 const char *scan_error(const Model &model, const Program &program, const Step &step) {
     const int64_t ns = literal_param(program, step, 0), ni = literal_param(program, step, 1);
-    if (step.n_programs != 1 || ns < 0 || ni < 1 || ns > step.n_outputs || ns > step.n_inputs || ni > step.n_inputs - ns)
+    if (step.n_programs != 1 || ns < 0 || ni < 1 || ns > step.n_outputs || ns > step.n_inputs ||
+        ni > step.n_inputs - ns)
         return "needs its numbers of values, one input to scan, and one program";
     const int64_t n_stacked = step.n_outputs - ns, first_param = 2 + 2 * ni + 2 * n_stacked;
     const Program &body = model.programs[static_cast<size_t>(program.programs[static_cast<size_t>(step.programs)])];
-    if (body.n_inputs != step.n_inputs || body.n_outputs != step.n_outputs || body.n_params != step.n_params - first_param)
+    if (body.n_inputs != step.n_inputs || body.n_outputs != step.n_outputs ||
+        body.n_params != step.n_params - first_param)
         return "has a body with other inputs, outputs or params";
     for (int64_t i = 0; i < n_stacked; ++i) {
         const int64_t axis = literal_param(program, step, static_cast<int32_t>(2 + 2 * ni + i));
@@ -151,7 +156,8 @@ const char *scan_error(const Model &model, const Program &program, const Step &s
     }
     const auto n_state = static_cast<int32_t>(ns), n_scanned = static_cast<int32_t>(ni);
     const int32_t first_capture = n_state + n_scanned;
-    if (const char *why = inputs_error(program, program.inputs_of(step) + first_capture, body, first_capture)) return why;
+    if (const char *why = inputs_error(program, program.inputs_of(step) + first_capture, body, first_capture))
+        return why;
     if (const char *why = carried_error(program, step, body, 0, 0, 0, n_state)) return why;
     if (const char *why = scanned_error(program, step, body, n_state, n_scanned)) return why;
     return stacked_error(program, step, body, n_state, n_state);

@@ -23,8 +23,7 @@ void Frame::begin(bool with_data) {
             const Tensor &own = tensor(program_.inputs[i]);
             if (!inputs_[i].bound) fail(EW_USAGE, "input %d is not bound", static_cast<int>(i));
             if (!with_data || inputs_[i].data != nullptr || own.dtype == EW_STRING) continue;
-            if (input_bytes(static_cast<int32_t>(i)) != 0)
-                fail(EW_USAGE, "input %d has no data", static_cast<int>(i));
+            if (input_bytes(static_cast<int32_t>(i)) != 0) fail(EW_USAGE, "input %d has no data", static_cast<int>(i));
         }
         inputs_changed_ = !with_data;
     }
@@ -91,7 +90,8 @@ void Frame::run_steps_timed(const Segment &segment, Profile &profile) {
 
 void Frame::fail_step(int32_t status) {
     std::string text = state_.take_error();
-    if (text.empty()) text = std::string("kernel ") + model_.string(step().kernel) + " failed with status " + std::to_string(status);
+    if (text.empty())
+        text = std::string("kernel ") + model_.string(step().kernel) + " failed with status " + std::to_string(status);
     const char *layer = model_.string(step().layer);
     fail(status, "%s%s%s", layer, *layer != '\0' ? ": " : "", text.c_str());
 }
@@ -129,7 +129,8 @@ void Frame::check_sizes(const Step &of) {
         if (!written.unknown || object) continue;
         const int64_t bytes = tensor_bytes(written.dtype, written.format, sizes, written.rank);
         if (bytes < 0 || bytes > growing_room(written))
-            fail(EW_FAILED, "kernel %s gave output %d a size without asking for the memory", model_.string(of.kernel), i);
+            fail(EW_FAILED, "kernel %s gave output %d a size without asking for the memory", model_.string(of.kernel),
+                 i);
     }
 }
 

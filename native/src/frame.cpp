@@ -108,7 +108,8 @@ bool Frame::prepare(int32_t index) {
 
 void Frame::resolve() {
     begin(false);
-    const bool with_data = std::all_of(inputs_.begin(), inputs_.end(), [](const Input &i) { return i.data != nullptr; });
+    const bool with_data =
+        std::all_of(inputs_.begin(), inputs_.end(), [](const Input &i) { return i.data != nullptr; });
     const auto n_segments = static_cast<int32_t>(program_.segments.size());
     for (int32_t k = 0; k < n_segments; ++k) {
         // What a segment reads must be there: only the first can read inputs and weights before anything ran.

@@ -97,8 +97,8 @@ class Frame final : public ValueSource {
     Host host_;
     std::vector<Input> inputs_;
     std::vector<Output> outputs_;
-    std::vector<Buffer> arenas_;  // one a segment, so that a later one cannot move what is alive
-    std::vector<Buffer> grown_;   // by storage
+    std::vector<Buffer> arenas_;                    // one a segment, so that a later one cannot move what is alive
+    std::vector<Buffer> grown_;                     // by storage
     std::vector<std::unique_ptr<Frame>> children_;  // as Program::programs
     std::vector<std::unique_ptr<ControlState>> control_;
     std::vector<int64_t> key_;

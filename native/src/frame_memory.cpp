@@ -18,7 +18,8 @@ int64_t load(const char *data, int64_t element) {
     T value;
     std::memcpy(&value, data + element * static_cast<int64_t>(sizeof(T)), sizeof(T));
     if constexpr (std::is_floating_point_v<T>) {
-        if (!(value >= -0x1p62 && value <= 0x1p62)) fail(EW_SHAPE, "a value that is used as a size is no number of that range");
+        if (!(value >= -0x1p62 && value <= 0x1p62))
+            fail(EW_SHAPE, "a value that is used as a size is no number of that range");
         return static_cast<int64_t>(value);
     } else if constexpr (std::is_same_v<T, uint64_t>) {
         if (value > static_cast<uint64_t>(INT64_MAX)) fail(EW_SHAPE, "a value that is used as a size exceeds 63 bits");
@@ -87,7 +88,8 @@ int64_t Frame::read_value(const Resolved &resolved, int32_t id, int64_t element)
     const Storage &memory = storage(of);
     int64_t dims[EW_MAX_RANK];
     for (int32_t i = 0; i < of.rank; ++i)
-        dims[i] = of.sized ? resolved.sizes[static_cast<size_t>(of.dims + i)] : value_of(resolved, program_.dims_of(of)[i]);
+        dims[i] =
+            of.sized ? resolved.sizes[static_cast<size_t>(of.dims + i)] : value_of(resolved, program_.dims_of(of)[i]);
     const int64_t bytes = tensor_bytes(of.dtype, of.format, dims, of.rank), size = element_bits(of.dtype) / 8;
     const int64_t count = bytes / size;
     if (bytes < 0 || element >= count)
@@ -122,7 +124,8 @@ void Frame::ensure_output(int32_t id) {
 void Frame::ensure_memory(int32_t index) {
     const auto at = static_cast<size_t>(index);
     const int64_t bytes = current_->segments[at].arena_bytes;
-    if ((bytes > arenas_[at].capacity() || arenas_[at].data() == nullptr) && arenas_[at].reserve(bytes)) ++memory_version_;
+    if ((bytes > arenas_[at].capacity() || arenas_[at].data() == nullptr) && arenas_[at].reserve(bytes))
+        ++memory_version_;
     for (const int32_t id : program_.segments[at].outputs) ensure_output(id);
     if (current_->segments[at].memory_version == memory_version_) return;
     patch(index);
@@ -135,9 +138,11 @@ char *Frame::address_for_step(const Step &step, int32_t id) const {
     const Storage &memory = storage(of);
     if (of.unknown && memory.kind != StorageKind::Slot) return nullptr;
     if (memory.growing) {
-        const int64_t offset = current_->offsets[static_cast<size_t>(id)], bytes = current_->bytes[static_cast<size_t>(id)];
+        const int64_t offset = current_->offsets[static_cast<size_t>(id)],
+                      bytes = current_->bytes[static_cast<size_t>(id)];
         if (offset > growing_room(of) || bytes > growing_room(of) - offset)
-            fail(EW_SHAPE, "step \"%s\" uses more memory than the kernel before it asked for", model_.string(step.layer));
+            fail(EW_SHAPE, "step \"%s\" uses more memory than the kernel before it asked for",
+                 model_.string(step.layer));
     }
     return address(*current_, of);
 }
@@ -185,8 +190,8 @@ void Frame::resize(int32_t index, const int64_t *shape) {
         const int64_t upper = current_->dims[static_cast<size_t>(of.dims + i)];
         const bool fits = of.sized ? shape[i] >= 0 && (upper < 0 || shape[i] <= upper) : shape[i] == upper;
         if (!fits)
-            fail(EW_SHAPE, "output %d, axis %d: the size is %lld, the plan allows %lld", index, i, static_cast<Wide>(shape[i]),
-                 static_cast<Wide>(upper));
+            fail(EW_SHAPE, "output %d, axis %d: the size is %lld, the plan allows %lld", index, i,
+                 static_cast<Wide>(shape[i]), static_cast<Wide>(upper));
     }
     if (of.sized) std::copy_n(shape, of.rank, current_->sizes.data() + of.dims);
     if (!of.unknown || of.dtype == EW_STRING) return;

@@ -15,7 +15,7 @@ class Frame;
 struct CallState {
     int32_t threads = 1;
     std::atomic<bool> cancelled{false};
-    std::mutex mutex;   // several tasks may fail at once; the first message is kept
+    std::mutex mutex;  // several tasks may fail at once; the first message is kept
     std::string error;
 
     std::string take_error();
@@ -28,9 +28,7 @@ struct Host {
     Frame *frame;  // NULL for a kernel called outside any program
 
     Host(CallState &state_, Frame *frame_);
-    static Host &of(const ew_call *call) {
-        return *const_cast<Host *>(reinterpret_cast<const Host *>(call->host));
-    }
+    static Host &of(const ew_call *call) { return *const_cast<Host *>(reinterpret_cast<const Host *>(call->host)); }
 };
 
 // Messages of kernels wait in one queue until Python takes them. False if there is none.

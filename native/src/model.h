@@ -27,9 +27,9 @@ struct Segment {
     int32_t first_expr, end_expr;
     int32_t first_check, end_check;
     int32_t first_step, end_step;
-    std::vector<int32_t> reads;     // exprs that read values (Value, Data)
+    std::vector<int32_t> reads;  // exprs that read values (Value, Data)
     std::vector<int32_t> storages;
-    std::vector<int32_t> outputs;   // storages of kind Output among them
+    std::vector<int32_t> outputs;  // storages of kind Output among them
     std::vector<int32_t> tensors;
     std::vector<int32_t> sized_steps;  // steps that fill in sizes
 };
@@ -52,7 +52,7 @@ struct Tensor {
     int32_t dtype, format, storage;
     Operand offset;
     int32_t rank;
-    int32_t dims;       // index of the first of its dims in Program::dims
+    int32_t dims;  // index of the first of its dims in Program::dims
     int32_t segment;
     int32_t writer;     // the first step that writes it, or -1
     bool unknown;       // some dim is UNKNOWN: no memory until its kernel asks for it

@@ -78,7 +78,8 @@ void read_segments(Reader &reader, Program &program) {
 
 void read_checks(Reader &reader, Program &program, int64_t n_strings) {
     for (Check &check : program.checks) {
-        check.kind = static_cast<CheckKind>(reader.take32("kind of a check", 0, static_cast<int64_t>(CheckKind::AtMost)));
+        check.kind =
+            static_cast<CheckKind>(reader.take32("kind of a check", 0, static_cast<int64_t>(CheckKind::AtMost)));
         check.a = reader.take("check");
         check.b = reader.take("check");
         check.label = reader.take32("label of a check", 0, n_strings - 1);
@@ -87,15 +88,15 @@ void read_checks(Reader &reader, Program &program, int64_t n_strings) {
 
 void read_storages(Reader &reader, Program &program) {
     for (Storage &storage : program.storages) {
-        storage.kind = static_cast<StorageKind>(
-            reader.take32("kind of a storage", 0, static_cast<int64_t>(StorageKind::Slot)));
+        storage.kind =
+            static_cast<StorageKind>(reader.take32("kind of a storage", 0, static_cast<int64_t>(StorageKind::Slot)));
         storage.value = reader.take("value of a storage");
         storage.size = reader.take("size of a storage");
         storage.first = reader.id("first step of a storage");
         storage.last = reader.id("last step of a storage");
         storage.segment = reader.id("segment of a storage");
-        storage.growing = storage.kind == StorageKind::Grown ||
-                          (storage.kind == StorageKind::Output && is_unknown(storage.size));
+        storage.growing =
+            storage.kind == StorageKind::Grown || (storage.kind == StorageKind::Output && is_unknown(storage.size));
     }
 }
 
@@ -186,7 +187,8 @@ void read_strings(Model &model, const char *bytes, int64_t n_bytes) {
     for (int64_t i = 1; i <= n_strings; ++i) {
         int64_t end;
         std::memcpy(&end, bytes + i * WORD, sizeof end);
-        if (end < begin || end > n_bytes) fail(EW_INVALID_PLAN, "string %lld is out of bounds", static_cast<long long>(i - 1));
+        if (end < begin || end > n_bytes)
+            fail(EW_INVALID_PLAN, "string %lld is out of bounds", static_cast<long long>(i - 1));
         model.strings.emplace_back(bytes + begin, static_cast<size_t>(end - begin));
         begin = end;
     }

@@ -14,7 +14,7 @@ namespace {
 
 struct Table {
     std::mutex mutex;
-    std::deque<std::string> names;   // deques never move what they hold: callers keep the pointers
+    std::deque<std::string> names;  // deques never move what they hold: callers keep the pointers
     std::deque<ew_kernel> kernels;
     std::map<std::string_view, const ew_kernel *> by_name;
 };
@@ -99,7 +99,8 @@ int64_t kernel_count() {
 const ew_kernel *kernel_at(int64_t index) {
     Table &t = table();
     const std::lock_guard lock(t.mutex);
-    return index >= 0 && index < static_cast<int64_t>(t.kernels.size()) ? &t.kernels[static_cast<size_t>(index)] : nullptr;
+    return index >= 0 && index < static_cast<int64_t>(t.kernels.size()) ? &t.kernels[static_cast<size_t>(index)]
+                                                                        : nullptr;
 }
 
 KernelEntry::KernelEntry(const char *name, const char *isa, KernelFn run) {

@@ -65,8 +65,7 @@ void check_inputs(const Program &program, const ValueSource &source) {
 
 void check_input(const Program &program, const Tensor &tensor, const int64_t *dims, const ValueSource &source) {
     const Storage &storage = program.storages[static_cast<size_t>(tensor.storage)];
-    for (int32_t i = 0; i < tensor.rank; ++i)
-        check_input_axis(static_cast<int32_t>(storage.value), i, dims[i], source);
+    for (int32_t i = 0; i < tensor.rank; ++i) check_input_axis(static_cast<int32_t>(storage.value), i, dims[i], source);
 }
 
 // What an input is bound to has the bytes of its own tensor, whatever the words say about the storage.
@@ -102,7 +101,8 @@ void resolve_shape(const Program &program, Resolved &resolved, int32_t id) {
     const Operand *operands = program.dims_of(tensor);
     for (int32_t i = 0; i < tensor.rank; ++i) {
         dims[i] = is_unknown(operands[i]) ? -1 : value_of(resolved, operands[i]);
-        if (dims[i] < 0 && !is_unknown(operands[i])) fail(EW_SHAPE, "a size is negative: %lld", static_cast<Wide>(dims[i]));
+        if (dims[i] < 0 && !is_unknown(operands[i]))
+            fail(EW_SHAPE, "a size is negative: %lld", static_cast<Wide>(dims[i]));
     }
 }
 
@@ -121,7 +121,8 @@ void resolve_step(const Program &program, Resolved &resolved, const Step &step, 
     for (int32_t i = 0; i < step.n_params; ++i) {
         const auto at = static_cast<size_t>(step.params + i);
         const Param &param = program.params[at];
-        resolved.params[at].i = param.kind == ParamKind::Expr ? resolved.values[static_cast<size_t>(param.value)] : param.value;
+        resolved.params[at].i =
+            param.kind == ParamKind::Expr ? resolved.values[static_cast<size_t>(param.value)] : param.value;
     }
     const int64_t bytes = value_of(resolved, step.workspace);
     if (bytes < 0 || bytes > MAX_BYTES) fail(EW_SHAPE, "a workspace would take %lld bytes", static_cast<Wide>(bytes));
@@ -164,8 +165,17 @@ Resolved::Resolved(const Program &program, const ew_host *host)
     for (size_t i = 0; i < calls.size(); ++i) {
         const Step &step = program.steps[i];
         ew_tensor *first = args.data() + step.args;
-        calls[i] = {sizeof(ew_call), step.n_inputs, step.n_outputs, step.n_params, first, first + step.n_inputs,
-                    params.data() + step.params, nullptr, 0, nullptr, host};
+        calls[i] = {sizeof(ew_call),
+                    step.n_inputs,
+                    step.n_outputs,
+                    step.n_params,
+                    first,
+                    first + step.n_inputs,
+                    params.data() + step.params,
+                    nullptr,
+                    0,
+                    nullptr,
+                    host};
         for (int32_t j = 0; j < step.n_outputs; ++j) {
             const int32_t id = program.outputs_of(step)[j];
             if (id < 0 || !program.tensors[static_cast<size_t>(id)].sized) continue;

@@ -10,21 +10,34 @@ namespace ew {
 // Bits of one element; 0 for a type without bytes of its own (strings, unknown numbers).
 constexpr int32_t element_bits(int64_t dtype) {
     switch (dtype) {
-        case EW_UINT4: case EW_INT4: case EW_FLOAT4E2M1: return 4;
-        case EW_UINT8: case EW_INT8: case EW_BOOL: return 8;
-        case EW_FLOAT8E4M3FN: case EW_FLOAT8E4M3FNUZ: case EW_FLOAT8E5M2: case EW_FLOAT8E5M2FNUZ: return 8;
-        case EW_UINT16: case EW_INT16: case EW_FLOAT16: case EW_BFLOAT16: return 16;
-        case EW_FLOAT32: case EW_INT32: case EW_UINT32: return 32;
-        case EW_FLOAT64: case EW_INT64: case EW_UINT64: case EW_COMPLEX64: return 64;
+        case EW_UINT4:
+        case EW_INT4:
+        case EW_FLOAT4E2M1: return 4;
+        case EW_UINT8:
+        case EW_INT8:
+        case EW_BOOL: return 8;
+        case EW_FLOAT8E4M3FN:
+        case EW_FLOAT8E4M3FNUZ:
+        case EW_FLOAT8E5M2:
+        case EW_FLOAT8E5M2FNUZ: return 8;
+        case EW_UINT16:
+        case EW_INT16:
+        case EW_FLOAT16:
+        case EW_BFLOAT16: return 16;
+        case EW_FLOAT32:
+        case EW_INT32:
+        case EW_UINT32: return 32;
+        case EW_FLOAT64:
+        case EW_INT64:
+        case EW_UINT64:
+        case EW_COMPLEX64: return 64;
         case EW_COMPLEX128: return 128;
         default: return 0;
     }
 }
 
 // Channels are padded to a multiple of this in a blocked format.
-constexpr int64_t channel_block(int64_t format) {
-    return format == EW_NCHW8C ? 8 : format == EW_NCHW16C ? 16 : 1;
-}
+constexpr int64_t channel_block(int64_t format) { return format == EW_NCHW8C ? 8 : format == EW_NCHW16C ? 16 : 1; }
 
 // Bytes of a dense tensor, or -1 where a size is negative or the product overflows. A packed tensor's bytes are
 // known to its kernels only: 0.

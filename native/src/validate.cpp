@@ -20,8 +20,17 @@ bool operand_ok(Operand operand, int64_t end_expr) {
 
 bool readable_type(int32_t dtype) {
     switch (dtype) {
-        case EW_INT8: case EW_INT16: case EW_INT32: case EW_INT64: case EW_BOOL: case EW_FLOAT32: return true;
-        case EW_UINT8: case EW_UINT16: case EW_UINT32: case EW_UINT64: case EW_FLOAT64: return true;
+        case EW_INT8:
+        case EW_INT16:
+        case EW_INT32:
+        case EW_INT64:
+        case EW_BOOL:
+        case EW_FLOAT32: return true;
+        case EW_UINT8:
+        case EW_UINT16:
+        case EW_UINT32:
+        case EW_UINT64:
+        case EW_FLOAT64: return true;
         default: return false;
     }
 }
@@ -104,10 +113,12 @@ void check_storage(const Model &model, const Program &program, int32_t index) {
         reject(program, "storage", index, "has a size that is not known in its segment");
     switch (storage.kind) {
         case StorageKind::Input:
-            if (storage.value < 0 || storage.value >= program.n_inputs) reject(program, "storage", index, "names no input");
+            if (storage.value < 0 || storage.value >= program.n_inputs)
+                reject(program, "storage", index, "names no input");
             break;
         case StorageKind::Output:
-            if (storage.value < 0 || storage.value >= program.n_outputs) reject(program, "storage", index, "names no output");
+            if (storage.value < 0 || storage.value >= program.n_outputs)
+                reject(program, "storage", index, "names no output");
             break;
         case StorageKind::Weight:
             if (storage.value < 0 || storage.value % 64 != 0 || storage.size < 0 || storage.value > model.n_weights ||
@@ -135,7 +146,8 @@ void check_literal_bounds(const Program &program, int32_t index) {
     const int64_t bytes = tensor_bytes(tensor.dtype, tensor.format, dims, tensor.rank);
     if (bytes < 0) reject(program, "tensor", index, "is too large");
     if (storage.kind == StorageKind::Slot || storage.kind == StorageKind::Input || storage.growing) return;
-    if (storage.size >= 0 && tensor.offset >= 0 && (tensor.offset > storage.size || bytes > storage.size - tensor.offset))
+    if (storage.size >= 0 && tensor.offset >= 0 &&
+        (tensor.offset > storage.size || bytes > storage.size - tensor.offset))
         reject(program, "tensor", index, "does not fit into its storage");
 }
 
@@ -147,7 +159,8 @@ void check_tensor(Program &program, int32_t index) {
     const bool slot = storage.kind == StorageKind::Slot;
     if (slot != (tensor.dtype == EW_STRING) || (!slot && element_bits(tensor.dtype) == 0))
         reject(program, "tensor", index, "has an unknown type, or one that its storage cannot hold");
-    if (tensor.format < EW_LINEAR || tensor.format > EW_PACKED) reject(program, "tensor", index, "has an unknown format");
+    if (tensor.format < EW_LINEAR || tensor.format > EW_PACKED)
+        reject(program, "tensor", index, "has an unknown format");
     if (channel_block(tensor.format) > 1 && tensor.rank < 2)
         reject(program, "tensor", index, "has a blocked format but no channels");
     const auto n_exprs = static_cast<int64_t>(program.exprs.size());
@@ -173,7 +186,8 @@ void check_inputs(const Program &program) {
         const Tensor &tensor = program.tensors[static_cast<size_t>(program.inputs[static_cast<size_t>(i)])];
         const Storage &storage = program.storages[static_cast<size_t>(tensor.storage)];
         const bool own = storage.kind == StorageKind::Input && storage.value == i && tensor.offset == 0;
-        if (!own && storage.kind != StorageKind::Slot) reject(program, "input", i, "is not the beginning of its own memory");
+        if (!own && storage.kind != StorageKind::Slot)
+            reject(program, "input", i, "is not the beginning of its own memory");
         if (storage.segment != 0 || tensor.segment != 0 || (tensor.unknown && storage.kind != StorageKind::Slot))
             reject(program, "input", i, "has a size that the first segment does not know");
         if (tensor.format == EW_PACKED) reject(program, "input", i, "is packed");
@@ -239,14 +253,16 @@ void mark_sized_steps(Program &program) {
             const int32_t id = program.outputs_of(step)[i];
             if (id >= 0 && program.tensors[static_cast<size_t>(id)].sized) step.sized = true;
         }
-        if (step.sized) program.segments[static_cast<size_t>(step.segment)].sized_steps.push_back(static_cast<int32_t>(s));
+        if (step.sized)
+            program.segments[static_cast<size_t>(step.segment)].sized_steps.push_back(static_cast<int32_t>(s));
     }
 }
 
 // The programs form a graph without cycles: a nested one never contains itself.
 void check_nesting(const Model &model, size_t index, std::vector<int8_t> &state, int32_t depth) {
     if (state[index] == 2) return;
-    if (state[index] == 1 || depth > 64) fail(EW_INVALID_PLAN, "program %d contains itself, or is nested too deep", static_cast<int>(index));
+    if (state[index] == 1 || depth > 64)
+        fail(EW_INVALID_PLAN, "program %d contains itself, or is nested too deep", static_cast<int>(index));
     state[index] = 1;
     for (const int32_t inner : model.programs[index].programs)
         check_nesting(model, static_cast<size_t>(inner), state, depth + 1);
