@@ -14,7 +14,7 @@ COMMUTATIVE = ("Add", "Mul", "Min", "Max", "And", "Or", "Equal")
 
 
 @dataclass(frozen=True)
-class Any_:
+class AnyTensor:
     """Any tensor; the same name must be the same tensor throughout a pattern."""
 
     name: str
@@ -37,7 +37,7 @@ class Node:
     name: str = ""
 
 
-Pattern = Any_ | Number | Node
+Pattern = AnyTensor | Number | Node
 
 
 def node(op: str, *inputs: Pattern, name: str = "") -> Node:
@@ -60,7 +60,7 @@ class Match:
 
 
 def find(network: Network, pattern: Node) -> Iterator[Match]:
-    """All matches whose inner results nobody else needs, in order of their last layers; the network may change between."""
+    """All matches whose inner results nobody else needs, by last layer; the network may change in between."""
     for layer in list(network.layers):
         if layer.key.name in pattern.op.split("|") and layer.outputs:
             used = bool(layer.outputs[0].readers) or network.is_output(layer.outputs[0])
@@ -94,7 +94,7 @@ def sources(match: Match) -> tuple[str, ...]:
 
 
 def _match(pattern: Pattern, tensor: Tensor, match: Match) -> Iterator[Match]:
-    if isinstance(pattern, Any_):
+    if isinstance(pattern, AnyTensor):
         yield from _captured(pattern.name, tensor, match)
     elif isinstance(pattern, Number):
         if _is_number(pattern, tensor):

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from enginewright.graph.network import Network
-from enginewright.graph.patterns import Any_, Node, Number, find, node, replace_match, sources
+from enginewright.graph.patterns import AnyTensor, Node, Number, find, node, replace_match, sources
 
-X = Any_("x")
+X = AnyTensor("x")
 ERF_TERMS = (
     node("Add", node("Erf", node("Div", X, Number(1.4142135))), Number(1)),
     node("Add", node("Erf", node("Mul", X, Number(0.70710677))), Number(1)),
 )
 CUBES = (node("Pow", X, Number(3)), node("Mul", node("Mul", X, X), X))
-TANH_TERMS = tuple(
-    node(
-        "Add",
-        node("Tanh", node("Mul", node("Add", X, node("Mul", cube, Number(0.044715))), Number(0.7978846))),
-        Number(1),
-    )
-    for cube in CUBES
-)
+POLYNOMIALS = tuple(node("Add", X, node("Mul", cube, Number(0.044715))) for cube in CUBES)
+TANH_TERMS = tuple(node("Add", node("Tanh", node("Mul", p, Number(0.7978846))), Number(1)) for p in POLYNOMIALS)
 
 
 def _products(term: Node) -> tuple[Node, ...]:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from enginewright.graph.network import Layer, Network, Tensor
-from enginewright.graph.patterns import Any_, Match, Node, Number, find, node, replace_match, sources
+from enginewright.graph.patterns import AnyTensor, Match, Node, Number, find, node, replace_match, sources
 from enginewright.tensors import normalize_axis
 
-X, AXES, AXES2, SCALE, SHIFT = Any_("x"), Any_("axes"), Any_("axes2"), Any_("scale"), Any_("shift")
+X, AXES, AXES2, SCALE, SHIFT = (
+    AnyTensor("x"),
+    AnyTensor("axes"),
+    AnyTensor("axes2"),
+    AnyTensor("scale"),
+    AnyTensor("shift"),
+)
 EPSILON = Number(None, "epsilon")
 
 
@@ -16,7 +22,7 @@ def _roots(mean: Node) -> tuple[Node, ...]:
     return (node("Reciprocal", root), node("Div", Number(1), root))
 
 
-def _normalized(x: Node | Any_) -> list[Node]:
+def _normalized(x: Node | AnyTensor) -> list[Node]:
     """x / sqrt(mean(x^2) + epsilon)."""
     found: list[Node] = []
     for square in (node("Pow", x, Number(2)), node("Mul", x, x)):
