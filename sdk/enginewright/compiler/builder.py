@@ -88,6 +88,7 @@ class _Build:
             programs=[program for program in programs.programs if program is not None],
             weights=programs.weights.records,
             operators=programs.operators,
+            threads=threads,
         )
         report = self._report(passes, tuners)
         return Plan(meta, programs.weights.data(), _passport(network, meta, model, report), report)

@@ -148,7 +148,7 @@ class ProfileRecord(Record, frozen=True):
 
 
 class Meta(Record, frozen=True):
-    """Everything that a plan holds beside its passport and its weights."""
+    """Everything that a plan holds beside its passport and its weights; `threads`: what it was tuned for."""
 
     schema: int
     inputs: list[Port]
@@ -157,3 +157,4 @@ class Meta(Record, frozen=True):
     programs: list[Program]
     weights: list[Weight]
     operators: list[OperatorRecord] = []
+    threads: int = 0

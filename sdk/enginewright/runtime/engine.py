@@ -23,11 +23,11 @@ class Engine:
     """A loaded plan, ready to run. `run` may be called from several threads at once."""
 
     def __init__(self, plan: Plan, *, threads: int | None = None) -> None:
-        """Load a plan; `threads` bounds the CPU threads of one run (default: the CPUs this process may use)."""
+        """Load a plan; `threads` bounds the CPU threads of one run (default: those that the plan was tuned for)."""
         if threads is not None and threads < 1:
             raise ConfigError(f"{threads} threads are not possible", hint="Use 1 or more, or leave it out.")
         self.plan = plan
-        self.threads = threads or 0
+        self.threads = threads or plan.meta.threads
         self.inputs = tuple(PortInfo.of(port) for port in plan.meta.inputs)
         self.outputs = tuple(PortInfo.of(port) for port in plan.meta.outputs)
         self._loaded = LoadedPlan(plan.meta, plan.weights)
