@@ -1,0 +1,79 @@
+"""Recurrent layers on the CPU: one matrix product for all inputs, then step by step on the matrix core."""
+
+from __future__ import annotations
+
+from enginewright.ops.recurrent import ACTIVATIONS, DIRECTIONS, GRU, LSTM, RNN, Recurrent
+from enginewright.registry.registry import Launch, Pack, tactic
+from enginewright.tactics.matmul import panel_bytes
+from enginewright.tensors import TensorSpec, float32
+
+KINDS = {name: number for number, name in enumerate(ACTIVATIONS)}
+"""The numbers of activations, as in native/cpu/recurrent.cpp."""
+
+
+def recurrent_params(op: Recurrent, option: bool, packed: bool) -> tuple[int | float, ...]:
+    """Direction, layout, clip, option, packed, then number, alpha and beta of each activation."""
+    found: list[int | float] = [DIRECTIONS.index(op.direction), op.layout, float(op.clip), int(option), int(packed)]
+    for functions in op.functions():
+        for function in functions:
+            found += [KINDS[function.name], float(function.alpha), float(function.beta)]
+    return tuple(found)
+
+
+def _pack(w: TensorSpec, parted: bool) -> Pack | None:
+    directions, rows, k = w.shape
+    if not isinstance(directions, int) or not isinstance(rows, int) or not isinstance(k, int):
+        return None
+    first = rows // 3 * 2 if parted else rows
+    size = directions * (panel_bytes(k, first) + panel_bytes(k, rows - first))
+    return Pack("cpu_pack_recurrent_f32", size, (int(parted),))
+
+
+def _launch(op: Recurrent, specs: tuple[TensorSpec | None, ...], option: bool, packed: bool) -> Launch | str:
+    x, w, r = specs[:3]
+    assert x is not None and w is not None and r is not None
+    if x.dtype is not float32:
+        return "needs float32"
+    params = recurrent_params(op, option, packed)
+    if not packed:
+        return Launch(params)
+    packs = (_pack(w, False), _pack(r, isinstance(op, GRU)))
+    if packs[0] is None or packs[1] is None:
+        return "the weights have sizes that are not known when building"
+    return Launch(params, pack={1: packs[0], 2: packs[1]})
+
+
+@tactic(LSTM, kernel="cpu_lstm_f32")
+def lstm_packed_f32(op: LSTM, *specs: TensorSpec | None) -> Launch | str:
+    """Constant weights, packed when building."""
+    return _launch(op, specs, op.input_forget, True)
+
+
+@tactic(LSTM, kernel="cpu_lstm_f32")
+def lstm_f32(op: LSTM, *specs: TensorSpec | None) -> Launch | str:
+    """Weights that come at run time are packed at each call."""
+    return _launch(op, specs, op.input_forget, False)
+
+
+@tactic(GRU, kernel="cpu_gru_f32")
+def gru_packed_f32(op: GRU, *specs: TensorSpec | None) -> Launch | str:
+    """Constant weights, packed when building."""
+    return _launch(op, specs, op.linear_before_reset, True)
+
+
+@tactic(GRU, kernel="cpu_gru_f32")
+def gru_f32(op: GRU, *specs: TensorSpec | None) -> Launch | str:
+    """Weights that come at run time are packed at each call."""
+    return _launch(op, specs, op.linear_before_reset, False)
+
+
+@tactic(RNN, kernel="cpu_rnn_f32")
+def rnn_packed_f32(op: RNN, *specs: TensorSpec | None) -> Launch | str:
+    """Constant weights, packed when building."""
+    return _launch(op, specs, False, True)
+
+
+@tactic(RNN, kernel="cpu_rnn_f32")
+def rnn_f32(op: RNN, *specs: TensorSpec | None) -> Launch | str:
+    """Weights that come at run time are packed at each call."""
+    return _launch(op, specs, False, False)
