@@ -43,6 +43,15 @@ def candidates(layer: Layer, *, every_isa: bool = False) -> Candidates:
 
 
 def _launch(tactic: Tactic, layer: Layer) -> Launch | str:
+    launch = _plan(tactic, layer)
+    for index in () if isinstance(launch, str) else launch.pack:
+        tensor = layer.inputs[index]
+        if tensor is None or tensor.const is None:
+            return f"input {index} is not constant, so it can't be packed when building"
+    return launch
+
+
+def _plan(tactic: Tactic, layer: Layer) -> Launch | str:
     specs = [None if tensor is None else tensor.spec for tensor in layer.inputs]
     if not isinstance(layer.op, Fused):
         return tactic.plan(layer.op, *specs)

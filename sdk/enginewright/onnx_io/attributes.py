@@ -75,13 +75,12 @@ class FunctionNode:
     def body(self, types: Callable[[], Sequence[TensorSpec | None]]) -> onnx.FunctionProto:
         """The function body that ONNX gives the operator; `NotSupported` where there is none."""
         schema = self.schema()
-        domain: str = schema.domain
         if schema.has_function:
-            return _with_version(schema.function_body, domain, self.version)
+            return _completed(schema.function_body, schema, self.version)
         data = schema.get_context_dependent_function(
             self.proto.SerializeToString(), [_type(spec).SerializeToString() for spec in types()]
         )
-        return _with_version(onnx.FunctionProto.FromString(data), domain, self.version)
+        return _completed(onnx.FunctionProto.FromString(data), schema, self.version)
 
     def schema(self) -> Any:
         """ONNX's definition of the operator, which has a function body; `NotSupported` where there is none."""
@@ -95,12 +94,16 @@ class FunctionNode:
         return schema
 
 
-def _with_version(function: onnx.FunctionProto, domain: str, version: int) -> onnx.FunctionProto:
-    """The body with an opset import: bodies that name none use the operator's own."""
+def _completed(function: onnx.FunctionProto, schema: Any, version: int) -> onnx.FunctionProto:
+    """The body with what only the definition has: defaults of attributes, and the opset of a body that names none."""
     made = onnx.FunctionProto()
     made.CopyFrom(function)
     if not made.opset_import:
-        made.opset_import.append(onnx.helper.make_opsetid(domain, version))
+        made.opset_import.append(onnx.helper.make_opsetid(schema.domain, version))
+    given = {item.name for item in made.attribute_proto}
+    for name, item in schema.attributes.items():
+        if name not in given and item.default_value.type != onnx.AttributeProto.UNDEFINED:
+            made.attribute_proto.append(item.default_value)
     return made
 
 

@@ -17,6 +17,7 @@ from enginewright.errors import (
     EnginewrightError,
     ModelInvalid,
     NetworkError,
+    SymbolicShapeError,
     UnsupportedDetails,
     UnsupportedModel,
     UnsupportedNode,
@@ -231,6 +232,8 @@ class _Graph:
                     made = rule(self.network, node)
             except NotSupported as reason:
                 return self._inline(self._definition(proto, version, reason), inputs, values, proto, name)
+        except SymbolicShapeError as error:
+            raise NotSupported(error.message) from None
         except EnginewrightError as error:
             error.where = (
                 where if not error.where else f"{where}; {error.where}" if name not in error.where else error.where
@@ -291,7 +294,8 @@ class _Graph:
         proto: onnx.NodeProto,
         name: str,
     ) -> list[Tensor | None]:
-        body = _Graph(self.model, self.network, self.model.opsets(function.opset_import), self.depth + 1)
+        opsets = {**self.opsets, **self.model.opsets(function.opset_import)}
+        body = _Graph(self.model, self.network, opsets, self.depth + 1)
         if len(inputs) > len(function.input):
             raise ModelInvalid(f"it has {len(inputs)} inputs, the function {len(function.input)}", hint=EXPORT_AGAIN)
         defaults = attribute_values(function.attribute_proto, {}, self.model.folder, self._subgraph)
