@@ -124,6 +124,14 @@ from enginewright.ops.quantize import (
     DynamicQuantizeLinear as DynamicQuantizeLinearOp,
     QuantizeLinear as QuantizeLinearOp,
 )
+from enginewright.ops.rearrange import (
+    CenterCropPad as CenterCropPadOp,
+    Col2Im as Col2ImOp,
+    DepthToSpace as DepthToSpaceOp,
+    ReverseSequence as ReverseSequenceOp,
+    SpaceToDepth as SpaceToDepthOp,
+    Trilu as TriluOp,
+)
 from enginewright.ops.recurrent import GRU as GRUOp, LSTM as LSTMOp, RNN as RNNOp
 from enginewright.ops.recurrent_quantized import DynamicQuantizeLSTM as DynamicQuantizeLSTMOp
 from enginewright.ops.reduction import (
@@ -139,6 +147,18 @@ from enginewright.ops.reduction import (
     ReduceSumSquare as ReduceSumSquareOp,
 )
 from enginewright.ops.resize import Resize as ResizeOp
+from enginewright.ops.scatter import (
+    ScatterElements as ScatterElementsOp,
+    ScatterND as ScatterNDOp,
+    TensorScatter as TensorScatterOp,
+)
+from enginewright.ops.select import (
+    Compress as CompressOp,
+    NonZero as NonZeroOp,
+    OneHot as OneHotOp,
+    TopK as TopKOp,
+    Unique as UniqueOp,
+)
 from enginewright.ops.shape import (
     Flatten as FlattenOp,
     Identity as IdentityOp,
@@ -151,6 +171,7 @@ from enginewright.ops.shape import (
 from enginewright.ops.slice import Slice as SliceOp
 from enginewright.ops.softmax import Hardmax as HardmaxOp, LogSoftmax as LogSoftmaxOp, Softmax as SoftmaxOp
 from enginewright.ops.split import Split as SplitOp
+from enginewright.ops.tile import Tile as TileOp
 from enginewright.ops.transpose import Transpose as TransposeOp
 from enginewright.ops.where import Where as WhereOp
 from enginewright.tensors import DataType
@@ -339,9 +360,37 @@ class OperatorMethods:
         """max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."""
         return self.add(CeluOp(alpha=alpha), x, name=name)[0]
 
+    def center_crop_pad(
+        self, x: Tensor, shape: Tensor, *, axes: tuple[int, ...] | None = None, name: str = ""
+    ) -> Tensor:
+        """`x` cut or padded with zeros to the sizes `shape` of `axes` (all if left out); the middle stays in the middle."""
+        return self.add(CenterCropPadOp(axes=axes), x, shape, name=name)[0]
+
     def clip(self, x: Tensor, low: Tensor | None = None, high: Tensor | None = None, *, name: str = "") -> Tensor:
         """min(max(x, low), high); either bound, a scalar, may be left out."""
         return self.add(ClipOp(), x, low, high, name=name)[0]
+
+    def col2_im(
+        self,
+        x: Tensor,
+        image_shape: Tensor,
+        block_shape: Tensor,
+        *,
+        dilations: tuple[int, ...] = (),
+        pads: tuple[int, ...] = (),
+        strides: tuple[int, ...] = (),
+        name: str = "",
+    ) -> Tensor:
+        """Columns [N, C * product(block_shape), L] added up as the blocks of an image [N, C, *image_shape].
+
+        `dilations`, `pads` (beginnings, then ends) and `strides` say, as for a convolution, where the blocks lie."""
+        return self.add(
+            Col2ImOp(dilations=dilations, pads=pads, strides=strides), x, image_shape, block_shape, name=name
+        )[0]
+
+    def compress(self, x: Tensor, condition: Tensor, *, axis: int | None = None, name: str = "") -> Tensor:
+        """The slices of `x` along `axis` for which `condition` holds; of x as one list if `axis` is left out."""
+        return self.add(CompressOp(axis=axis), x, condition, name=name)[0]
 
     def concat(self, *inputs: Tensor | None, axis: int = 0, name: str = "") -> Tensor:
         """The inputs one after another along `axis`; all other sizes and the type must agree."""
@@ -487,6 +536,12 @@ class OperatorMethods:
             mask,
             name=name,
         )[0]
+
+    def depth_to_space(self, x: Tensor, *, blocksize: int, mode: str = "DCR", name: str = "") -> Tensor:
+        """Channels of x [N, C, H, W] set out as squares of `blocksize`: [N, C / b², H b, W b].
+
+        `mode` "DCR": the place in the square is the slower part of the channel; "CRD": the faster."""
+        return self.add(DepthToSpaceOp(blocksize=blocksize, mode=mode), x, name=name)[0]
 
     def dequantize_linear(
         self,
@@ -1059,9 +1114,19 @@ class OperatorMethods:
         """-x."""
         return self.add(NegOp(), x, name=name)[0]
 
+    def nonzero(self, x: Tensor, *, name: str = "") -> Tensor:
+        """The places of all elements of `x` that are not zero, in row-major order: int64 [rank, count]."""
+        return self.add(NonZeroOp(), x, name=name)[0]
+
     def not_(self, x: Tensor, *, name: str = "") -> Tensor:
         """Whether x is false."""
         return self.add(NotOp(), x, name=name)[0]
+
+    def one_hot(self, indices: Tensor, depth: Tensor, values: Tensor, *, axis: int = -1, name: str = "") -> Tensor:
+        """For each index a list of `depth` elements along a new `axis`: values[1] at the index, values[0] elsewhere.
+
+        Negative indices count from the end; an index outside gives no values[1] at all."""
+        return self.add(OneHotOp(axis=axis), indices, depth, values, name=name)[0]
 
     def or_(self, a: Tensor, b: Tensor, *, name: str = "") -> Tensor:
         """Whether one is true, broadcast."""
@@ -1349,9 +1414,31 @@ class OperatorMethods:
             name=name,
         )[0]
 
+    def reverse_sequence(
+        self, x: Tensor, sequence_lens: Tensor, *, batch_axis: int = 1, time_axis: int = 0, name: str = ""
+    ) -> Tensor:
+        """For each batch the first sequence_lens[batch] elements along `time_axis` backwards, the others as they are."""
+        return self.add(ReverseSequenceOp(batch_axis=batch_axis, time_axis=time_axis), x, sequence_lens, name=name)[0]
+
     def round(self, x: Tensor, *, name: str = "") -> Tensor:
         """The nearest integer; the even one of two."""
         return self.add(RoundOp(), x, name=name)[0]
+
+    def scatter_elements(
+        self, data: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0, reduction: str = "none", name: str = ""
+    ) -> Tensor:
+        """`data` with each update written where its index says: its own place, but along `axis` that of the index.
+
+        `reduction` add, mul, max or min combines the update with what is there; with "none" the last one stays."""
+        return self.add(ScatterElementsOp(axis=axis, reduction=reduction), data, indices, updates, name=name)[0]
+
+    def scatter_nd(
+        self, data: Tensor, indices: Tensor, updates: Tensor, *, reduction: str = "none", name: str = ""
+    ) -> Tensor:
+        """`data` with slices of `updates` written to the places that stand in the last axis of `indices`.
+
+        `reduction` add, mul, max or min combines the update with what is there; with "none" the last one stays."""
+        return self.add(ScatterNDOp(reduction=reduction), data, indices, updates, name=name)[0]
 
     def selu(
         self, x: Tensor, *, alpha: float = 1.6732631921768188, gamma: float = 1.0507010221481323, name: str = ""
@@ -1414,6 +1501,10 @@ class OperatorMethods:
         """x / (1 + |x|)."""
         return self.add(SoftsignOp(), x, name=name)[0]
 
+    def space_to_depth(self, x: Tensor, *, blocksize: int, name: str = "") -> Tensor:
+        """Squares of `blocksize` of x [N, C, H, W] set out as channels: [N, C b², H / b, W / b]."""
+        return self.add(SpaceToDepthOp(blocksize=blocksize), x, name=name)[0]
+
     def split(
         self, x: Tensor, split: Tensor | None = None, *, axis: int = 0, num_outputs: int = 0, name: str = ""
     ) -> tuple[Tensor, ...]:
@@ -1452,13 +1543,54 @@ class OperatorMethods:
         """The hyperbolic tangent."""
         return self.add(TanhOp(), x, name=name)[0]
 
+    def tensor_scatter(
+        self,
+        past_cache: Tensor,
+        update: Tensor,
+        write_indices: Tensor | None = None,
+        *,
+        axis: int = -2,
+        mode: str = "linear",
+        name: str = "",
+    ) -> Tensor:
+        """`past_cache` with `update` written along `axis` from place write_indices[b] on, for each b of the first axis.
+
+        Places start at 0 where `write_indices` is left out; `mode` "circular" goes on at the beginning after the end."""
+        return self.add(TensorScatterOp(axis=axis, mode=mode), past_cache, update, write_indices, name=name)[0]
+
     def thresholded_relu(self, x: Tensor, *, alpha: float = 1.0, name: str = "") -> Tensor:
         """x where x > alpha, else 0."""
         return self.add(ThresholdedReluOp(alpha=alpha), x, name=name)[0]
 
+    def tile(self, x: Tensor, repeats: Tensor, *, name: str = "") -> Tensor:
+        """`x` set side by side `repeats[i]` times along each axis i."""
+        return self.add(TileOp(), x, repeats, name=name)[0]
+
+    def topk(
+        self, x: Tensor, k: Tensor, *, axis: int = -1, largest: bool = True, sorted: bool = True, name: str = ""
+    ) -> tuple[Tensor, Tensor]:
+        """The `k` largest elements of `x` along `axis`, or the smallest, and their places (int64); equal ones by place.
+
+        They come in order; `sorted` false leaves the order open."""
+        return cast(
+            "tuple[Tensor, Tensor]", self.add(TopKOp(axis=axis, largest=largest, sorted=sorted), x, k, name=name)
+        )
+
     def transpose(self, data: Tensor, *, perm: tuple[int, ...] | None = None, name: str = "") -> Tensor:
         """`data` with its axes in the order `perm`: output axis i is input axis perm[i]; reversed if `perm` is left out."""
         return self.add(TransposeOp(perm=perm), data, name=name)[0]
+
+    def trilu(self, x: Tensor, k: Tensor | None = None, *, upper: bool = True, name: str = "") -> Tensor:
+        """The upper or lower triangle of each matrix of `x`, from diagonal `k` (0; above it if positive); else zeros."""
+        return self.add(TriluOp(upper=upper), x, k, name=name)[0]
+
+    def unique(
+        self, x: Tensor, *, axis: int | None = None, sorted: bool = True, name: str = ""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The different elements of `x`, or its different slices along `axis`, ascending or (not `sorted`) by first place.
+
+        Further outputs, all int64: the first place of each, the number of each element's equal, how often each occurs."""
+        return cast("tuple[Tensor, Tensor, Tensor, Tensor]", self.add(UniqueOp(axis=axis, sorted=sorted), x, name=name))
 
     def unsqueeze(self, data: Tensor, axes: Tensor, *, name: str = "") -> Tensor:
         """`data` with new axes of size 1, at these places in the output."""
