@@ -26,7 +26,8 @@ class RoiAlign:
     """Each box of rois [R, 4] (x, y, x, y) of image batch_indices [R] of x [N, C, H, W] sampled to one size.
 
     That is output_height x output_width bins; in each, `sampling_ratio` points an axis (0: as many as it has pixels)
-    are interpolated, and `mode` takes their avg or max. Boxes are multiplied by spatial_scale. `coordinate_transformation_mode`: half_pixel or output_half_pixel.
+    are interpolated, and `mode` takes their avg or max. Boxes are multiplied by spatial_scale.
+    `coordinate_transformation_mode`: half_pixel or output_half_pixel.
     """
 
     coordinate_transformation_mode: str = "half_pixel"
