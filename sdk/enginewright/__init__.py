@@ -16,6 +16,8 @@ _PUBLIC = {
     "enginewright.tools.differences": "OutputComparison",
     "enginewright.tools.divergence": "Divergence TensorDifference",
     "enginewright.tools.benchmark": "bench Benchmark Effort PeerTimes",
+    "enginewright.tools.inspection": "inspect coverage Inspection LayerInfo StepInfo MemoryInfo",
+    "enginewright.tools.diagnosis": "diagnose Diagnosis Finding",
     "enginewright.tools.profile": "StepProfile StepTime",
     "enginewright.tools.statistics": "Times",
     "enginewright.graph.network": "Network Layer Tensor",

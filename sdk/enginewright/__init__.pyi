@@ -129,12 +129,25 @@ from enginewright.tools.comparison import (
     Verification as Verification,
     verify as verify,
 )
+from enginewright.tools.diagnosis import (
+    Diagnosis as Diagnosis,
+    Finding as Finding,
+    diagnose as diagnose,
+)
 from enginewright.tools.differences import (
     OutputComparison as OutputComparison,
 )
 from enginewright.tools.divergence import (
     Divergence as Divergence,
     TensorDifference as TensorDifference,
+)
+from enginewright.tools.inspection import (
+    Inspection as Inspection,
+    LayerInfo as LayerInfo,
+    MemoryInfo as MemoryInfo,
+    StepInfo as StepInfo,
+    coverage as coverage,
+    inspect as inspect,
 )
 from enginewright.tools.profile import (
     StepProfile as StepProfile,

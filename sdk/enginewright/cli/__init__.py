@@ -1,1 +1,44 @@
-"""The command line: one file a command, each calling the public Python API."""
+"""The command line: `enginewright COMMAND`; each command is a file of this folder, imported when it is asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+
+class Commands(click.Group):
+    """A group whose commands are the modules beside it; names that begin with "_" are none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import the command's module."""
+        if name not in self.list_commands(ctx):
+            return None
+        command: click.Command = import_module(f"{__name__}.{name}").command
+        return command
+
+
+@click.group(
+    name="enginewright",
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Each command has its own help: enginewright build --help",
+)
+@click.version_option(package_name="enginewright", message="%(prog)s %(version)s")
+def group() -> None:
+    """Build tuned engines from trained models and run them fast."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with a documented code."""
+    from enginewright.cli._running import run
+
+    sys.exit(run(group, list(sys.argv[1:] if arguments is None else arguments)))

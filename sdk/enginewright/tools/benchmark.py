@@ -48,6 +48,7 @@ class PeerTimes:
     """Another runtime in the same run: `ratio` is its median over ours; `error` says why it has no times."""
 
     name: str
+    ours: Times | None
     latency: Times | None
     ratio: float | None
     significant: bool
@@ -181,9 +182,9 @@ class _Race:
     def result(self, name: str) -> PeerTimes:
         """How a peer did beside us."""
         if name in self.refused:
-            return PeerTimes(name, None, None, significant=False, error=self.refused[name])
+            return PeerTimes(name, None, None, None, significant=False, error=self.refused[name])
         ours, theirs = Times.of(self.times[Ours.name]), Times.of(self.times[name])
-        return PeerTimes(name, theirs, theirs.median / ours.median, significant=theirs.differs(ours))
+        return PeerTimes(name, ours, theirs, theirs.median / ours.median, significant=theirs.differs(ours))
 
 
 def _call_for(runner: Peer, seconds: float, least: int) -> tuple[list[int], float]:

@@ -1,0 +1,130 @@
+"""`enginewright inspect`: layers, passes, tactics and why each other one lost, memory, and what cannot be imported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from enginewright.cli._logging import start_logging
+from enginewright.cli._options import BuildOptions, build_options
+from enginewright.cli._progress import watching
+from enginewright.cli._state import common, current, json_option
+
+if TYPE_CHECKING:
+    from enginewright.compiler.report import LayerReport
+    from enginewright.tools.inspection import Inspection
+
+UNSUPPORTED = 7
+EPILOG = """\b
+Examples:
+  enginewright inspect model.onnx --passes
+  enginewright inspect model.onnx --layer conv1 --show attributes
+"""
+
+
+@click.command("inspect", epilog=EPILOG, short_help="Show layers, passes, tactics and memory.")
+@click.argument("source", metavar="MODEL|PLAN", type=click.Path())
+@click.option("--passes", is_flag=True, help="What each pass of the optimizer did; nothing is built.")
+@click.option("--coverage", is_flag=True, help="List all nodes that can't be imported; nothing is built.")
+@click.option("--layer", metavar="NAME", help="Only layers and steps with this in their name or ONNX nodes.")
+@click.option("--show", type=click.Choice(["attributes"]), multiple=True, help="Show more of each layer.")
+@build_options
+@json_option
+@common
+@click.pass_context
+def command(ctx: click.Context, /, *, source: str, options: BuildOptions, **views: object) -> None:
+    """Show what is inside a MODEL (built for its tactics, unless only --passes or --coverage is asked) or a PLAN."""
+    import enginewright as ew
+
+    state = current()
+    start_logging(state)
+    if views["coverage"]:
+        found = ew.coverage(source)
+    else:
+        with watching(state) as monitor:
+            found = ew.inspect(source, tune=not views["passes"], config=options.config(), progress=monitor)
+    if state.json:
+        from enginewright.cli._output import plain, print_json
+
+        print_json("inspect", plain(found))
+    elif views["coverage"]:
+        _show_coverage(found)
+    elif views["passes"]:
+        _show_passes(found)
+    else:
+        _show_all(found, str(views["layer"] or ""), attributes=bool(views["show"]))
+    ctx.exit(UNSUPPORTED if found.unsupported else 0)
+
+
+def _show_coverage(found: Inspection) -> None:
+    from enginewright.cli._output import print_table, print_text
+
+    if not found.unsupported:
+        print_text(f"{found.subject}: all nodes can be imported, {len(found.layers)} layers")
+        return
+    rows = [[n.name, f"{n.domain or 'ai.onnx'}::{n.op_type}", str(n.version), n.reason] for n in found.unsupported]
+    print_table(["node", "operator", "version>", "reason"], rows)
+    print_text(f"{len(rows)} nodes are not supported")
+
+
+def _show_passes(found: Inspection) -> None:
+    from enginewright.cli._output import print_table, print_text
+
+    rows = [[r.name, str(r.changes), str(r.before), str(r.after)] for r in found.passes]
+    print_table(["pass", "changes>", "layers before>", "after>"], rows)
+    print_text(f"{found.subject}: {len(found.layers)} layers are left")
+
+
+def _show_all(found: Inspection, wanted: str, *, attributes: bool) -> None:
+    from enginewright.cli._output import print_table, print_text
+
+    print_text(f"{found.subject}")
+    print_text(f"  inputs   {'; '.join(found.inputs)}")
+    print_text(f"  outputs  {'; '.join(found.outputs)}")
+    if found.passes and not wanted:
+        _show_passes(found)
+    layers = [item for item in found.layers if _matches(wanted, item.name, item.sources)]
+    if attributes or (wanted and layers):
+        for layer in layers:
+            print_text(f"{layer.name} ({layer.operator})")
+            for label, texts in (("reads", layer.inputs), ("gives", layer.outputs), ("from", layer.sources)):
+                print_text(f"  {label:<8} {'; '.join(texts)}")
+            for name, value in layer.attributes if attributes else ():
+                print_text(f"  {name} = {value}")
+    steps = [step for step in found.steps if _matches(wanted, step.layer, step.sources)]
+    rows = [[step.layer, step.kernel, "; ".join(step.outputs), " ".join(step.sources)] for step in steps]
+    print_table(["step", "kernel", "gives", "ONNX nodes"], rows)
+    for choice in found.choices:
+        if wanted and _matches(wanted, choice.layer, choice.sources):
+            _show_choice(choice)
+    if found.memory is not None and not wanted:
+        memory = found.memory
+        peak = "depends on the input shapes" if memory.peak is None else f"{memory.peak / 2**20:.2f} MiB at the peak"
+        print_text(
+            f"memory: {memory.weights / 2**20:.2f} MiB of weights; {memory.tensors} tensors share "
+            f"{memory.storages} storages, {peak}"
+        )
+
+
+def _matches(wanted: str, name: str, sources: tuple[str, ...]) -> bool:
+    return not wanted or wanted in name or any(wanted in source for source in sources)
+
+
+def _show_choice(choice: LayerReport) -> None:
+    """The tactics of a layer: the winner, each loser with its time, and the refused ones with the reason."""
+    from enginewright.cli._output import print_table
+
+    best = next((c.nanoseconds for c in choice.candidates if c.tactic == choice.tactic), None)
+    rows = []
+    for candidate in choice.candidates:
+        time = "-" if candidate.nanoseconds is None else f"{candidate.nanoseconds / 1e3:.1f}"
+        if candidate.tactic == choice.tactic:
+            reason = "chosen" if best is not None else "chosen: nothing to compare with"
+        elif best and candidate.nanoseconds:
+            reason = f"{candidate.nanoseconds / best:.2f} x the chosen one's time"
+        else:
+            reason = "not timed"
+        rows.append([candidate.tactic, candidate.kernel, time, reason])
+    rows += [[rejected.tactic, "", "", f"refused: {rejected.reason}"] for rejected in choice.rejected]
+    print_table(["tactic", "kernel", "us>", "result"], rows, title=f"tactics of {choice.layer} ({choice.operator})")
