@@ -16,7 +16,7 @@ from enginewright.registry.registry import registry
 
 TARGET = Path(__file__).with_name("methods.py")
 NAMES = {"MatMul": "matmul", "ArgMax": "argmax", "ArgMin": "argmin", "CumSum": "cumsum", "NonZero": "nonzero"} | {
-    name: name.lower() for name in ("TopK", "IsNaN", "IsInf", "LSTM", "GRU", "RNN", "DFT", "STFT", "PRelu")
+    name: name.lower() for name in ("TopK", "IsNaN", "IsInf", "LSTM", "GRU", "RNN", "DFT", "STFT", "PRelu", "Col2Im")
 }
 HEADER = '''\
 """The operators as methods of `Network`, written by ``make methods`` from the operator classes, not by hand."""
