@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from enginewright.dims import Size, dim_less, dim_select, product, same
+from enginewright.dims import Size, dim_less, dim_select, evaluate, product, same
 from enginewright.errors import DataTypeError, InputError, NetworkError, ShapeError
 from enginewright.ops.contents import constants_of, dense, sizes_of
 from enginewright.ops.element_types import FLOATS, check_type, widen
@@ -216,8 +216,8 @@ class CenterCropPad:
         """Slices of the input and of the output."""
         spec = TensorSpec(DataType.of(x), x.shape)
         known = TensorSpec(int64, shape.shape, tuple(shape.tolist()))
-        found = np.zeros(self.infer(spec, known).shape, x.dtype)  # type: ignore[arg-type]
-        begins = [int(begin) for begin in self.amounts(spec, known)[0]]  # type: ignore[arg-type]
+        found = np.zeros([evaluate(size, {}) for size in self.infer(spec, known).shape], x.dtype)
+        begins = [evaluate(begin, {}) for begin in self.amounts(spec, known)[0]]
         source = tuple(
             slice(max(-b, 0), max(-b, 0) + min(n, m)) for b, n, m in zip(begins, x.shape, found.shape, strict=True)
         )
@@ -292,7 +292,8 @@ class Col2Im:
         for place in itertools.product(*(range(size) for size in block)):
             first = [i * d for i, d in zip(place, dilations, strict=True)]
             index = tuple(slice(f, f + g[1] * (n - 1) + 1, g[1]) for f, g, n in zip(first, grid, counts, strict=True))
-            padded[(slice(None), slice(None), *index)] += parts[(slice(None), slice(None), *place)]
+            part: tuple[Any, ...] = (slice(None), slice(None), *place)
+            padded[(slice(None), slice(None), *index)] += parts[part]
         inside = tuple(slice(pads[i], pads[i] + size) for i, size in enumerate(sizes))
         return dense(padded[(slice(None), slice(None), *inside)]).astype(x.dtype)
 
