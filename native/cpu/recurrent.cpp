@@ -243,26 +243,26 @@ void run_directions(const ew_call *call, const Recurrent &r, const float *w, con
     const int64_t n = r.hidden, width = r.gates * n, rows = r.time * r.batch, state = r.batch * n;
     const int64_t step_w = packed_floats(r.inputs, width);
     const int64_t step_r = r.gates == 3 ? packed_floats(n, 2 * n) + packed_floats(n, n) : packed_floats(n, width);
-    const int64_t each = rows * width + 4 * state + width;
-    float *memory = scratch(SCRATCH_D, r.directions * each);
+    const int64_t each = rows * width + 4 * state;
+    float *memory = scratch(SCRATCH_D, r.directions * (each + width));
+    for (int64_t d = 0; d < r.directions; ++d) sum_bias(r, d, memory + r.directions * each + d * width);
     const Split s = split_gemm(rows, width, r.inputs);
     parallel(call, r.directions * s.tasks(), [&](int64_t task) {
         const int64_t d = task / s.tasks(), part = task % s.tasks();
         const int64_t row = part % s.by_rows * s.rows, col = part / s.by_rows * s.panels * NR;
-        float *gates = memory + d * each, *bias = scratch(SCRATCH_C, width);
+        float *bias = memory + r.directions * each + d * width, *sums = memory + d * each + row * width + col;
         const int64_t m = least(s.rows, rows - row), columns = least(s.panels * NR, width - col);
-        sum_bias(r, d, bias);
+        if (given.run) return given.run(given.arg, d, sums, width, row, m, col, columns, bias + col);
         Finish finish;
-        finish.bias_col = given.run ? nullptr : bias + col;
+        finish.bias_col = bias + col;
         run_gemm({m,
                   columns,
                   r.inputs,
                   {r.x + row * r.inputs, r.inputs, 1},
                   panel(w + d * step_w, r.inputs, col / NR),
-                  gates + row * width + col,
+                  sums,
                   width},
                  finish);
-        if (given.run) given.run(given.arg, d, gates + row * width + col, width, m, col, columns, bias + col);
     });
     parallel(call, r.directions, [&](int64_t d) {
         float *states = memory + d * each + rows * width;

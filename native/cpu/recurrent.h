@@ -31,9 +31,10 @@ void activate(const Activation &activation, float clip, float *x, int64_t n);
 
 bool read_recurrent(const ew_call *call, const RecurrentInputs &inputs, int64_t gates, int functions, Recurrent &r);
 
-// Finishes sums of the input's product: rows x columns from column `col` of direction d on, bias not added yet.
+// Computes, in place of the f32 product, rows [row, row + rows) of x times columns [col, col + columns) of direction
+// d's weight, plus bias[0 .. columns).
 struct InputProduct {
-    void (*run)(void *arg, int64_t d, float *sums, int64_t ld, int64_t rows, int64_t col, int64_t columns,
+    void (*run)(void *arg, int64_t d, float *sums, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t columns,
                 const float *bias) = nullptr;
     void *arg = nullptr;
 };

@@ -1,0 +1,251 @@
+// Numbers to small integers and back: QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear.
+//
+// Inputs x, scale, zero point if any; scale and zero point are one number, a vector along an axis, or one number for each
+// block of an axis. Params: kind (0 one, 1 axis, 2 block), axis, block size.
+#include <cmath>
+#include <limits>
+
+#include "cpu/gemm_half.h"
+#include "cpu/quantized_gemm.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+// Element i of an array as a number, and back; int4 is two to a byte, the first in the low half.
+double number(const void *data, int32_t dtype, int64_t i) {
+    switch (dtype) {
+        case EW_FLOAT32: return static_cast<double>(static_cast<const float *>(data)[i]);
+        case EW_FLOAT64: return static_cast<const double *>(data)[i];
+        case EW_UINT8: return static_cast<const uint8_t *>(data)[i];
+        case EW_INT8: return static_cast<const int8_t *>(data)[i];
+        case EW_UINT16: return static_cast<const uint16_t *>(data)[i];
+        case EW_INT16: return static_cast<const int16_t *>(data)[i];
+        case EW_INT32: return static_cast<const int32_t *>(data)[i];
+        case EW_UINT4: return static_cast<const uint8_t *>(data)[i / 2] >> (i % 2 * 4) & 15;
+        case EW_INT4: {
+            const int half = static_cast<const uint8_t *>(data)[i / 2] >> (i % 2 * 4) & 15;
+            return half < 8 ? half : half - 16;
+        }
+        default: return static_cast<double>(widen(static_cast<const uint16_t *>(data)[i], dtype == EW_BFLOAT16));
+    }
+}
+
+struct Range {
+    double lo, hi;
+};
+
+Range range_of(int32_t dtype) {
+    switch (dtype) {
+        case EW_UINT8: return {0, 255};
+        case EW_INT8: return {-128, 127};
+        case EW_UINT16: return {0, 65535};
+        case EW_INT16: return {-32768, 32767};
+        case EW_UINT4: return {0, 15};
+        case EW_INT4: return {-8, 7};
+        default: return {0, -1};
+    }
+}
+
+bool is_real(int32_t dtype) {
+    return dtype == EW_FLOAT32 || dtype == EW_FLOAT64 || dtype == EW_FLOAT16 || dtype == EW_BFLOAT16;
+}
+
+// Where the scale of element i stands.
+struct Places {
+    int64_t kind, axis_size, inner, block, blocks;
+    int64_t of(int64_t i) const {
+        if (kind == 0) return 0;
+        const int64_t a = i / inner % axis_size;
+        if (kind == 1) return a;
+        return (i / inner / axis_size * blocks + a / block) * inner + i % inner;
+    }
+};
+
+Places read_places(const ew_call *call) {
+    const ew_tensor &x = call->inputs[0];
+    Places p{call->params[0].i, 1, 1, call->params[2].i, 1};
+    if (p.kind == 0) return p;
+    const int64_t axis = call->params[1].i;
+    p.axis_size = x.shape[axis];
+    for (int32_t i = static_cast<int32_t>(axis) + 1; i < x.rank; ++i) p.inner *= x.shape[i];
+    if (p.kind == 2) p.blocks = ceil_div(p.axis_size, p.block);
+    return p;
+}
+
+// A whole row with one scale: f32 to bytes and back, in plain loops that the compiler turns into vectors.
+template <typename T>
+void quantize_row(const float *x, float scale, float zero, Range range, T *y, int64_t n) {
+    const auto lo = static_cast<float>(range.lo), hi = static_cast<float>(range.hi);
+    for (int64_t i = 0; i < n; ++i) {
+        float v = __builtin_rintf(x[i] / scale) + zero;
+        v = v > lo ? v : lo;  // also for NaN
+        v = v < hi ? v : hi;
+        y[i] = static_cast<T>(static_cast<int32_t>(v));
+    }
+}
+
+template <typename T>
+void dequantize_row(const T *x, float scale, int32_t zero, float *y, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(x[i] - zero) * scale;
+}
+
+constexpr int64_t CHUNK = 16384;  // elements of a task
+
+// Elements [begin, end) of a chunk in rows of equal scale.
+template <typename Fn>
+void for_rows(const Places &p, int64_t begin, int64_t end, Fn &&fn) {
+    const int64_t row = p.kind == 0 ? std::numeric_limits<int64_t>::max() : p.kind == 1 ? p.inner : 1;
+    for (int64_t i = begin; i < end;) {
+        const int64_t stop = p.kind == 0 ? end : least(end, (i / row + 1) * row);
+        fn(i, stop - i, p.of(i));
+        i = stop;
+    }
+}
+
+void write(void *data, int32_t dtype, int64_t i, double v) {
+    const auto n = static_cast<int64_t>(v);
+    switch (dtype) {
+        case EW_UINT8:
+        case EW_INT8: static_cast<uint8_t *>(data)[i] = static_cast<uint8_t>(n); break;
+        case EW_UINT16:
+        case EW_INT16: static_cast<uint16_t *>(data)[i] = static_cast<uint16_t>(n); break;
+        case EW_FLOAT32: static_cast<float *>(data)[i] = static_cast<float>(v); break;
+        case EW_FLOAT64: static_cast<double *>(data)[i] = v; break;
+        case EW_FLOAT16:
+        case EW_BFLOAT16: static_cast<uint16_t *>(data)[i] = narrow(static_cast<float>(v), dtype == EW_BFLOAT16); break;
+        default: {  // int4: chunks are even, so no two tasks share a byte
+            uint8_t &byte = static_cast<uint8_t *>(data)[i / 2];
+            const auto half = static_cast<uint8_t>(n & 15);
+            byte = static_cast<uint8_t>(i % 2 ? (byte & 15) | half << 4 : half);
+        }
+    }
+}
+
+// The quotient in the precision of x: f32, or f64 for f64.
+double quantized(double x, double scale, double zero, Range r, bool wide) {
+    const double q = wide ? std::nearbyint(x / scale)
+                          : static_cast<double>(std::nearbyintf(static_cast<float>(x) / static_cast<float>(scale)));
+    const double v = q + zero;
+    return v > r.lo ? (v < r.hi ? v : r.hi) : r.lo;
+}
+
+int32_t refuse(const ew_call *call) { return call->host->error(call, EW_FAILED, "quantization: these element types"); }
+
+int32_t quantize(const ew_call *call) {
+    const ew_tensor &x = call->inputs[0], &s = call->inputs[1], &y = call->outputs[0];
+    const Range r = range_of(y.dtype);
+    if (r.hi < r.lo || !(is_real(x.dtype) || x.dtype == EW_INT32)) return refuse(call);
+    const Places p = read_places(call);
+    const bool with_zero = present(call, 2), plain = x.dtype == EW_FLOAT32 && s.dtype == EW_FLOAT32;
+    const int64_t n = count(x);
+    parallel(call, ceil_div(n, CHUNK), [&](int64_t task) {
+        for_rows(p, task * CHUNK, least(n, (task + 1) * CHUNK), [&](int64_t i, int64_t length, int64_t at) {
+            const double scale = number(s.data, s.dtype, at),
+                         zero = with_zero ? number(call->inputs[2].data, y.dtype, at) : 0;
+            const auto narrow_scale = static_cast<float>(scale), narrow_zero = static_cast<float>(zero);
+            if (plain && y.dtype == EW_UINT8)
+                return quantize_row(f32(x) + i, narrow_scale, narrow_zero, r, static_cast<uint8_t *>(y.data) + i,
+                                    length);
+            if (plain && y.dtype == EW_INT8)
+                return quantize_row(f32(x) + i, narrow_scale, narrow_zero, r, static_cast<int8_t *>(y.data) + i,
+                                    length);
+            for (int64_t k = i; k < i + length; ++k)
+                write(y.data, y.dtype, k, quantized(number(x.data, x.dtype, k), scale, zero, r, x.dtype == EW_FLOAT64));
+        });
+    });
+    return EW_OK;
+}
+
+int32_t dequantize(const ew_call *call) {
+    const ew_tensor &x = call->inputs[0], &s = call->inputs[1], &y = call->outputs[0];
+    const bool known = range_of(x.dtype).hi > 0 || x.dtype == EW_INT32;
+    if (!known || !is_real(s.dtype) || !is_real(y.dtype)) return refuse(call);
+    const Places p = read_places(call);
+    const bool with_zero = present(call, 2), plain = y.dtype == EW_FLOAT32 && s.dtype == EW_FLOAT32;
+    const int64_t n = count(x);
+    parallel(call, ceil_div(n, CHUNK), [&](int64_t task) {
+        for_rows(p, task * CHUNK, least(n, (task + 1) * CHUNK), [&](int64_t i, int64_t length, int64_t at) {
+            const double scale = number(s.data, s.dtype, at),
+                         zero = with_zero ? number(call->inputs[2].data, x.dtype, at) : 0;
+            const auto narrow_scale = static_cast<float>(scale);
+            const auto whole_zero = static_cast<int32_t>(zero);
+            float *out = static_cast<float *>(y.data) + i;
+            if (plain && x.dtype == EW_UINT8)
+                return dequantize_row(static_cast<const uint8_t *>(x.data) + i, narrow_scale, whole_zero, out, length);
+            if (plain && x.dtype == EW_INT8)
+                return dequantize_row(static_cast<const int8_t *>(x.data) + i, narrow_scale, whole_zero, out, length);
+            for (int64_t k = i; k < i + length; ++k) {
+                const double v = number(x.data, x.dtype, k) - zero;
+                const bool wide = s.dtype == EW_FLOAT64;
+                write(y.data, y.dtype, k, wide ? v * scale : static_cast<double>(static_cast<float>(v) * narrow_scale));
+            }
+        });
+    });
+    return EW_OK;
+}
+
+// ---- the range of x gives scale and zero point ----
+
+void range_of_chunk(const float *x, int64_t n, float *low, float *high) {
+    vf lo{}, hi{};
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) {
+        lo = vmin(load(x + i), lo);
+        hi = vmax(load(x + i), hi);
+    }
+    float a = 0, b = 0;
+    for (int k = 0; k < VL; ++k) {
+        a = lo[k] < a ? lo[k] : a;
+        b = hi[k] > b ? hi[k] : b;
+    }
+    for (; i < n; ++i) {
+        a = x[i] < a ? x[i] : a;
+        b = x[i] > b ? x[i] : b;
+    }
+    *low = a;
+    *high = b;
+}
+
+}  // namespace
+
+void find_range(const ew_call *call, const float *x, int64_t n, float *scale, float *zero) {
+    const int64_t chunks = ceil_div(n, CHUNK);
+    float *ranges = scratch(SCRATCH_D, 2 * chunks + 2), low = 0, high = 0;
+    parallel(call, chunks, [&](int64_t c) {
+        range_of_chunk(x + c * CHUNK, least(CHUNK, n - c * CHUNK), ranges + 2 * c, ranges + 2 * c + 1);
+    });
+    for (int64_t c = 0; c < chunks; ++c) {
+        low = ranges[2 * c] < low ? ranges[2 * c] : low;
+        high = ranges[2 * c + 1] > high ? ranges[2 * c + 1] : high;
+    }
+    *scale = low == high ? 1.0F : (high - low) / 255.0F;
+    const float z = __builtin_rintf(-low / *scale);
+    *zero = z < 0 ? 0 : z > 255 ? 255 : z;
+}
+
+namespace {
+
+// Outputs y (uint8), y_scale, y_zero_point.
+int32_t dynamic_quantize(const ew_call *call) {
+    const ew_tensor &x = call->inputs[0];
+    if (x.dtype != EW_FLOAT32) return refuse(call);
+    const int64_t n = count(x);
+    float scale, zero;
+    find_range(call, f32(x), n, &scale, &zero);
+    auto *y = static_cast<uint8_t *>(call->outputs[0].data);
+    parallel(call, ceil_div(n, CHUNK), [&](int64_t c) {
+        quantize_row(f32(x) + c * CHUNK, scale, zero, {0, 255}, y + c * CHUNK, least(CHUNK, n - c * CHUNK));
+    });
+    *static_cast<float *>(call->outputs[1].data) = scale;
+    *static_cast<uint8_t *>(call->outputs[2].data) = static_cast<uint8_t>(zero);
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(quantize_linear, quantize)
+EW_KERNEL(dequantize_linear, dequantize)
+EW_KERNEL(dynamic_quantize_linear, dynamic_quantize)
+
+}  // namespace ew::EW_ISA
