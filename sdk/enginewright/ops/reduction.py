@@ -53,6 +53,7 @@ class Reduce:
     """
 
     TYPES: ClassVar[tuple[DataType, ...]] = NUMBERS
+    EXTREME: ClassVar[bool] = False  # picks an element, so nothing is computed that could overflow
     SIZES: ClassVar[Any] = None  # joins two elements that are sizes, where that gives one
     keepdims: int
     noop_with_empty_axes: int
@@ -82,7 +83,7 @@ class Reduce:
         given = None if axes is None else axes.reshape(-1).tolist()
         chosen = reduced_axes(given, self.noop_with_empty_axes, x.ndim)
         with np.errstate(all="ignore"):
-            wide = x.astype(np.float64) if DataType.of(x).is_float else x
+            wide = x.astype(np.float64) if DataType.of(x).is_float else x if self.EXTREME else _long(x)
             found = np.asarray(self.apply(wide, chosen, bool(self.keepdims)))
             return np.array(cast_array(found, DataType.of(x)))
 
@@ -98,6 +99,7 @@ class Reduce:
         yield make(keepdims=0), [TensorSpec(float32, (7, 1000)), np.array([1], np.int64)]
         yield make(keepdims=0), [TensorSpec(float32, (300, 37)), np.array([0], np.int64)]
         yield make(), [TensorSpec(float32, (2, 0, 3)), np.array([1], np.int64)]
+        yield make(), [TensorSpec(int32, (2, 0, 3)), np.array([1], np.int64)]
         yield make(), [TensorSpec(float32, ())]
         for dtype in (float64, float16, bfloat16, int32, int64, uint8, int8, DataType.UINT32, bool_):
             if dtype in cls.TYPES:
@@ -163,6 +165,7 @@ class ReduceMax(Reduce):
     keepdims: int = 1
     noop_with_empty_axes: int = 0
     TYPES = (*NUMBERS, int8, uint8, bool_)
+    EXTREME = True
     SIZES = staticmethod(dim_max)
 
     def apply(self, x: Array, axes: tuple[int, ...], keep: bool) -> Array:
@@ -178,6 +181,7 @@ class ReduceMin(Reduce):
     keepdims: int = 1
     noop_with_empty_axes: int = 0
     TYPES = (*NUMBERS, int8, uint8, bool_)
+    EXTREME = True
     SIZES = staticmethod(dim_min)
 
     def apply(self, x: Array, axes: tuple[int, ...], keep: bool) -> Array:
@@ -261,6 +265,10 @@ class ReduceLogSumExp(Reduce):
         base = np.where(np.isfinite(largest), largest, 0.0)
         total = np.log(np.exp(wide - base).sum(axis=axes, keepdims=True)) + base
         return np.asarray(total if keep else total.squeeze(axis=axes))
+
+
+def _long(x: Array) -> Array:
+    return x.astype(np.int64 if x.dtype.kind == "i" else np.uint64)
 
 
 REDUCTIONS: tuple[type[Any], ...] = (
