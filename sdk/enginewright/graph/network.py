@@ -125,7 +125,10 @@ class Network(OperatorMethods):
         """
         if isinstance(op, Tensor):
             return self.add(registry.operator(Key("ew", "Add"))(), op, *inputs, name=name)[0]
-        layer = Layer(self._unique(name or self._label or op.KEY.name), op, list(inputs), sources=self._sources)
+        kept = list(inputs)
+        while kept and kept[-1] is None:  # a missing last input and one that is left out are the same
+            kept.pop()
+        layer = Layer(self._unique(name or self._label or op.KEY.name), op, kept, sources=self._sources)
         for spec in self._infer(layer):
             tensor = self._tensor(f"{layer.name}:{len(layer.outputs)}", spec, layer)
             layer.outputs.append(tensor)
