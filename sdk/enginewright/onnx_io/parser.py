@@ -394,5 +394,7 @@ def _value_spec(info: onnx.ValueInfoProto) -> TensorSpec:
         elif dim.HasField("dim_value") and dim.dim_value != -1:
             raise ModelInvalid(f"axis {axis} has size {dim.dim_value}", hint=EXPORT_AGAIN, where=where)
         else:
-            sizes.append(Dim(dim.dim_param or f"{info.name}.{axis}"))
+            # Some exporters write "?" for each size that they do not know: that is no name.
+            named = dim.dim_param[:1].isalpha() or dim.dim_param[:1] == "_"
+            sizes.append(Dim(dim.dim_param if named else f"{info.name}.{axis}"))
     return TensorSpec(DataType(proto.elem_type), tuple(sizes))
