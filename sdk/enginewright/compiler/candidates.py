@@ -57,11 +57,13 @@ def _plan(tactic: Tactic, layer: Layer) -> Launch | str:
         return tactic.plan(layer.op, *specs)
     op = layer.op
     count = len(specs) - (op.program.n_inputs - 1)
+    given = tuple(index for index in range(count) if any(spec is not None for spec in specs[index:count]))
     launch = tactic.plan(op.anchor, *specs[:count])
     if isinstance(launch, str):
         return launch
     if launch.split is None:
         return "can't fuse"
+    launch = replace(launch, inputs=given if launch.inputs is None else launch.inputs)
     return _with_program(launch, op, layer.outputs[0].spec, specs[count:], count)
 
 
@@ -76,7 +78,7 @@ def _with_program(
         if pattern is None:
             return "an input of the fused program is broadcast in a way that the kernel can't"
         params += pattern
-    inputs = launch.inputs if launch.inputs is not None else tuple(range(count))
+    inputs = launch.inputs or ()
     more = tuple(range(count, count + len(extras)))
     # No memory is shared with an extra input: a kernel may keep partial sums in its output before it reads that input.
     return replace(launch, params=(*params, *encode(op.program)), inputs=(*inputs, *more), inplace=())

@@ -27,6 +27,8 @@ from enginewright.tensors import TensorSpec
 Step = Callable[[int, int], None]
 DEFAULT_SIZE, DEFAULT_BATCH = 128, 1
 MAX_TIMED_BYTES = 2**28
+HOPELESS = 2
+"""A candidate whose best run so far took this many times as long as the best of all is not run again."""
 
 
 @dataclass
@@ -132,18 +134,22 @@ def all_networks(network: Network) -> Iterable[Network]:
 def time_layer(
     layer: Layer, choices: list[Choice], specs: list[TensorSpec | None], threads: int, samples: int
 ) -> dict[str, int]:
-    """Median nanoseconds of each choice, run as a plan of one step on generated data; rounds are interleaved."""
+    """Median nanoseconds of each choice, run as a plan of one step on generated data; rounds are interleaved.
+
+    Each choice ran once before, so that its memory is there. One that is clearly slower is not run to the end.
+    """
     sessions = {}
     for choice in choices:
         session = _one_step(layer, choice, specs, threads)
         if session is not None:
             sessions[choice.tactic] = session
     times: dict[str, list[int]] = {tactic: [] for tactic in sessions}
-    for round_ in range(samples + 1):
+    for _ in range(samples):
+        best = min((min(values) for values in times.values() if values), default=0)
         for tactic, session in sessions.items():
-            start = time.perf_counter_ns()
-            session.run()
-            if round_:
+            if not times[tactic] or min(times[tactic]) <= HOPELESS * best:
+                start = time.perf_counter_ns()
+                session.run()
                 times[tactic].append(time.perf_counter_ns() - start)
     return {tactic: int(statistics.median(values)) for tactic, values in times.items()}
 

@@ -91,6 +91,8 @@ def conv_generic(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = 
     """Plain loops for other floats, and for weights that are not constant."""
     if str(x.dtype) not in GENERIC or x.rank > 5:
         return "needs a float type and at most three spatial axes"
+    if x.dtype is float32 and w.constant:
+        return "constant float32 weights are packed for the matrix core"
     return Launch(_conv_params(op, x, w, b))
 
 
@@ -111,4 +113,6 @@ def conv_transpose_generic(
     """Plain loops for other floats, and for weights that are not constant."""
     if str(x.dtype) not in GENERIC or x.rank > 5:
         return "needs a float type and at most three spatial axes"
+    if x.dtype is float32 and w.constant:
+        return "constant float32 weights are packed for the matrix core"
     return Launch(_conv_params(op, x, w, b))
