@@ -414,10 +414,13 @@ def _last(spec: TensorSpec | Array | None) -> Size:
 
 
 def recurrent_examples(cls: type[Any]) -> Iterator[tuple[Any, list[TensorSpec | Array | None]]]:
-    """Operators with x, w, r, b, sequence_lens and a state, for small odd sizes."""
+    """Operators with x, w, r, b, sequence_lens and a state, for small odd sizes.
+
+    Few steps where the state is large: with random weights the recurrence is chaotic, so that errors of one ulp grow.
+    """
     for direction in DIRECTIONS:
         for layout in (0, 1):
-            for time, batch, inputs, hidden in ((3, 2, 5, 7), (1, 1, 1, 1), (9, 1, 33, 32), (5, 3, 16, 19)):
+            for time, batch, inputs, hidden in ((3, 2, 5, 7), (1, 1, 1, 1), (2, 1, 33, 32), (5, 3, 16, 19)):
                 count = 2 if direction == "bidirectional" else 1
                 gates = cls.GATES * hidden
                 shapes: list[Shape] = [

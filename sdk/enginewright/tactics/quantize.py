@@ -142,7 +142,8 @@ def conv_integer(
 def qlinear_conv(op: QLinearConv, *specs: TensorSpec | None) -> Launch | str:
     """Sums in int32, then bias, one multiplication and rounding."""
     x, w = specs[0], specs[3]
-    assert x is not None and w is not None
+    assert x is not None
+    assert w is not None
     return _conv_launch(op, x, w, 9 if len(specs) > 8 else 8)
 
 

@@ -30,8 +30,10 @@ def _pack(w: TensorSpec, parted: bool) -> Pack | None:
 
 
 def _launch(op: Recurrent, specs: tuple[TensorSpec | None, ...], option: bool, packed: bool) -> Launch | str:
-    x, w, r = specs[:3]
-    assert x is not None and w is not None and r is not None
+    x, w, r = specs[0], specs[1], specs[2]
+    assert x is not None
+    assert w is not None
+    assert r is not None
     if x.dtype is not float32:
         return "needs float32"
     params = recurrent_params(op, option, packed)
