@@ -11,7 +11,7 @@ import numpy as np
 
 from enginewright._native.arrays import FOUR_BITS, Array, dtype_of, pack_four_bits, view_tensor
 from enginewright._native.library import OK, PYTHON, ffi, lib
-from enginewright.errors import PluginInvalid
+from enginewright.errors import EnginewrightError, PluginInvalid
 from enginewright.tensors import DataType
 
 PythonStep = Callable[..., Any]
@@ -64,7 +64,11 @@ def _slot(tensor: Any) -> int:
 def _read(tensor: Any) -> Any:
     if tensor.dtype == 0:
         return None
-    return slots().get(_slot(tensor)) if tensor.dtype == _OBJECT else view_tensor(tensor)
+    if tensor.dtype == _OBJECT:
+        return slots().get(_slot(tensor))
+    array = view_tensor(tensor)
+    array.flags.writeable = False  # it may be a weight in a file mapped read-only
+    return array
 
 
 def _write(call: Any, index: int, result: Any) -> None:
@@ -135,7 +139,8 @@ def _callback(call: Any) -> int:
         run_step(call)
     except BaseException as error:  # noqa: BLE001  it is raised again as soon as native code has returned
         _raised.error = error
-        text = f"{type(error).__name__}: {error}".encode()[:1000]
+        reason = error.message if isinstance(error, EnginewrightError) else error
+        text = f"{type(error).__name__}: {reason}".encode()[:1000]
         return int(call.host.error(call, PYTHON, ffi.new("char[]", b"%s"), ffi.new("char[]", text)))
     return OK
 

@@ -13,8 +13,34 @@ static int64_t count(const ew_tensor *t) {
     return n;
 }
 
+/* Whether the call has the tensors of a signature, "fl>b": float32 and int64 in, bool out; "." is any type. The fuzz
+ * test hands kernels what they were not written for. */
+static int takes(const ew_call *call, const char *signature, int32_t n_params) {
+    const ew_tensor *tensors = call->inputs;
+    int32_t counts[2] = {0, 0}, output = 0;
+    if (call->n_params < n_params) return 0;
+    for (const char *c = signature; *c != 0; ++c) {
+        if (*c == '>') {
+            output = 1;
+            tensors = call->outputs;
+            continue;
+        }
+        const int32_t i = counts[output]++;
+        if (i >= (output ? call->n_outputs : call->n_inputs)) return 0;
+        const ew_tensor *t = &tensors[i];
+        if (*c != '.' && t->dtype != (*c == 'f' ? EW_FLOAT32 : *c == 'l' ? EW_INT64 : EW_BOOL)) return 0;
+        if (t->data == NULL && t->size_out == NULL && count(t) > 0) return 0;
+        if (t->format != EW_LINEAR) return 0;
+    }
+    return 1;
+}
+
+#define REQUIRE(condition) \
+    if (!(condition)) return call->host->error(call, EW_FAILED, "toy kernels do not take this");
+
 /* y = a + b, elementwise; b may have one element. In-place is allowed. */
 EXPORT int32_t toy_add(const ew_call *call) {
+    REQUIRE(takes(call, "ff>f", 0) && (count(&call->inputs[1]) == 1 || count(&call->inputs[1]) >= count(&call->outputs[0])))
     const float *a = call->inputs[0].data, *b = call->inputs[1].data;
     float *y = call->outputs[0].data;
     const int64_t n = count(&call->outputs[0]), nb = count(&call->inputs[1]);
@@ -24,6 +50,7 @@ EXPORT int32_t toy_add(const ew_call *call) {
 }
 
 EXPORT int32_t toy_add_i64(const ew_call *call) {
+    REQUIRE(takes(call, "ll>l", 0) && count(&call->inputs[0]) >= count(&call->outputs[0]) && (count(&call->inputs[1]) == 1 || count(&call->inputs[1]) >= count(&call->outputs[0])))
     const int64_t *a = call->inputs[0].data, *b = call->inputs[1].data;
     int64_t *y = call->outputs[0].data;
     for (int64_t i = 0; i < count(&call->outputs[0]); ++i) y[i] = a[i] + b[count(&call->inputs[1]) == 1 ? 0 : i];
@@ -32,6 +59,7 @@ EXPORT int32_t toy_add_i64(const ew_call *call) {
 
 /* y[i] = params[0].i * x[i] + params[1].f */
 EXPORT int32_t toy_affine(const ew_call *call) {
+    REQUIRE(takes(call, "f>f", 2) && count(&call->inputs[0]) >= count(&call->outputs[0]))
     const float *x = call->inputs[0].data;
     float *y = call->outputs[0].data;
     for (int64_t i = 0; i < count(&call->outputs[0]); ++i) y[i] = (float)(call->params[0].i * x[i] + call->params[1].f);
@@ -40,12 +68,14 @@ EXPORT int32_t toy_affine(const ew_call *call) {
 
 /* y = params[0] everywhere; y of int64 */
 EXPORT int32_t toy_fill_i64(const ew_call *call) {
+    REQUIRE(takes(call, ">l", 1))
     int64_t *y = call->outputs[0].data;
     for (int64_t i = 0; i < count(&call->outputs[0]); ++i) y[i] = call->params[0].i;
     return EW_OK;
 }
 
 EXPORT int32_t toy_copy(const ew_call *call) {
+    REQUIRE(takes(call, ".>.", 1))
     const int64_t bytes = count(&call->outputs[0]) * call->params[0].i;
     if (bytes > 0) memmove(call->outputs[0].data, call->inputs[0].data, (size_t)bytes);
     return EW_OK;
@@ -53,6 +83,7 @@ EXPORT int32_t toy_copy(const ew_call *call) {
 
 /* The shape of x as int64. */
 EXPORT int32_t toy_shape(const ew_call *call) {
+    REQUIRE(takes(call, ".>l", 0) && count(&call->outputs[0]) >= call->inputs[0].rank)
     int64_t *y = call->outputs[0].data;
     for (int32_t i = 0; i < call->inputs[0].rank; ++i) y[i] = call->inputs[0].shape[i];
     return EW_OK;
@@ -60,6 +91,7 @@ EXPORT int32_t toy_shape(const ew_call *call) {
 
 /* Indices of elements that are not zero; the size through size_out, with or without an upper bound. */
 EXPORT int32_t toy_nonzero(const ew_call *call) {
+    REQUIRE(takes(call, "f>l", 0) && call->outputs[0].size_out != NULL && call->outputs[0].rank == 1)
     const float *x = call->inputs[0].data;
     const ew_tensor *out = &call->outputs[0];
     int64_t found = 0;
@@ -68,6 +100,7 @@ EXPORT int32_t toy_nonzero(const ew_call *call) {
         const int32_t status = call->host->resize(call, 0, &found);
         if (status != EW_OK) return status;
     }
+    REQUIRE(out->shape[0] < 0 || found <= out->shape[0])
     out->size_out[0] = found;
     int64_t *y = out->data, at = 0;
     for (int64_t i = 0; i < count(&call->inputs[0]); ++i)
@@ -77,12 +110,14 @@ EXPORT int32_t toy_nonzero(const ew_call *call) {
 
 /* Claims params[0] elements without asking for memory. */
 EXPORT int32_t toy_liar(const ew_call *call) {
+    REQUIRE(takes(call, ">.", 1) && call->outputs[0].size_out != NULL && call->outputs[0].rank == 1)
     call->outputs[0].size_out[0] = call->params[0].i;
     return EW_OK;
 }
 
 /* y = a ++ b along axis 0 of vectors; y grows. */
 EXPORT int32_t toy_concat(const ew_call *call) {
+    REQUIRE(takes(call, "ff>f", 0) && call->outputs[0].size_out != NULL && call->outputs[0].rank == 1 && call->outputs[0].shape[0] < 0)
     const ew_tensor *a = &call->inputs[0], *b = &call->inputs[1], *y = &call->outputs[0];
     const int64_t size = count(a) + count(b);
     if (y->data == NULL) {
@@ -96,6 +131,7 @@ EXPORT int32_t toy_concat(const ew_call *call) {
 
 /* y = whether the sum of x is below params[0].f */
 EXPORT int32_t toy_below(const ew_call *call) {
+    REQUIRE(takes(call, "f>b", 1) && count(&call->outputs[0]) >= 1)
     const float *x = call->inputs[0].data;
     float sum = 0;
     for (int64_t i = 0; i < count(&call->inputs[0]); ++i) sum += x[i];
@@ -104,18 +140,24 @@ EXPORT int32_t toy_below(const ew_call *call) {
 }
 
 EXPORT int32_t toy_fail(const ew_call *call) {
+    REQUIRE(takes(call, ">", 1))
     return call->host->error(call, (int32_t)call->params[0].i, "toy failure %d", (int)call->params[0].i);
 }
 
-EXPORT int32_t toy_silent(const ew_call *call) { return (int32_t)call->params[0].i; }
+EXPORT int32_t toy_silent(const ew_call *call) {
+    REQUIRE(takes(call, ">", 1))
+    return (int32_t)call->params[0].i;
+}
 
 EXPORT int32_t toy_log(const ew_call *call) {
+    REQUIRE(takes(call, ">", 1))
     call->host->log(call, (int32_t)call->params[0].i, "toy message %d", (int)call->params[0].i);
     return EW_OK;
 }
 
 /* Sleeps params[0] milliseconds, a millisecond at a time, unless cancelled. */
 EXPORT int32_t toy_sleep(const ew_call *call) {
+    REQUIRE(takes(call, ">", 1))
     for (int64_t i = 0; i < call->params[0].i && !call->host->cancelled(call); ++i) usleep(1000);
     return EW_OK;
 }
@@ -146,6 +188,7 @@ static void square_task(void *arg, int64_t task) {
 
 /* y = x * x, one task an element, each with a nested parallel call. */
 EXPORT int32_t toy_square(const ew_call *call) {
+    REQUIRE(takes(call, "f>f", 0) && count(&call->inputs[0]) >= count(&call->outputs[0]))
     struct square s = {call->inputs[0].data, call->outputs[0].data, call};
     call->host->parallel(call, count(&call->outputs[0]), square_task, &s);
     return EW_OK;
@@ -168,6 +211,7 @@ static void busy_task(void *arg, int64_t task) {
 
 /* Many small fork-joins: params[0] times params[1] tasks. y[t] counts. */
 EXPORT int32_t toy_bursts(const ew_call *call) {
+    REQUIRE(takes(call, ">l", 2) && count(&call->outputs[0]) >= call->params[1].i && call->params[0].i < 10000)
     int64_t *y = call->outputs[0].data;
     memset(y, 0, (size_t)count(&call->outputs[0]) * 8);
     for (int64_t i = 0; i < call->params[0].i; ++i) call->host->parallel(call, call->params[1].i, busy_task, y);
