@@ -172,6 +172,7 @@ EW_EXPORT int32_t ew_context_output(ew_context *context, int32_t index, ew_tenso
 }
 
 EW_EXPORT const char *ew_context_error(ew_context *context, int32_t *program, int32_t *step) {
+    if (context->busy.load(std::memory_order_acquire)) return "the context is in use on another thread";
     if (program != nullptr) *program = context->program;
     if (step != nullptr) *step = context->step;
     return context->error.c_str();

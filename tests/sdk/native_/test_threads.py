@@ -87,7 +87,7 @@ def test_context_on_two_threads() -> None:
     thread = threading.Thread(target=target)
     thread.start()
     time.sleep(0.1)
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="in use on another thread"):
         context.run()
     context.cancel()
     thread.join()
@@ -124,9 +124,10 @@ from tests.sdk.native_.test_threads import bursts, squares
 from tests.sdk.native_.words import run
 def threads():
     return len(os.listdir("/proc/self/task"))
+before = threads()
 context = _native.Context(bursts(200, 8), threads=4)
 expected = run(context)[0].tolist()
-assert threads() == 4, threads()
+assert threads() == before + 3, threads()
 pids = []
 for _ in range(5):
     pid = os.fork()
@@ -134,7 +135,7 @@ for _ in range(5):
         try:
             same = run(context)[0].tolist() == expected
             own = run(_native.Context(squares(), threads=3), np.full(50, 2, np.float32))[0].tolist() == [256] * 50
-            os._exit(0 if same and own and threads() == 4 else 1)
+            os._exit(0 if same and own and threads() >= 4 else 1)
         finally:
             os._exit(2)
     pids.append(pid)
@@ -164,7 +165,7 @@ def test_forked_children_make_their_own_pool(toy_kernels: Path) -> None:
 
 
 def test_no_threads_for_one_thread(toy_kernels: Path) -> None:
-    code = FORK.partition("context =")[0] + "\nrun(_native.Context(bursts(10, 8), threads=1))\nassert threads() == 1"
+    code = FORK.partition("context =")[0] + "\nrun(_native.Context(bursts(10, 8), threads=1))\nassert threads() == before"
     done = in_subprocess(code, str(toy_kernels))
     assert done.returncode == 0, done.stdout + done.stderr
 
