@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from enginewright.compiler.progress import Phases
 from enginewright.compiler.report import BuildReport
 from enginewright.compiler.tuning import Tuner, default_sizes
 from enginewright.compiler.weights import WeightPool
-from enginewright.dims import Dim, Size
+from enginewright.dims import Atom, Dim, Size, substitute
 from enginewright.errors import NetworkError
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network, Tensor
@@ -154,10 +154,27 @@ def specialize(network: Network, profile: ProfileRecord | None) -> Network:
     for tensor in made.inputs:
         shape: list[Size] = [fixed.get(str(size), size) if isinstance(size, Dim) else size for size in tensor.shape]
         tensor.spec = replace(tensor.spec, shape=tuple(shape))
+    _fix_sizes(made, fixed)
     made.infer()
     if fixed:
         optimize(made)
     return made
+
+
+def _fix_sizes(network: Network, fixed: Mapping[str, int]) -> None:
+    """Put numbers where operators hold named sizes, as those do that fold_shapes made."""
+
+    def number(atom: Atom) -> Size | None:
+        return fixed.get(str(atom.args[0])) if atom.kind == "symbol" else None
+
+    for layer in network.layers:
+        for item in fields(layer.op):
+            value = getattr(layer.op, item.name)
+            if isinstance(value, Network):
+                _fix_sizes(value, fixed)
+            elif isinstance(value, tuple) and any(isinstance(size, Dim) for size in value):
+                sizes = tuple(substitute(size, number) if isinstance(size, Dim) else size for size in value)
+                layer.op = replace(layer.op, **{item.name: sizes})
 
 
 def _load(source: Source) -> tuple[Network, ModelInfo]:
