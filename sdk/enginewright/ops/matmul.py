@@ -124,6 +124,8 @@ class Gemm:
                 Gemm(trans_b=True),
                 [TensorSpec(float32, a), TensorSpec(float32, b[::-1]), TensorSpec(float32, (b[1],))],
             )
+        for dtype in (float16, int32):
+            yield Gemm(trans_b=True), [TensorSpec(dtype, (5, 7)), TensorSpec(dtype, (9, 7)), TensorSpec(dtype, (9,))]
         yield Gemm(trans_a=True), [TensorSpec(float32, (4, 0)), TensorSpec(float32, (4, 3))]
         yield Gemm(), [TensorSpec(float32, (4, 0)), TensorSpec(float32, (0, 3)), TensorSpec(float32, (3,))]
 

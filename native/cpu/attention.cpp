@@ -1,0 +1,241 @@
+// Fused f32 attention: softmax(q k' * scale + mask) v without a matrix of all scores.
+//
+// Queries lie along the vectors: a block of scores is [keys][queries], so that rows of k and columns of v are read in
+// place by the matrix core, and maxima and sums are plain vector operations. Running maxima and sums over blocks of keys:
+// T. Dao et al., "FlashAttention" (2022, https://arxiv.org/abs/2205.14135). Queries of the heads that share a head of k
+// and v stand side by side, so that decoding fills the vectors better.
+//
+// Inputs: q [B, H, S, D], k [B, G, T, D], v [B, G, T, E], mask (f32 or bool, broadcast to [B, H, S, T]), lengths [B].
+// Params: scale, is_causal, bottom_right, softcap, left window, right window (-1: none).
+#include <limits>
+
+#include "cpu/gemm.h"
+#include "cpu/vector_math.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+constexpr int64_t KEYS = 128;  // keys of a block: 24 KiB of scores at 48 queries
+constexpr float INF = std::numeric_limits<float>::infinity();
+
+struct Attention {
+    int64_t batch, heads, groups, queries, keys, depth, width;  // width: elements of a row of v
+    const float *q, *k, *v;
+    const ew_tensor *mask;
+    int64_t mask_step[4];  // batch, head, query, key; 0: broadcast
+    const int64_t *lengths;
+    int64_t one_length;
+    float scale, softcap;
+    bool causal, bottom_right;
+    int64_t left, right;
+    float *out;
+
+    int64_t shared() const { return heads / groups; }
+    int64_t length(int64_t b) const { return lengths ? lengths[one_length ? 0 : b] : keys; }
+    int64_t offset(int64_t b) const { return lengths ? length(b) - queries : bottom_right ? keys - queries : 0; }
+};
+
+void read_mask(const ew_tensor &t, int64_t *step) {
+    int64_t stride = 1;
+    for (int32_t i = 3; i >= 0; --i) {
+        const int32_t axis = t.rank - 4 + i;
+        const int64_t size = axis >= 0 ? t.shape[axis] : 1;
+        step[i] = size == 1 ? 0 : stride;
+        stride *= size;
+    }
+}
+
+bool read(const ew_call *call, Attention &a) {
+    const ew_tensor &q = call->inputs[0], &k = call->inputs[1], &v = call->inputs[2];
+    if (q.rank != 4 || k.rank != 4 || v.rank != 4 || call->n_params < 6) return false;
+    a.batch = q.shape[0];
+    a.heads = q.shape[1];
+    a.queries = q.shape[2];
+    a.depth = q.shape[3];
+    a.groups = k.shape[1];
+    a.keys = k.shape[2];
+    a.width = v.shape[3];
+    a.q = f32(q);
+    a.k = f32(k);
+    a.v = f32(v);
+    a.mask = present(call, 3) ? &call->inputs[3] : nullptr;
+    if (a.mask) read_mask(*a.mask, a.mask_step);
+    a.lengths = present(call, 4) ? static_cast<const int64_t *>(call->inputs[4].data) : nullptr;
+    a.one_length = a.lengths && count(call->inputs[4]) == 1;
+    const ew_param *p = call->params;
+    a.scale = p[0].f == 0 ? 1.0F / __builtin_sqrtf(static_cast<float>(most(1, a.depth))) : static_cast<float>(p[0].f);
+    a.causal = p[1].i != 0;
+    a.bottom_right = p[2].i != 0;
+    a.softcap = static_cast<float>(p[3].f);
+    a.left = p[4].i;
+    a.right = p[5].i;
+    a.out = static_cast<float *>(call->outputs[0].data);
+    return a.groups > 0 && a.heads % a.groups == 0 && k.shape[3] == a.depth && v.shape[2] == a.keys;
+}
+
+// A panel of up to NR queries of one batch and group. Positions decide what a query sees by itself.
+struct Panel {
+    int64_t batch, group, first, count;
+    int vectors;
+    alignas(64) int32_t low[NR], high[NR];  // keys [low, high) are visible to each query
+    int64_t from, to;                       // keys that any query sees
+    bool all;                               // every query sees all of [from, to)
+};
+
+Panel make_panel(const Attention &a, int64_t batch, int64_t group, int64_t first) {
+    Panel p{batch, group, first, least(NR, a.shared() * a.queries - first), 0, {}, {}, a.keys, 0, true};
+    p.vectors = static_cast<int>(ceil_div(p.count, VL));
+    for (int64_t i = 0; i < NR; ++i) {
+        const int64_t position = (first + least(i, p.count - 1)) % a.queries + a.offset(batch);
+        int64_t low = 0, high = most(0, least(a.keys, a.length(batch)));
+        if (a.causal) high = least(high, position + 1);
+        if (a.right >= 0) high = least(high, position + a.right + 1);
+        if (a.left >= 0) low = most(low, position - a.left);
+        high = most(high, 0);
+        p.low[i] = static_cast<int32_t>(least(low, high));
+        p.high[i] = static_cast<int32_t>(high);
+        p.from = least(p.from, p.low[i]);
+        p.to = most(p.to, p.high[i]);
+    }
+    for (int64_t i = 0; i < NR; ++i) p.all = p.all && p.low[i] == p.from && p.high[i] == p.to;
+    return p;
+}
+
+float mask_value(const ew_tensor &mask, int64_t at) {
+    if (mask.dtype == EW_BOOL) return static_cast<const uint8_t *>(mask.data)[at] ? 0 : -INF;
+    return f32(mask)[at];
+}
+
+// Adds the mask of keys [key, key + n) to a block of scores.
+void add_mask(const Attention &a, const Panel &p, int64_t key, int64_t n, float *scores) {
+    int64_t at[NR];
+    bool same = true;
+    for (int64_t i = 0; i < p.count; ++i) {
+        const int64_t row = p.first + i, head = p.group * a.shared() + row / a.queries;
+        at[i] = p.batch * a.mask_step[0] + head * a.mask_step[1] + row % a.queries * a.mask_step[2];
+        same = same && at[i] == at[0];
+    }
+    for (int64_t j = 0; j < n; ++j) {
+        float *row = scores + j * NR;
+        const int64_t step = (key + j) * a.mask_step[3];
+        if (same) {
+            const vf bias = splat(mask_value(*a.mask, at[0] + step));
+            for (int v = 0; v < p.vectors; ++v) store(row + v * VL, load(row + v * VL) + bias);
+        } else {
+            for (int64_t i = 0; i < p.count; ++i) row[i] += mask_value(*a.mask, at[i] + step);
+        }
+    }
+}
+
+// State of the queries of a panel: largest score so far, sum of powers, and the unscaled output, transposed.
+struct State {
+    float *top, *sum, *out;  // [NR], [NR], [width][NR]
+};
+
+void hide(const Panel &p, int v, int64_t key, vf &score) {
+    const vi low = load(p.low + v * VL), high = load(p.high + v * VL), here = splat(static_cast<int32_t>(key));
+    score = select((here >= low) & (here < high), score, splat(-INF));
+}
+
+// Turns a block of scores into powers and moves the state on to the new maxima.
+void soften(const Attention &a, const Panel &p, int64_t key, int64_t n, float *scores, const State &state) {
+    for (int v = 0; v < p.vectors; ++v) {
+        const vf old = load(state.top + v * VL);
+        vf top = old;
+        for (int64_t j = 0; j < n; ++j) {
+            float *at = scores + j * NR + v * VL;
+            vf s = load(at);
+            if (!p.all) hide(p, v, key + j, s);
+            store(at, s);
+            top = vmax(top, s);
+        }
+        const vf base = select(top == splat(-INF), vf{}, top);
+        vf sum{};
+        for (int64_t j = 0; j < n; ++j) {
+            float *at = scores + j * NR + v * VL;
+            const vf power = vexp(load(at) - base);
+            store(at, power);
+            sum += power;
+        }
+        const vf shrink = vexp(old - base);
+        store(state.top + v * VL, top);
+        store(state.sum + v * VL, load(state.sum + v * VL) * shrink + sum);
+        for (int64_t e = 0; e < a.width; ++e) {
+            float *at = state.out + e * NR + v * VL;
+            store(at, load(at) * shrink);
+        }
+    }
+}
+
+// out[rows][queries] (+)= finish(a b) for a panel of queries.
+void multiply(const Panel &p, int64_t rows, int64_t k, Matrix a, const float *b, int64_t row_b, float *c, Finish f) {
+    for (int64_t r = 0; r < rows; r += MR) {
+        const Part part{a.data + r * a.row, b};
+        run_tile(
+            {&part, 1, k, a.row, a.col, row_b, c + r * NR, NR, static_cast<int>(least(MR, rows - r)), p.vectors * VL},
+            f);
+    }
+}
+
+void run_block(const Attention &a, const Panel &p, int64_t key, int64_t n, const float *q, float *scores,
+               const State &state) {
+    const int64_t head = p.batch * a.groups + p.group;
+    Finish scaled;
+    scaled.alpha = a.scale;
+    const float *k = a.k + (head * a.keys + key) * a.depth, *v = a.v + (head * a.keys + key) * a.width;
+    multiply(p, n, a.depth, {k, a.depth, 1}, q, p.vectors * VL, scores, scaled);
+    if (a.softcap > 0)
+        for (int64_t i = 0; i < n * NR; i += VL)
+            store(scores + i, splat(a.softcap) * vtanh(load(scores + i) / splat(a.softcap)));
+    if (a.mask) add_mask(a, p, key, n, scores);
+    soften(a, p, key, n, scores, state);
+    Finish added;
+    added.accumulate = true;
+    multiply(p, a.width, n, {v, 1, a.width}, scores, NR, state.out, added);
+}
+
+void write_panel(const Attention &a, const Panel &p, const State &state) {
+    for (int64_t i = 0; i < p.count; ++i) {
+        const float total = state.sum[i], factor = total == 0 ? 1 : 1 / total;
+        float *out = a.out + ((p.batch * a.heads + p.group * a.shared()) * a.queries + p.first + i) * a.width;
+        for (int64_t e = 0; e < a.width; ++e) out[e] = state.out[e * NR + i] * factor;
+    }
+}
+
+void run_panel(const Attention &a, const Panel &p) {
+    // Columns of v are read as rows of a tile, so a last tile may be lower: depth or width 1 reads rows instead.
+    float *scores = scratch(SCRATCH_A, KEYS * NR + (a.width + 2) * NR);
+    float *rest = scores + KEYS * NR;
+    const State state{rest, rest + NR, rest + 2 * NR};
+    for (int64_t i = 0; i < NR; ++i) state.top[i] = -INF;
+    std::memset(state.sum, 0, sizeof(float) * static_cast<size_t>((a.width + 1) * NR));
+    std::memset(scores, 0, sizeof(float) * static_cast<size_t>(KEYS * NR));
+    float *q = scratch(SCRATCH_B, packed_floats(a.depth, p.count));
+    const int64_t row = (p.batch * a.heads + p.group * a.shared()) * a.queries + p.first;
+    pack_panels({a.q + row * a.depth, 1, a.depth}, a.depth, p.count, q);
+    for (int64_t key = p.from; key < p.to; key += KEYS) run_block(a, p, key, least(KEYS, p.to - key), q, scores, state);
+    write_panel(a, p, state);
+}
+
+int32_t run(const ew_call *call) {
+    Attention a;
+    if (!read(call, a)) return call->host->error(call, EW_SHAPE, "attention: sizes of q, k and v disagree");
+    if (count(call->outputs[0]) == 0) return EW_OK;
+    const int64_t rows = a.shared() * a.queries, panels = ceil_div(rows, NR), units = a.batch * a.groups * panels;
+    const double work = static_cast<double>(least(NR, rows)) * static_cast<double>(a.keys * (a.depth + a.width + 16));
+    const int64_t group = most(1, least(ceil_div(units, 4), static_cast<int64_t>(5e5 / (work + 1))));
+    parallel(call, ceil_div(units, group), [&](int64_t task) {
+        for (int64_t u = task * group; u < least(units, (task + 1) * group); ++u) {
+            const int64_t head = u / panels;
+            run_panel(a, make_panel(a, head / a.groups, head % a.groups, u % panels * NR));
+        }
+    });
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(attention_f32, run)
+
+}  // namespace ew::EW_ISA
