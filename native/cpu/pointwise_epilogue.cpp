@@ -53,7 +53,8 @@ bool Epilogue::parse(const ew_call *call, int fixed, int anchor_inputs, int64_t 
     const ew_param *words = call->params + fixed;
     const int64_t n_words = call->n_params - fixed, n_extra = words[0].i;
     if (n_extra < 0 || n_extra >= MAX_INPUTS || n_words < 1 + 2 * n_extra) return false;
-    if (anchor_inputs + n_extra != call->n_inputs) return false;
+    // The extra inputs are the last ones; a trailing input of the anchor that is left out may be there or not.
+    if (call->n_inputs < n_extra || call->n_inputs - n_extra > anchor_inputs + 1) return false;
     n_extra_ = static_cast<int>(n_extra);
     int64_t used = 0;
     const int64_t left = n_words - 1 - 2 * n_extra;
@@ -61,7 +62,7 @@ bool Epilogue::parse(const ew_call *call, int fixed, int anchor_inputs, int64_t 
     if (program_.n_inputs != n_extra_ + 1 || program_.n_outputs != call->n_outputs) return false;
     for (int k = 0; k < program_.n_outputs; ++k)
         if (call->outputs[k].dtype != program_.dtypes[program_.outputs[k]]) return false;
-    if (!parse_extras(call, words + 1, anchor_inputs)) return false;
+    if (!parse_extras(call, words + 1, call->n_inputs - n_extra_)) return false;
     simple_ = detect();
     tile_ = program_.allocate(0, 0);
     return tile_ > 0;
@@ -77,8 +78,9 @@ bool Epilogue::parse_extras(const ew_call *call, const ew_param *words, int anch
         extra.dtype = tensor.dtype;
         int64_t elements = 1;
         for (int a = 0; a < tensor.rank; ++a) elements *= tensor.shape[a];
-        if (tensor.dtype != program_.dtypes[k + 1] || extra.period < 1) return false;
-        if (elements < extra.period * (extra.column_broadcast ? 1 : cols_) && rows_ > 0 && cols_ > 0) return false;
+        if (tensor.dtype != program_.dtypes[k + 1]) return false;
+        if (rows_ == 0 || cols_ == 0) continue;  // nothing will be read, and the period may be 0
+        if (extra.period < 1 || elements < extra.period * (extra.column_broadcast ? 1 : cols_)) return false;
     }
     return true;
 }

@@ -7,7 +7,7 @@ from typing import Any
 from enginewright.dims import Size
 from enginewright.ops.arg_reduction import ArgMax, ArgMin
 from enginewright.ops.cumulative import CumSum
-from enginewright.ops.reduction import REDUCTIONS, ReduceLogSumExp
+from enginewright.ops.reduction import REDUCTIONS, ReduceLogSum, ReduceLogSumExp
 from enginewright.registry.registry import Launch, tactic
 from enginewright.tactics.rows import HALVES, around, wide_bytes
 from enginewright.tensors import DataType, TensorSpec
@@ -18,7 +18,7 @@ def reduction(op: Any, x: TensorSpec, axes: TensorSpec | None = None) -> Launch 
     chosen = op.axes_of(x, axes)
     if chosen is None:
         return "the axes are not known before run time"
-    if isinstance(op, ReduceLogSumExp) and not x.dtype.is_float:
+    if isinstance(op, ReduceLogSum | ReduceLogSumExp) and not x.dtype.is_float:
         return f"no kernel for {x.dtype}"
     groups = axis_groups(x, chosen)
     sizes = [number for group in groups for number in group]

@@ -13,6 +13,7 @@ from enginewright.registry.registry import registry
 from tests.sdk.tactics.one_step import OneLayer, arrays_of, fused_examples, operators_with_tactics
 
 CONTROL = {"If", "Loop", "Scan"}  # their fields hold networks; tests of their own run them
+RECURRENT = {"RNN", "GRU", "LSTM"}  # with large weights they are chaotic: every rounding grows from step to step
 
 
 def examples() -> Iterator[Any]:
@@ -30,7 +31,7 @@ def given(inputs: list[Any]) -> set[int]:
 
 @pytest.mark.parametrize(("op", "inputs"), list(examples()))
 def test_tactics_agree_with_the_reference(op: Any, inputs: list[Any]) -> None:
-    arrays = arrays_of(inputs)
+    arrays = arrays_of(inputs, spread=0.3 if op.KEY.name in RECURRENT else 2)
     known = given(inputs)
     OneLayer(op, arrays, known).check()
     weights = {index for index, array in enumerate(arrays) if index > 0 and array is not None}
