@@ -176,9 +176,9 @@ int32_t conv(const ew_call *call) {
     Conv c;
     if (!read_conv(call, c)) return bad_sizes(call);
     const int64_t positions = c.out_size();
+    if (c.n * c.m * positions == 0) return EW_OK;
     Epilogue epilogue;
     if (!epilogue.parse(call, c.fixed, c.inputs, c.n * c.m, positions)) return EW_INVALID_PLAN;
-    if (c.n * c.m * positions == 0) return EW_OK;
     const Cut t = cut_conv(c);
     const bool direct = epilogue.empty() || writes_f32(call);
     const int64_t by_panels = ceil_div(t.panels, t.group);
@@ -249,9 +249,9 @@ int32_t conv_swapped(const ew_call *call) {
     Conv c;
     if (!read_conv(call, c)) return bad_sizes(call);
     const int64_t positions = c.out_size(), units = c.n * c.group;
+    if (c.n * c.m * positions == 0) return EW_OK;
     Epilogue epilogue;
     if (!epilogue.parse(call, c.fixed, c.inputs, c.n * c.m, positions)) return EW_INVALID_PLAN;
-    if (c.n * c.m * positions == 0) return EW_OK;
     const int64_t ld = c.pointwise ? positions : round_up(positions, VL);
     float *own = c.pointwise ? nullptr : scratch(SCRATCH_C, units * c.k * ld);
     if (!c.pointwise) parallel(call, units, [&](int64_t u) { all_patches(c, u, own + u * c.k * ld, ld); });

@@ -76,10 +76,10 @@ void run_channel(const Transposed &t, int64_t unit, int64_t m, const float *pane
 int32_t run(const ew_call *call) {
     Transposed t;
     if (!read(call, t)) return call->host->error(call, EW_SHAPE, "transposed convolution: sizes disagree");
-    Epilogue epilogue;
     const int64_t positions = t.out_size(), units = t.n * t.group;
-    if (!epilogue.parse(call, t.fixed, t.inputs, t.n * t.m, positions)) return EW_INVALID_PLAN;
     if (t.n * t.m * positions == 0) return EW_OK;
+    Epilogue epilogue;
+    if (!epilogue.parse(call, t.fixed, t.inputs, t.n * t.m, positions)) return EW_INVALID_PLAN;
     const int64_t floats = packed_floats(t.channels, t.in_size());
     float *panels = scratch(SCRATCH_D, units * floats);
     parallel(call, units, [&](int64_t u) {

@@ -121,10 +121,10 @@ void run_channel(const Depthwise &d, int64_t image, int64_t m, float *y) {
 int32_t run(const ew_call *call) {
     Depthwise d;
     if (!read(call, d)) return call->host->error(call, EW_SHAPE, "depthwise convolution: sizes disagree");
-    Epilogue epilogue;
     const int64_t positions = d.out_size(), channels = d.n * d.m;
-    if (!epilogue.parse(call, d.fixed, d.inputs, channels, positions)) return EW_INVALID_PLAN;
     if (channels * positions == 0) return EW_OK;
+    Epilogue epilogue;
+    if (!epilogue.parse(call, d.fixed, d.inputs, channels, positions)) return EW_INVALID_PLAN;
     const bool direct = epilogue.empty() || (call->n_outputs == 1 && call->outputs[0].dtype == EW_FLOAT32);
     const int64_t group = 1 + 60000 / (positions * (d.taps() + 4) + 1);
     parallel(call, ceil_div(channels, group), [&](int64_t task) {

@@ -159,10 +159,10 @@ int32_t anchor_inputs(const ew_call *call) { return static_cast<int32_t>(call->p
 int32_t run_product(const ew_call *call, const float *packed) {
     Problem p;
     if (!read_problem(call, p)) return bad_sizes(call);
+    if (p.m * p.n * p.batch == 0) return EW_OK;
     const Finish finish = read_finish(call, p);
     Epilogue epilogue;
     if (!epilogue.parse(call, FIXED_PARAMS, anchor_inputs(call), p.batch * p.m, p.n)) return EW_INVALID_PLAN;
-    if (p.m * p.n * p.batch == 0) return EW_OK;
     const Split s = split_gemm(p.m, p.n, p.k, p.batch >= 32 ? 1 : 32);
     const double work = 2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k + 8);
     const int64_t group = work > 3e5 ? 1 : least(p.batch, 1 + static_cast<int64_t>(1e6 / (work + 1)));
