@@ -208,15 +208,32 @@ def dim_broadcast(a: Size, b: Size) -> Size:
         return a
     if _is_clamped(a, b):
         return b
+    for one, other in ((a, b), (b, a)):
+        if _has(one, "broadcast", other):
+            return one
     return b if isinstance(b, int) else _atom("broadcast", *sorted((a, b), key=str))
 
 
 def _is_clamped(a: Size, b: Size) -> bool:
     """Whether a is min(b, number above 1), as of a table cut to length b: it differs from b only where that fails."""
-    if isinstance(a, int) or len(a.terms) != 1 or a.terms[0][1] != 1 or len(a.atoms) != 1 or a.atoms[0].kind != "min":
+    atom = _only_atom(a, "min")
+    if atom is None or b not in atom.sizes:
         return False
-    first, second = a.atoms[0].sizes
-    return (first == b and lower_bound(second) > 1) or (second == b and lower_bound(first) > 1)
+    return all(size == b or lower_bound(size) > 1 for size in atom.sizes)
+
+
+def _only_atom(size: Size, kind: str) -> Atom | None:
+    """The atom that the size consists of, if it is one of this kind."""
+    if isinstance(size, int) or len(size.terms) != 1:
+        return None
+    monomial, factor = size.terms[0]
+    return monomial[0] if factor == 1 and len(monomial) == 1 and monomial[0].kind == kind else None
+
+
+def _has(size: Size, kind: str, part: Size) -> bool:
+    """Whether the size is min, max or broadcast of `part` and another, so that taking `part` again changes nothing."""
+    atom = _only_atom(size, kind)
+    return atom is not None and part in atom.sizes
 
 
 def floor_div(a: Size, b: Size) -> Size:
@@ -232,6 +249,10 @@ def floor_div(a: Size, b: Size) -> Size:
         return whole + rest // b
     if isinstance(b, int) and b > 0 and lower_bound(rest) >= 0 and upper_bound(rest) < b:
         return whole
+    inner = _only_atom(rest, "floordiv")
+    if inner is not None and isinstance(inner.sizes[1], int) and isinstance(b, int) and b > 0 and inner.sizes[1] > 0:
+        # floor(floor(x / a) / b) = floor(x / (a b)): strides of layers one behind the other.
+        return whole + floor_div(inner.sizes[0], inner.sizes[1] * b)
     return whole + _atom("floordiv", rest, b)
 
 
@@ -258,13 +279,23 @@ def modulo(a: Size, b: Size) -> Size:
 def dim_min(a: Size, b: Size) -> Size:
     """The smaller of two sizes."""
     order = _order(a, b)
-    return (a if order else b) if order is not None else _atom("min", *sorted((a, b), key=str))
+    if order is not None:
+        return a if order else b
+    for one, other in ((a, b), (b, a)):
+        if _has(one, "min", other):
+            return one
+    return _atom("min", *sorted((a, b), key=str))
 
 
 def dim_max(a: Size, b: Size) -> Size:
     """The larger of two sizes."""
     order = _order(a, b)
-    return (b if order else a) if order is not None else _atom("max", *sorted((a, b), key=str))
+    if order is not None:
+        return b if order else a
+    for one, other in ((a, b), (b, a)):
+        if _has(one, "max", other):
+            return one
+    return _atom("max", *sorted((a, b), key=str))
 
 
 def dim_scale(a: Size, factor: float) -> Size:
@@ -515,6 +546,9 @@ def _function_range(atom: Atom, lows: tuple[float, ...], highs: tuple[float, ...
         return max(lows), max(highs)
     if atom.kind == "broadcast":
         return min(lows), max(highs)
+    if atom.kind in ("floordiv", "ceildiv") and lows[1] == highs[1] > 0:
+        low, high = lows[0] / lows[1], highs[0] / lows[1]
+        return low if math.isinf(low) else math.floor(low), high if math.isinf(high) else math.ceil(high)
     if lows[0] < 0 or lows[-1] < 0:
         return -math.inf, math.inf
     if atom.kind == "mod":

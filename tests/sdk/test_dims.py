@@ -154,3 +154,15 @@ def test_broadcast_with_a_table_cut_to_the_same_length() -> None:
         assert dim_broadcast(S, dim_min(S, 512)) == S
     assert len(checks) == 2
     assert dim_broadcast(dim_min(S, 1), S) != S
+
+
+def test_functions_of_functions_are_one() -> None:
+    assert (N // 2) // 3 == N // 6
+    assert dim_min(dim_min(N, 7), N) == dim_min(N, 7)
+    assert dim_max(S, dim_max(N, S)) == dim_max(N, S)
+    assert dim_broadcast(dim_broadcast(N, S), S) == dim_broadcast(N, S)
+    assert lower_bound((N - 192) // 128) == -2
+    assert upper_bound((dim_min(N, 10) - 3) // 2) == 4
+    read = Dim.value(0, 0)
+    assert lower_bound(read // 2) == -math.inf
+    assert upper_bound(ceil_div(read, 2)) == math.inf

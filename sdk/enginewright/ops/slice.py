@@ -130,9 +130,14 @@ def _range(size: Size, start: Size, end: Size, step: int) -> tuple[Size, Size, i
     first, last = _from_front(size, start), _from_front(size, end)
     if step > 0:
         span = _smallest(last - first, last, size - first, size)
-        return dim_max(first, 0), ceil_div(dim_max(span, 0), step), step
+        return dim_max(first, 0), ceil_div(_count(span, size), step), step
     span = _smallest(first - last, first + 1, size - 1 - last, size)
-    return dim_min(first, size - 1), ceil_div(dim_max(span, 0), -step), step
+    return dim_min(first, size - 1), ceil_div(_count(span, size), -step), step
+
+
+def _count(span: Size, size: Size) -> Size:
+    """The elements of a span that may be negative; a whole axis never is."""
+    return size if span == size else dim_max(span, 0)
 
 
 def _from_front(size: Size, index: Size) -> Size:
