@@ -1,4 +1,4 @@
-// LSTM with 8-bit weights: x and, at each step, the state are quantized to uint8 by their range; sums in int32.
+// LSTM with 8-bit weights: x as a whole and, at each step, each row of the state are quantized to uint8 by their range.
 //
 // Inputs: x, w, r, w_scale, w_zero_point, r_scale, r_zero_point, b, sequence_lens, initial_h, initial_c, p. w and r are
 // [directions, inputs, 4 hidden], or packed: per direction the bytes of quantized_gemm.h. Params as for the f32 LSTM.
@@ -59,11 +59,14 @@ void quantize_rows(const float *x, int64_t rows, int64_t k, float scale, float z
 }
 
 // out [rows][columns] (+)= the product of quantized rows with the weight of direction d, columns from `col` on.
+// scale[r * step] is that of row r; zero.a or zero.a0 its zero point.
 struct Product {
     const uint8_t *a;
     const int32_t *row_sums;
     int64_t rows, col, columns;
-    float scale, zero;
+    const float *scale;
+    int64_t step;
+    ZeroPoints zero;
 };
 
 void multiply(const Weight &w, int64_t d, const Product &p, float *out, int64_t ld, const float *bias) {
@@ -72,14 +75,14 @@ void multiply(const Weight &w, int64_t d, const Product &p, float *out, int64_t 
     int32_t *zeros = sums + p.rows * p.columns;
     for (int64_t j = 0; j < p.columns; ++j) zeros[j] = w.zero_of(d, p.col + j);
     run_byte_gemm({p.rows, p.columns, w.k, p.a, packed + 4 * p.col * ceil_div(w.k, 4), sums, p.columns});
-    ZeroPoints zero;
-    zero.a0 = static_cast<int32_t>(p.zero);
+    ZeroPoints zero = p.zero;
     zero.b = zeros;
     const auto *col_sums = reinterpret_cast<const int32_t *>(packed + byte_panels(w.k, w.columns)) + p.col;
     correct_sums(sums, p.columns, p.rows, p.columns, w.k, zero, p.row_sums, col_sums);
     for (int64_t r = 0; r < p.rows; ++r)
         for (int64_t j = 0; j < p.columns; ++j) {
-            const float v = static_cast<float>(sums[r * p.columns + j]) * (p.scale * w.scale_of(d, p.col + j));
+            const float v =
+                static_cast<float>(sums[r * p.columns + j]) * (p.scale[r * p.step] * w.scale_of(d, p.col + j));
             float &to = out[r * ld + j];
             to = bias ? v + bias[j] : to + v;
         }
@@ -98,23 +101,32 @@ void multiply_input(void *arg, int64_t d, float *sums, int64_t ld, int64_t row, 
                     int64_t columns, const float *bias) {
     const auto &l = *static_cast<const Layer *>(arg);
     const int64_t bytes = round_up(l.w.k, 4);
-    multiply(l.w, d, {l.x + row * bytes, l.x_sums + row, rows, col, columns, l.x_scale, l.x_zero}, sums, ld, bias);
+    ZeroPoints zero;
+    zero.a0 = static_cast<int32_t>(l.x_zero);
+    multiply(l.w, d, {l.x + row * bytes, l.x_sums + row, rows, col, columns, &l.x_scale, 0, zero}, sums, ld, bias);
 }
 
 void multiply_state(void *arg, int64_t d, const float *h, float *sums, int64_t ld) {
     const auto &l = *static_cast<const Layer *>(arg);
     const int64_t rows = l.r->batch, k = l.rec.k, bytes = round_up(k, 4);
-    float low = 0, high = 0;
-    for (int64_t i = 0; i < rows * k; ++i) {
-        low = h[i] < low ? h[i] : low;
-        high = h[i] > high ? h[i] : high;
-    }
-    const float scale = low == high ? 1.0F : (high - low) / 255.0F, rounded = __builtin_rintf(-low / scale);
-    const float zero = rounded < 0 ? 0 : rounded > 255 ? 255 : rounded;
-    auto *a = reinterpret_cast<uint8_t *>(scratch(SCRATCH_A, ceil_div(rows * bytes, 4) + rows));
+    auto *a = reinterpret_cast<uint8_t *>(scratch(SCRATCH_A, ceil_div(rows * bytes, 4) + 3 * rows));
     auto *row_sums = reinterpret_cast<int32_t *>(a + rows * bytes);
-    quantize_rows(h, rows, k, scale, zero, a, row_sums);
-    multiply(l.rec, d, {a, row_sums, rows, 0, l.rec.columns, scale, zero}, sums, ld, nullptr);
+    auto *scales = reinterpret_cast<float *>(row_sums + rows);
+    auto *zeros = row_sums + 2 * rows;
+    for (int64_t r = 0; r < rows; ++r) {
+        float low = 0, high = 0;
+        for (int64_t i = r * k; i < (r + 1) * k; ++i) {
+            low = h[i] < low ? h[i] : low;
+            high = h[i] > high ? h[i] : high;
+        }
+        scales[r] = low == high ? 1.0F : (high - low) / 255.0F;
+        const float rounded = __builtin_rintf(-low / scales[r]);
+        zeros[r] = rounded < 0 ? 0 : rounded > 255 ? 255 : static_cast<int32_t>(rounded);
+        quantize_rows(h + r * k, 1, k, scales[r], static_cast<float>(zeros[r]), a + r * bytes, row_sums + r);
+    }
+    ZeroPoints zero;
+    zero.a = zeros;
+    multiply(l.rec, d, {a, row_sums, rows, 0, l.rec.columns, scales, 1, zero}, sums, ld, nullptr);
 }
 
 Weight read_weight(const ew_call *call, int index, int scale, const uint8_t *packed) {

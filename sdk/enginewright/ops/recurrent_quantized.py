@@ -36,7 +36,7 @@ class DynamicQuantizeLSTM(Recurrent):
     """LSTM with quantized weights: as lstm, but w [directions, inputs, 4 hidden], r [directions, hidden, 4 hidden].
 
     Scales and zero points have one number for each direction, or [directions, 4 hidden]. x is quantized as a whole to
-    uint8 by its range, the hidden state (all of the batch) likewise at each step; products are summed in int32.
+    uint8 by its range, the hidden state of each sequence likewise at each step; products are summed in int32.
     """
 
     input_forget: bool = False
@@ -112,11 +112,11 @@ class DynamicQuantizeLSTM(Recurrent):
 
         def step(x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
             hidden, cell = states
-            small, scale, zero = DynamicQuantizeLinear().reference(hidden)
-            back = (small.astype(np.float64) - float(zero)) @ r
-            total = (x.astype(np.float64) @ w).astype(np.float32) * w_scale + back.astype(np.float32) * (
-                scale * r_scale
-            )
+            rows = [DynamicQuantizeLinear().reference(row) for row in hidden]
+            small = np.stack([row.astype(np.float64) - float(zero) for row, _, zero in rows])
+            scales = np.array([[scale] for _, scale, _ in rows], np.float32)
+            total = (x.astype(np.float64) @ w).astype(np.float32) * w_scale
+            total = total + (small @ r).astype(np.float32) * (scales * r_scale)
             i, o, forget, c = np.split(total + bias, 4, axis=-1)
             i = f(self.clipped(i + peep_i * cell))
             forget = 1 - i if self.input_forget else f(self.clipped(forget + peep_f * cell))
