@@ -17,7 +17,7 @@ needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)
 
 # ---- what a user runs -------------------------------------------------------------------------------------------------
 
-demo: $(call needs,peers) native          ## build engines from a real trained model, run them, compare with ONNX Runtime
+demo: $(call needs,demo) native           ## build engines from a real trained model, run them, compare with ONNX Runtime
 	$(RUN) $(PY) docs/examples/demo.py
 
 bench: $(call needs,peers test) native    ## measure what this project promises
@@ -83,6 +83,6 @@ $(VENV)/.native: pyproject.toml | $(VENV)/bin/python
 	$(PIP) --no-build-isolation -e .
 	touch $@
 
-$(VENV)/.peers $(VENV)/.models $(VENV)/.cross $(VENV)/.test $(VENV)/.docs $(VENV)/.dev: $(VENV)/.%: $(VENV)/.native
+$(VENV)/.demo $(VENV)/.peers $(VENV)/.models $(VENV)/.cross $(VENV)/.test $(VENV)/.docs $(VENV)/.dev: $(VENV)/.%: $(VENV)/.native
 	$(PIP) --no-build-isolation -e ".[$*]"
 	touch $@
