@@ -20,8 +20,9 @@ from enginewright.tensors import DataType, TensorSpec
 
 Array = np.ndarray[Any, Any]
 OPSET = 23
-ORT_ERRORS = tuple(
-    kind for kind in vars(pybind_state).values() if isinstance(kind, type) and issubclass(kind, Exception)
+ORT_ERRORS = (
+    RuntimeError,
+    *(kind for kind in vars(pybind_state).values() if isinstance(kind, type) and issubclass(kind, Exception)),
 )
 
 
