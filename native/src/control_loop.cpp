@@ -87,7 +87,8 @@ bool scalar(const Program &program, int32_t id, int32_t dtype) {
 
 const char *loop_error(const Model &model, const Program &program, const Step &step) {
     const int64_t nc = literal_param(program, step, 0), n_scan = literal_param(program, step, 1);
-    if (step.n_programs != 1 || step.n_inputs < 2 || nc < 0 || n_scan < 0 || nc > step.n_inputs - 2 || n_scan > step.n_outputs)
+    if (step.n_programs != 1 || step.n_inputs < 2 || nc < 0 || n_scan < 0 || nc > step.n_inputs - 2 ||
+        n_scan > step.n_outputs)
         return "needs a trip count, a condition, its numbers of values, and one program";
     const Program &body = model.programs[static_cast<size_t>(program.programs[static_cast<size_t>(step.programs)])];
     if (body.n_inputs != step.n_inputs || body.n_params != step.n_params - 2 || nc + n_scan != step.n_outputs ||

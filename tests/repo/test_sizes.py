@@ -14,8 +14,8 @@ FILE_LINES = 600
 FUNCTION_LINES = 50
 PARAMETERS = 5
 
-# Each parameter of these is an input of an operator, or is set by a protocol.
-FREE_PARAMETERS = {"infer", "reference"}
+# Each parameter of these, and of functions decorated as tactics, is an input of an operator.
+FREE_PARAMETERS = {"infer", "reference", "view"}
 
 # A definition at the start of a line, as clang-format writes it, up to the brace at the start of a line.
 NATIVE_FUNCTION = re.compile(r"^(?!namespace|struct|class|enum|union|extern|typedef|#)[^\s}/].*\{$", re.MULTILINE)
@@ -50,13 +50,19 @@ def long_native_functions(source: str) -> list[str]:
     return found
 
 
+def is_tactic(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Tell whether `@tactic(...)` stands above the function."""
+    calls = [decorator for decorator in function.decorator_list if isinstance(decorator, ast.Call)]
+    return any(ast.unparse(call.func).rpartition(".")[2] == "tactic" for call in calls)
+
+
 def crowded_functions(source: str) -> list[str]:
     """Return "name: parameters" of each function with too many positional ones."""
     found = []
     for function in python_functions(source):
         arguments = [*function.args.posonlyargs, *function.args.args]
         count = len([a for a in arguments if a.arg not in {"self", "cls"}])
-        if count > PARAMETERS and function.name not in FREE_PARAMETERS:
+        if count > PARAMETERS and function.name not in FREE_PARAMETERS and not is_tactic(function):
             found.append(f"{function.name}: {count} parameters")
     return found
 
@@ -83,4 +89,5 @@ def test_rules_find_what_they_forbid() -> None:
     body = "\n".join("    x = 1" for _ in range(FUNCTION_LINES + 1))
     assert long_python_functions(f"def f():\n{body}\n") == [f"f: {FUNCTION_LINES + 2} lines"]
     assert crowded_functions("def f(self, a, b, c, d, e, f): ...") == ["f: 6 parameters"]
+    assert crowded_functions("@ew.tactic(Op, kernel='k')\ndef f(op, a, b, c, d, e, f): ...") == []
     assert long_native_functions("static int f(int x) {\n" + "    ;\n" * FUNCTION_LINES + "}\n")

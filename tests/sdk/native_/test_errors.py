@@ -146,15 +146,15 @@ def make_valid() -> tuple[Words, Program]:
     return words, program
 
 
-def storage_change(index: int, position: int, value: int):  # noqa: ANN201
+def storage_change(index: int, position: int, value: int):
     return lambda program: program.storages[index].__setitem__(position, value)
 
 
-def tensor_change(index: int, position: int, value: int):  # noqa: ANN201
+def tensor_change(index: int, position: int, value: int):
     return lambda program: program.tensors[index].__setitem__(position, value)
 
 
-def step_change(index: int, position: int, value: int):  # noqa: ANN201
+def step_change(index: int, position: int, value: int):
     return lambda program: program.steps[index].__setitem__(position, value)
 
 

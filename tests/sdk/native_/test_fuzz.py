@@ -19,7 +19,8 @@ from enginewright.errors import EnginewrightError
 from tests.sdk.native_ import test_control as control, test_data_dependent as data, test_errors as errors
 from tests.sdk.native_ import test_shapes as shapes, words as w
 
-INTERESTING = [0, 1, -1, 2, 3, 7, 8, -2, -3, 64, 100, 2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1, -(2**63), -(2**63) + 1]
+INTERESTING = [0, 1, -1, 2, 3, 7, 8, -2, -3, 64, 100, 2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1]
+INTERESTING += [-(2**63), -(2**63) + 1]
 WEIGHTS = np.zeros(64, np.uint8)
 
 def samples():

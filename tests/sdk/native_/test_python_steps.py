@@ -103,7 +103,9 @@ def test_several_results(add: Callable[[Step], int]) -> None:
     words = Words()
     program = words.program()
     x = program.input([2])
-    program.step("python", [x], [program.output([2]), -1, program.output([], I64)], [add(lambda x: (x, x, np.array(7)))])
+    program.step(
+        "python", [x], [program.output([2]), -1, program.output([], I64)], [add(lambda x: (x, x, np.array(7)))]
+    )
     x_found, seven = run(_native.Context(words.model()), floats(1, 2), outputs=2)
     assert x_found.tolist() == [1, 2]
     assert seven == 7

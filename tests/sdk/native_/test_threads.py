@@ -165,7 +165,9 @@ def test_forked_children_make_their_own_pool(toy_kernels: Path) -> None:
 
 
 def test_no_threads_for_one_thread(toy_kernels: Path) -> None:
-    code = FORK.partition("context =")[0] + "\nrun(_native.Context(bursts(10, 8), threads=1))\nassert threads() == before"
+    code = (
+        FORK.partition("context =")[0] + "\nrun(_native.Context(bursts(10, 8), threads=1))\nassert threads() == before"
+    )
     done = in_subprocess(code, str(toy_kernels))
     assert done.returncode == 0, done.stdout + done.stderr
 
