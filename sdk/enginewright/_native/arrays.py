@@ -16,12 +16,24 @@ Array = np.ndarray[Any, Any]
 
 FOUR_BITS = frozenset({DataType.UINT4, DataType.INT4, DataType.FLOAT4E2M1})
 _NUMPY = {int(dtype): dtype.numpy for dtype in DataType}
+_VOID_POINTER = ffi.typeof("void *")
+_FOUR_BITS = frozenset(dtype.numpy for dtype in FOUR_BITS)
 _TYPES = {dtype.numpy: dtype for dtype in DataType if dtype is not DataType.STRING}
 
 
 def dtype_of(array: Array) -> DataType:
     """The element type; anything without one (texts, objects) is a string tensor."""
     return _TYPES.get(array.dtype, DataType.STRING)
+
+
+def is_four_bits(array: Array) -> bool:
+    """Whether the native library holds two elements of this array in a byte."""
+    return array.dtype in _FOUR_BITS
+
+
+def address(array: Array) -> Any:
+    """The memory of an array as a C pointer; the caller keeps the array alive."""
+    return ffi.cast(_VOID_POINTER, array.__array_interface__["data"][0])
 
 
 def pack_four_bits(array: Array) -> npt.NDArray[np.uint8]:
@@ -72,7 +84,7 @@ class TensorList:
             memory = self.packed[index] = pack_four_bits(array)
         shape = ffi.new("int64_t[]", [*array.shape, 0])
         self._kept += [shape, memory]
-        tensor.data = ffi.cast("void *", memory.ctypes.data)
+        tensor.data = address(memory)
         tensor.shape, tensor.rank, tensor.dtype = shape, array.ndim, int(dtype)
 
     def expect_sizes(self, index: int) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from enginewright._native.arrays import Array, TensorList, unpack_four_bits
 from enginewright._native.library import OK, PYTHON, error_of, ffi, lib
+from enginewright._native.log import drain_log
 from enginewright._native.python_steps import take_raised
 from enginewright.errors import PluginConflict, UsageError
 
@@ -100,6 +101,7 @@ def _params(params: Sequence[int | float]) -> Any:
 def _run(name: str, call: Any, threads: int) -> None:
     error = ffi.new("char[]", _ERROR_SIZE)
     status = lib.ew_kernel_call(name.encode(), call, threads, error, _ERROR_SIZE)
+    drain_log()
     if status == OK:
         return
     raised = take_raised()

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from enginewright._native.arrays import FOUR_BITS, Array, dtype_of, pack_four_bits, view_tensor
+from enginewright._native.arrays import Array, address, is_four_bits, pack_four_bits, view_tensor
 from enginewright._native.library import OK, PYTHON, error_of, ffi, lib
+from enginewright._native.log import drain_log
 from enginewright._native.python_steps import take_raised, use_slots
 from enginewright.errors import ClosedError, EnginewrightError
 
@@ -34,7 +35,7 @@ class Model:
         words = np.ascontiguousarray(words, np.int64)
         self._weights = weights
         status, error = ffi.new("int32_t *"), ffi.new("char[]", _ERROR_SIZE)
-        data = ffi.NULL if weights is None or weights.nbytes == 0 else ffi.cast("void *", weights.ctypes.data)
+        data = ffi.NULL if weights is None or weights.nbytes == 0 else address(weights)
         size = 0 if weights is None else weights.nbytes
         pointer = ffi.cast("int64_t *", words.ctypes.data)
         self.handle = lib.ew_model_create(
@@ -68,6 +69,7 @@ class Context:
         self._handle: Any = handle
         self._model = model
         self._inputs: dict[int, Any] = {}
+        self._shapes: dict[int, tuple[tuple[int, ...], Any]] = {}
         self._outputs: dict[int, Array] = {}
         self._unpacked: dict[int, Array] = {}
         self._totals: npt.NDArray[np.int64] | None = None
@@ -76,10 +78,15 @@ class Context:
 
     def bind_input(self, index: int, array: Array) -> None:
         """Read this C-contiguous array at each run. Of a 4-bit array the content is copied now."""
-        memory = pack_four_bits(array) if dtype_of(array) in FOUR_BITS else array
-        shape = ffi.new("int64_t[]", array.shape or 1)
-        pointer = ffi.cast("void *", memory.ctypes.data)
-        self._check(lib.ew_context_bind_input(self._open, index, pointer, shape, array.ndim))
+        memory = pack_four_bits(array) if is_four_bits(array) else array
+        kept, sizes = self._shapes.get(index, (None, None))
+        if kept != array.shape:
+            sizes = ffi.new("int64_t[]", [*array.shape, 0])
+            self._shapes[index] = array.shape, sizes
+        handle = self._handle or self._open
+        status = lib.ew_context_bind_input(handle, index, address(memory), sizes, array.ndim)
+        if status != OK:
+            raise self.error(status)
         self._inputs[index] = memory
 
     def bind_shape(self, index: int, shape: Sequence[int]) -> None:
@@ -90,16 +97,20 @@ class Context:
 
     def bind_output(self, index: int, array: Array | None) -> None:
         """Write an output into this C-contiguous, writable array at each run; None: the context keeps it."""
-        self._unpacked.pop(index, None)
         memory = array
-        if array is not None and dtype_of(array) in FOUR_BITS:
+        if array is None:
+            self._unpacked.pop(index, None)
+        elif is_four_bits(array):
             self._unpacked[index] = array
             memory = None
-        pointer = ffi.NULL if memory is None else ffi.cast("void *", memory.ctypes.data)
-        self._check(lib.ew_context_bind_output(self._open, index, pointer, 0 if memory is None else memory.nbytes))
+        size = 0 if memory is None else memory.nbytes
+        self._check(
+            lib.ew_context_bind_output(self._open, index, ffi.NULL if memory is None else address(memory), size)
+        )
         if memory is None:
             self._outputs.pop(index, None)
         else:
+            self._unpacked.pop(index, None)
             self._outputs[index] = memory
 
     def resolve(self) -> None:
@@ -157,6 +168,7 @@ class Context:
         """Free the context's memory."""
         handle, self._handle = self._handle, None
         if handle is not None:
+            drain_log()
             lib.ew_context_destroy(handle)
             self._inputs.clear()
             self._outputs.clear()
@@ -177,6 +189,7 @@ class Context:
 
     def _raise(self, status: int) -> None:
         error = self.error(status)
+        drain_log()
         raised = take_raised()
         if status == PYTHON and raised is not None:
             raised.add_note(f"in a Python step of the plan: {error.message}")

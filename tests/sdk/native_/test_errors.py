@@ -116,7 +116,8 @@ def test_log_is_bounded() -> None:
     program = words.program()
     for _ in range(1100):
         program.step("toy_log", [], [], [logging.DEBUG])
-    _native.Context(words.model()).run()
+    context = _native.Context(words.model())
+    context.run()
     assert _native.drain_log() == 1000
 
 
@@ -245,5 +246,5 @@ def test_words_of_no_program(words: list[int], text: str) -> None:
 
 @pytest.mark.parametrize("blob", [b"\0" * 8, b"abc", b"\x10" + b"\0" * 15, b"\x10" + b"\0" * 7 + b"\xff" * 8])
 def test_broken_strings(blob: bytes) -> None:
-    with pytest.raises(PlanInvalid, match="strings|string 0|left over|n_programs"):
+    with pytest.raises(PlanInvalid, match=r"strings|string 0|left over|n_programs"):
         _native.Model(np.array([1, 0, 0], np.int64), blob, None)
