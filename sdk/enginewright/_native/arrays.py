@@ -32,8 +32,11 @@ def is_four_bits(array: Array) -> bool:
 
 
 def address(array: Array) -> Any:
-    """The memory of an array as a C pointer; the caller keeps the array alive."""
-    return ffi.cast(_VOID_POINTER, array.__array_interface__["data"][0])
+    """The memory of a C-contiguous array as a C pointer; the caller keeps the array alive."""
+    try:
+        return ffi.from_buffer(array)  # several times faster than the other way
+    except (BufferError, ValueError):  # ml_dtypes have no buffers
+        return ffi.cast(_VOID_POINTER, array.ctypes.data)
 
 
 def pack_four_bits(array: Array) -> npt.NDArray[np.uint8]:
