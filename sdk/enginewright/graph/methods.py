@@ -126,6 +126,14 @@ from enginewright.ops.quantize import (
     DynamicQuantizeLinear as DynamicQuantizeLinearOp,
     QuantizeLinear as QuantizeLinearOp,
 )
+from enginewright.ops.random import (
+    Bernoulli as BernoulliOp,
+    Multinomial as MultinomialOp,
+    RandomNormal as RandomNormalOp,
+    RandomNormalLike as RandomNormalLikeOp,
+    RandomUniform as RandomUniformOp,
+    RandomUniformLike as RandomUniformLikeOp,
+)
 from enginewright.ops.rearrange import (
     CenterCropPad as CenterCropPadOp,
     Col2Im as Col2ImOp,
@@ -175,6 +183,12 @@ from enginewright.ops.signal import DFT as DFTOp, MelWeightMatrix as MelWeightMa
 from enginewright.ops.slice import Slice as SliceOp
 from enginewright.ops.softmax import Hardmax as HardmaxOp, LogSoftmax as LogSoftmaxOp, Softmax as SoftmaxOp
 from enginewright.ops.split import Split as SplitOp
+from enginewright.ops.strings import (
+    RegexFullMatch as RegexFullMatchOp,
+    StringConcat as StringConcatOp,
+    StringNormalizer as StringNormalizerOp,
+    StringSplit as StringSplitOp,
+)
 from enginewright.ops.tile import Tile as TileOp
 from enginewright.ops.transpose import Transpose as TransposeOp
 from enginewright.ops.where import Where as WhereOp
@@ -327,6 +341,10 @@ class OperatorMethods:
     ) -> Tensor:
         """(x - mean) / sqrt(variance + epsilon) * scale + bias for each channel of x (N, C, ...), by given statistics."""
         return self.add(BatchNormalizationOp(epsilon=epsilon), x, scale, bias, mean, variance, name=name)[0]
+
+    def bernoulli(self, x: Tensor, *, dtype: DataType | None = None, seed: float = 0.0, name: str = "") -> Tensor:
+        """1 with the probability given by each element of `x`, else 0; the same for the same `seed`."""
+        return self.add(BernoulliOp(dtype=dtype, seed=seed), x, name=name)[0]
 
     def bit_shift(self, a: Tensor, b: Tensor, *, direction: str, name: str = "") -> Tensor:
         """a shifted by b bits, LEFT or RIGHT, broadcast; 0 where b is not below the width."""
@@ -1162,6 +1180,12 @@ class OperatorMethods:
         """a * b, broadcast; integers wrap."""
         return self.add(MulOp(), a, b, name=name)[0]
 
+    def multinomial(
+        self, x: Tensor, *, sample_size: int = 1, seed: float = 0.0, dtype: DataType = DataType.INT32, name: str = ""
+    ) -> Tensor:
+        """`sample_size` classes drawn for each row of `x` [batch, classes], which holds logarithms of their weights."""
+        return self.add(MultinomialOp(sample_size=sample_size, seed=seed, dtype=dtype), x, name=name)[0]
+
     def neg(self, x: Tensor, *, name: str = "") -> Tensor:
         """-x."""
         return self.add(NegOp(), x, name=name)[0]
@@ -1358,6 +1382,58 @@ class OperatorMethods:
             ),
         )
 
+    def random_normal(
+        self,
+        *,
+        shape: tuple[int, ...],
+        mean: float = 0.0,
+        scale: float = 1.0,
+        seed: float = 0.0,
+        dtype: DataType = DataType.FLOAT32,
+        name: str = "",
+    ) -> Tensor:
+        """Numbers of the normal distribution around `mean` with deviation `scale`; the same for the same `seed`."""
+        return self.add(RandomNormalOp(shape=shape, mean=mean, scale=scale, seed=seed, dtype=dtype), name=name)[0]
+
+    def random_normal_like(
+        self,
+        x: Tensor,
+        *,
+        mean: float = 0.0,
+        scale: float = 1.0,
+        seed: float = 0.0,
+        dtype: DataType | None = None,
+        name: str = "",
+    ) -> Tensor:
+        """As RandomNormal, in the shape of `x` and, where `dtype` is left out, of its type."""
+        return self.add(RandomNormalLikeOp(mean=mean, scale=scale, seed=seed, dtype=dtype), x, name=name)[0]
+
+    def random_uniform(
+        self,
+        *,
+        shape: tuple[int, ...],
+        low: float = 0.0,
+        high: float = 1.0,
+        seed: float = 0.0,
+        dtype: DataType = DataType.FLOAT32,
+        name: str = "",
+    ) -> Tensor:
+        """Numbers spread evenly from `low` to below `high`; the same for the same `seed`."""
+        return self.add(RandomUniformOp(shape=shape, low=low, high=high, seed=seed, dtype=dtype), name=name)[0]
+
+    def random_uniform_like(
+        self,
+        x: Tensor,
+        *,
+        low: float = 0.0,
+        high: float = 1.0,
+        seed: float = 0.0,
+        dtype: DataType | None = None,
+        name: str = "",
+    ) -> Tensor:
+        """As RandomUniform, in the shape of `x` and, where `dtype` is left out, of its type."""
+        return self.add(RandomUniformLikeOp(low=low, high=high, seed=seed, dtype=dtype), x, name=name)[0]
+
     def range(self, start: Tensor, limit: Tensor, delta: Tensor, *, name: str = "") -> Tensor:
         """start, start + delta, start + 2 delta, ... up to before `limit`: three scalars of one type."""
         return self.add(RangeOp(), start, limit, delta, name=name)[0]
@@ -1441,6 +1517,10 @@ class OperatorMethods:
         return self.add(
             ReduceSumSquareOp(keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes), x, axes, name=name
         )[0]
+
+    def regex_full_match(self, x: Tensor, *, pattern: str, name: str = "") -> Tensor:
+        """Whether each whole text of `x` matches the regular expression `pattern`."""
+        return self.add(RegexFullMatchOp(pattern=pattern), x, name=name)[0]
 
     def relu(self, x: Tensor, *, name: str = "") -> Tensor:
         """max(x, 0)."""
@@ -1650,6 +1730,45 @@ class OperatorMethods:
 
         Where `axes` is left out, an axis whose size is symbolic stays, and must then not be 1 at run time."""
         return self.add(SqueezeOp(), data, axes, name=name)[0]
+
+    def string_concat(self, x: Tensor, y: Tensor, *, name: str = "") -> Tensor:
+        """Each text of `x` followed by that of `y`, broadcast together."""
+        return self.add(StringConcatOp(), x, y, name=name)[0]
+
+    def string_normalizer(
+        self,
+        x: Tensor,
+        *,
+        case_change_action: str = "NONE",
+        is_case_sensitive: bool = False,
+        locale: str = "",
+        stopwords: tuple[str, ...] = (),
+        name: str = "",
+    ) -> Tensor:
+        """`x`, a list of texts, in the case `case_change_action` (LOWER, UPPER, NONE), without `stopwords`.
+
+        Where nothing is left, one empty text is."""
+        return self.add(
+            StringNormalizerOp(
+                case_change_action=case_change_action,
+                is_case_sensitive=is_case_sensitive,
+                locale=locale,
+                stopwords=stopwords,
+            ),
+            x,
+            name=name,
+        )[0]
+
+    def string_split(
+        self, x: Tensor, *, delimiter: str = "", maxsplit: int = -1, name: str = ""
+    ) -> tuple[Tensor, Tensor]:
+        """The parts of each text of `x` between delimiters, along a new last axis, and their numbers.
+
+        Where a text has fewer parts than another, empty texts follow.
+        An empty `delimiter` splits at runs of white space; at most `maxsplit` splits are made (-1: all)."""
+        return cast(
+            "tuple[Tensor, Tensor]", self.add(StringSplitOp(delimiter=delimiter, maxsplit=maxsplit), x, name=name)
+        )
 
     def sub(self, a: Tensor, b: Tensor, *, name: str = "") -> Tensor:
         """a - b, broadcast; integers wrap."""
