@@ -1,0 +1,241 @@
+"""Tests of the operators that only ONNX Runtime has: imported, evaluated by the references, compared with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from enginewright.onnx_io.parser import parse
+from enginewright.tensors import DataType
+
+Array = np.ndarray[Any, Any]
+RNG = np.random.default_rng(5)
+
+
+def floats(*shape: int) -> Array:
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def bytes_(*shape: int) -> Array:
+    return RNG.integers(0, 256, shape).astype(np.uint8)
+
+
+def scalar(value: float, dtype: type = np.float32) -> Array:
+    return np.array(value, dtype)
+
+
+def model_of(
+    op_type: str, inputs: list[Array | None], outputs: int, constants: tuple[int, ...], **attributes: Any
+) -> onnx.ModelProto:
+    """One node of com.microsoft; the inputs numbered in `constants` are initializers."""
+    names = ["" if array is None else f"x{index}" for index, array in enumerate(inputs)]
+    node = onnx.helper.make_node(
+        op_type, names, [f"y{i}" for i in range(outputs)], domain="com.microsoft", **attributes
+    )
+    given = [
+        (index, name, array) for index, (name, array) in enumerate(zip(names, inputs, strict=True)) if array is not None
+    ]
+    free = [
+        onnx.helper.make_tensor_value_info(name, int(DataType.of(array)), array.shape)
+        for index, name, array in given
+        if index not in constants
+    ]
+    fixed = [onnx.numpy_helper.from_array(array, name) for index, name, array in given if index in constants]
+    results = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output]
+    graph = onnx.helper.make_graph([node], "g", free, results, fixed)
+    opsets = [onnx.helper.make_opsetid("", 21), onnx.helper.make_opsetid("com.microsoft", 1)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+def check(
+    op_type: str,
+    inputs: list[Array | None],
+    outputs: int = 1,
+    constants: tuple[int, ...] = (),
+    *,
+    steps: int = 0,
+    **attributes: Any,
+) -> None:
+    """The import evaluates to what ONNX Runtime gives; quantized results may differ by `steps` in their last place."""
+    model = model_of(op_type, inputs, outputs, constants, **attributes)
+    feeds = {f"x{i}": array for i, array in enumerate(inputs) if array is not None and i not in constants}
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    expected = session.run(None, feeds)
+    found = parse(model).evaluate(feeds)
+    for name, array in zip(found, expected, strict=True):
+        assert found[name].shape == array.shape
+        assert found[name].dtype == array.dtype
+        if array.dtype.kind in "iu":
+            assert np.abs(found[name].astype(np.int64) - array).max(initial=0) <= steps
+        else:
+            np.testing.assert_allclose(found[name], array, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize(("a", "b"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_fused_matmul(a: int, b: int) -> None:
+    left, right = floats(2, 3, 4), floats(2, 4, 5)
+    inputs = [left.swapaxes(1, 2).copy() if a else left, right.swapaxes(1, 2).copy() if b else right]
+    check("FusedMatMul", inputs, transA=a, transB=b, alpha=0.5)
+
+
+def test_matmul_integer_to_float() -> None:
+    a, b = bytes_(3, 8), bytes_(8, 5)
+    scale = scalar(0.03)
+    check("MatMulIntegerToFloat", [a, b, scale, scale, scalar(100, np.uint8), scalar(120, np.uint8), floats(5)])
+    check("MatMulIntegerToFloat", [a, b, scale, np.abs(floats(5)), None, bytes_(5), None])
+
+
+def test_dynamic_quantize_matmul() -> None:
+    check("DynamicQuantizeMatMul", [floats(3, 8), bytes_(8, 5), scalar(0.03), scalar(9, np.uint8), floats(5)])
+
+
+@pytest.mark.parametrize("depth", [64, 48])
+@pytest.mark.parametrize("zero", [False, True])
+def test_matmul_n_bits(depth: int, zero: bool) -> None:
+    blocks = -(-depth // 32)
+    weight, scales = bytes_(6, blocks, 16), np.abs(floats(6 * blocks))
+    zeros = bytes_(6 * -(-blocks // 2)) if zero else None
+    check(
+        "MatMulNBits",
+        [floats(3, depth), weight, scales, zeros],
+        constants=(1, 2, 3),
+        K=depth,
+        N=6,
+        bits=4,
+        block_size=32,
+    )
+
+
+@pytest.mark.parametrize(
+    ("activation", "parameters"),
+    [
+        ("Relu", []),
+        ("Sigmoid", []),
+        ("Tanh", []),
+        ("LeakyRelu", [0.3]),
+        ("Clip", [-0.5, 0.5]),
+        ("HardSigmoid", [0.3, 0.4]),
+    ],
+)
+def test_fused_conv(activation: str, parameters: list[float]) -> None:
+    inputs: list[Array | None] = [floats(1, 3, 6, 7), floats(4, 3, 3, 3), floats(4)]
+    attributes: dict[str, Any] = {"activation_params": parameters} if parameters else {}
+    check("FusedConv", inputs, pads=[1, 1, 1, 1], activation=activation, **attributes)
+
+
+def test_fused_conv_with_sum() -> None:
+    inputs: list[Array | None] = [floats(1, 3, 6, 7), floats(4, 3, 3, 3), floats(4), floats(1, 4, 4, 5)]
+    check("FusedConv", inputs, activation="Relu")
+
+
+def test_fused_gemm() -> None:
+    check("FusedGemm", [floats(3, 4), floats(5, 4), floats(5)], transB=1, activation="LeakyRelu", activation_alpha=0.2)
+
+
+def test_q_gemm() -> None:
+    one, zero = scalar(0.05), scalar(110, np.uint8)
+    bias = RNG.integers(-50, 50, 5).astype(np.int32)
+    check("QGemm", [bytes_(3, 8), one, zero, bytes_(5, 8), one, zero, bias, scalar(2.0), zero], transB=1, steps=1)
+    check("QGemm", [bytes_(3, 8), one, zero, bytes_(8, 5), one, zero, bias])
+
+
+def test_nhwc_max_pool() -> None:
+    check("NhwcMaxPool", [bytes_(1, 6, 7, 3)], kernel_shape=[2, 2], strides=[2, 2])
+
+
+@pytest.mark.parametrize("name", ["QLinearAdd", "QLinearMul"])
+def test_quantized_binary(name: str) -> None:
+    one, zero = scalar(0.05), scalar(110, np.uint8)
+    check(name, [bytes_(3, 8), one, zero, bytes_(8), one, zero, scalar(0.1), zero], steps=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes"),
+    [
+        ("QLinearSigmoid", {}),
+        ("QLinearLeakyRelu", {"alpha": 0.2}),
+        ("QLinearSoftmax", {"opset": 13, "axis": -1}),
+        ("QLinearAveragePool", {"kernel_shape": [2, 2]}),
+        ("QLinearAveragePool", {"kernel_shape": [2, 2], "channels_last": 1}),
+        ("QLinearGlobalAveragePool", {}),
+        ("QLinearGlobalAveragePool", {"channels_last": 1}),
+    ],
+)
+def test_quantized_unary(name: str, attributes: dict[str, Any]) -> None:
+    constants = (1, 2, 3, 4)
+    inputs: list[Array | None] = [
+        bytes_(1, 4, 5, 6),
+        scalar(0.05),
+        scalar(110, np.uint8),
+        scalar(0.01),
+        scalar(3, np.uint8),
+    ]
+    check(name, inputs, constants=constants, steps=1, **attributes)
+
+
+def test_quantized_concat() -> None:
+    one, zero = scalar(0.05), scalar(110, np.uint8)
+    check("QLinearConcat", [one, zero, bytes_(2, 3), one, zero, bytes_(2, 4), scalar(0.02), zero], axis=1, steps=1)
+
+
+def test_quantized_where() -> None:
+    one, zero = scalar(0.05), scalar(110, np.uint8)
+    condition = RNG.integers(0, 2, (2, 3)).astype(bool)
+    inputs = [condition, bytes_(2, 3), one, zero, bytes_(2, 3), scalar(0.02), zero, one, zero]
+    check("QLinearWhere", inputs, constants=tuple(range(2, 4)) + tuple(range(5, 9)), steps=1)
+
+
+ATTENTION = [floats(2, 5, 8), floats(8, 24), floats(24)]
+
+
+@pytest.mark.parametrize("causal", [0, 1])
+def test_attention(causal: int) -> None:
+    mask = np.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0]], np.int32)
+    check("Attention", [*ATTENTION, None], num_heads=2, unidirectional=causal)
+    check("Attention", [*ATTENTION, mask], num_heads=2, unidirectional=0)
+    check("Attention", [*ATTENTION, np.array([3, 5], np.int32)], num_heads=2)
+    past = floats(2, 2, 2, 3, 4)
+    check("Attention", [*ATTENTION, None, past], outputs=2, num_heads=2, unidirectional=1)
+
+
+def test_multi_head_attention() -> None:
+    q, k, v = floats(2, 5, 8), floats(2, 7, 8), floats(2, 7, 8)
+    check("MultiHeadAttention", [q, k, v], num_heads=2)
+    check("MultiHeadAttention", [q, k, v, floats(24)], num_heads=2)
+    check("MultiHeadAttention", [q, k, v, None, np.array([[1] * 5 + [0] * 2, [1] * 7], np.int32)], num_heads=2)
+    check("MultiHeadAttention", [q, k, v, None, None, floats(1, 2, 5, 7)], num_heads=2)
+    past = floats(2, 2, 3, 4), floats(2, 2, 3, 4)
+    inputs = [q, floats(2, 5, 8), floats(2, 5, 8), None, None, None, *past]
+    check("MultiHeadAttention", inputs, outputs=3, num_heads=2)
+
+
+def test_multi_head_attention_packed() -> None:
+    """ONNX Runtime has this form on GPUs only: it equals the form with three inputs."""
+    packed = floats(2, 5, 2, 3, 4)
+    apart = [np.ascontiguousarray(packed[:, :, :, i]).reshape(2, 5, 8) for i in range(3)]
+    both = [
+        parse(model_of("MultiHeadAttention", inputs, 1, (), num_heads=2)).evaluate(
+            dict(zip(["x0", "x1", "x2"], inputs, strict=False))
+        )
+        for inputs in ([packed], apart)
+    ]
+    np.testing.assert_allclose(both[0]["y0"], both[1]["y0"], rtol=1e-6)
+
+
+def test_embed_layer_normalization() -> None:
+    words, segments = RNG.integers(0, 9, (2, 5)).astype(np.int32), RNG.integers(0, 2, (2, 5)).astype(np.int32)
+    tables = [floats(9, 8), floats(6, 8), floats(2, 8), floats(8), floats(8)]
+    check("EmbedLayerNormalization", [words, segments, *tables, np.ones((2, 5), np.int32)], outputs=2)
+    check("EmbedLayerNormalization", [words, None, *tables[:2], None, *tables[3:], None], outputs=2)
+
+
+@pytest.mark.parametrize("interleaved", [0, 1])
+def test_rotary_embedding(interleaved: int) -> None:
+    tables = [floats(10, 4), floats(10, 4)]
+    positions = RNG.integers(0, 10, (2, 5))
+    check("RotaryEmbedding", [floats(2, 5, 24), positions, *tables], interleaved=interleaved)
+    check("RotaryEmbedding", [floats(2, 3, 5, 8), np.array([2]), *tables], interleaved=interleaved)
