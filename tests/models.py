@@ -38,7 +38,10 @@ class ModelUnavailable(RuntimeError):
 
 
 class InputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How one input is made: normal × `scale`, integers in [`low`, `high`), one `value`, or counting from `start`."""
+    """How one input is made: normal × `scale`, unless another field says what else.
+
+    Integers in [`low`, `high`); one `value`; counting from `start`; or `lines` of bars that look like text from afar.
+    """
 
     shape: tuple[int, ...]
     dtype: str = "float32"
@@ -47,6 +50,7 @@ class InputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high: int | None = None
     value: float | bool | None = None
     start: int | None = None
+    lines: bool = False
 
     def make(self, rng: np.random.Generator, shape: Sequence[int] | None = None) -> np.ndarray:
         """Return an array of this rule, of another `shape` if one is given."""
@@ -58,11 +62,25 @@ class InputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return np.broadcast_to(count, shape).copy()
         if self.high is not None:
             return rng.integers(self.low, self.high, shape).astype(self.dtype)
+        if self.lines:
+            return _draw_lines(rng, shape).astype(self.dtype)
         return (rng.standard_normal(shape) * self.scale).astype(self.dtype)
 
 
+def _draw_lines(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Return dark images (N, C, H, W) with rows of bright bars, 14 pixels high and 2 to 5 wide: -1 and 1."""
+    image = np.full(shape, -1.0)
+    for top in range(20, shape[2] - 20, 30):
+        for left in range(30, shape[3] - 40, 9):
+            image[:, :, top : top + 14, left : left + rng.integers(2, 6)] = 1.0
+    return image
+
+
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One model of the manifest; `other_shapes` are shapes that a model with dynamic axes must accept as well."""
+    """One model of the manifest; `other_shapes` are shapes that a model with dynamic axes must accept as well.
+
+    `small`: a quick test can afford it. `classifier`: only the largest output matters. `note`: why an input is unusual.
+    """
 
     name: str
     kind: Literal["real", "light", "generated"]
@@ -77,6 +95,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     small: bool = False
     int8: bool = False
     classifier: bool = False
+    note: str = ""
 
     def make_inputs(self, seed: int = 0) -> Arrays:
         """Return one set of inputs; equal seeds give equal arrays."""

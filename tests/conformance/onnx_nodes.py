@@ -1,0 +1,141 @@
+"""The node tests of the installed onnx package, run through parser, builder and runtime.
+
+    python -m tests.conformance.onnx_nodes [TEXT] [--update] [--verbose]
+
+counts those whose name contains TEXT: passed, failed by cause, skipped by reason. `--update` writes the names of all
+that passed to `node_passes.txt`: from then on each of them must pass. `node_skips.toml` names those that are not run,
+each with its reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import functools
+import tomllib
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnx.backend.test.case.test_case import TestCase
+from onnx.backend.test.loader import load_model_tests
+from onnx.backend.test.runner import Runner
+
+import enginewright as ew
+
+Value: TypeAlias = "np.ndarray | list[Value] | None"
+
+FOLDER = Path(__file__).parent
+PASSES = FOLDER / "node_passes.txt"
+SKIPS = FOLDER / "node_skips.toml"
+HEADER = "# Node tests of onnx {version} that must pass; written by: python -m tests.conformance.onnx_nodes --update\n"
+
+
+@functools.cache
+def load_cases() -> dict[str, TestCase]:
+    """Return every node test of the installed onnx, by name without "test_"."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the generators divide by zero on purpose
+        return {case.name.removeprefix("test_"): case for case in load_model_tests(kind="node")}
+
+
+@functools.cache
+def load_passes() -> frozenset[str]:
+    """Return the names of the tests that must pass."""
+    return frozenset(line for line in PASSES.read_text().splitlines() if line and not line.startswith("#"))
+
+
+@functools.cache
+def load_skips() -> dict[str, str]:
+    """Return the reason by name of each test that is not run."""
+    groups = tomllib.loads(SKIPS.read_text())["skip"]
+    return {name: group["reason"] for group in groups for name in group["tests"]}
+
+
+def listed_version() -> str:
+    """Return the version of onnx for which the list of passes was written."""
+    first = PASSES.read_text().partition("\n")[0]
+    return first.removeprefix("# Node tests of onnx ").partition(" ")[0]
+
+
+def run_case(case: TestCase) -> None:
+    """Build and run one test; raise AssertionError if an output differs beyond onnx's own tolerance."""
+    plan = ew.build(case.model, ew.BuilderConfig(level=0))
+    engine = ew.load(plan)
+    fixed = {tensor.name for tensor in case.model.graph.initializer}
+    names = [value.name for value in case.model.graph.input if value.name not in fixed]
+    for inputs, expected in case.data_sets:
+        given = dict(zip(names, map(_to_value, inputs), strict=False))
+        results = engine.run(given)
+        found = [results[value.name] for value in case.model.graph.output]
+        Runner.assert_similar_outputs([_to_value(item) for item in expected], found, case.rtol, case.atol)
+
+
+def _to_value(item: object) -> Value:
+    """Return what a test gives (array, scalar, protocol buffer, list, None) as the runtime takes it."""
+    match item:
+        case None:
+            return None
+        case list() | tuple():
+            return [_to_value(part) for part in item]
+        case onnx.TensorProto():
+            return numpy_helper.to_array(item)
+        case onnx.SequenceProto():
+            return [_to_value(part) for part in numpy_helper.to_list(item)]
+        case onnx.OptionalProto():
+            return _to_value(numpy_helper.to_optional(item))
+        case _:
+            return np.asarray(item)
+
+
+def try_case(case: TestCase) -> str | None:
+    """Run one test; return None if it passes, else one line about the failure."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            run_case(case)
+        except (ew.EnginewrightError, AssertionError, Warning, Exception) as error:  # noqa: BLE001  # counted, and shown
+            text = getattr(error, "message", None) or " ".join(str(error).split())
+            return f"{type(error).__name__}: {text[:160]}"
+    return None
+
+
+def _report(failures: dict[str, str], skipped: Iterable[str], verbose: bool) -> None:
+    """Print failures by cause and skips by reason, the largest groups first."""
+    causes = collections.defaultdict(list)
+    for name, cause in failures.items():
+        causes[cause if verbose else cause.partition(":")[0]].append(name)
+    for cause, members in sorted(causes.items(), key=lambda item: -len(item[1])):
+        print(f"{len(members):5} failed   {cause}\n               {', '.join(members[: None if verbose else 8])}")
+    for reason, count in collections.Counter(load_skips()[name] for name in skipped).most_common():
+        print(f"{count:5} skipped  {reason}")
+
+
+def main() -> None:
+    """Run the command line of this module."""
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance.onnx_nodes", description=__doc__.splitlines()[0])
+    parser.add_argument("text", nargs="?", default="")
+    parser.add_argument("--update", action="store_true", help="write the list of tests that must pass")
+    parser.add_argument("--verbose", action="store_true", help="group failures by the whole message, name them all")
+    arguments = parser.parse_args()
+    cases = {name: case for name, case in load_cases().items() if arguments.text in name}
+    skipped = [name for name in cases if name in load_skips()]
+    results = {name: try_case(case) for name, case in cases.items() if name not in load_skips()}
+    failures = {name: cause for name, cause in results.items() if cause is not None}
+    passes = sorted(set(results) - set(failures))
+    _report(failures, skipped, arguments.verbose)
+    print(f"{len(passes)} passed, {len(failures)} failed, {len(skipped)} skipped, of {len(cases)}")
+    if lost := sorted(load_passes() & set(failures)):
+        print(f"{len(lost)} of them must pass: {', '.join(lost)}")
+    if arguments.update:
+        if arguments.text:
+            raise SystemExit("--update needs all tests: leave TEXT out")
+        PASSES.write_text(HEADER.format(version=onnx.__version__) + "".join(f"{name}\n" for name in passes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""Every node test of onnx passes, or is named with a reason in the list of skips."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance.onnx_nodes import (
+    load_cases,
+    load_passes,
+    load_skips,
+    run_case,
+    try_case,
+)
+
+REQUIRED = 1400  # of the 1,884 tests of onnx 1.23
+UPDATE = "python -m tests.conformance.onnx_nodes --update"
+
+
+@pytest.mark.parametrize("name", load_cases())
+def test_node(name: str) -> None:
+    """A listed test passes; one that is new in this onnx is tried, and reported."""
+    if reason := load_skips().get(name):
+        pytest.skip(reason)
+    case = load_cases()[name]
+    if name in load_passes():
+        run_case(case)
+    elif failure := try_case(case):
+        pytest.xfail(f"not in the list of passes: {failure}")
+    else:
+        pytest.skip(f"passes, but is in neither list: {UPDATE}")
+
+
+def test_enough_pass() -> None:
+    """The number of tests that must pass never falls below what was promised."""
+    assert len(load_passes()) >= REQUIRED
