@@ -91,10 +91,10 @@ class LRN:
     def examples() -> Iterator[tuple[LRN, list[TensorSpec]]]:
         """Odd and even windows, wider than the channels, other powers, every type."""
         yield LRN(5), [TensorSpec(float32, (2, 7, 3, 5))]
-        yield LRN(4, alpha=0.1, beta=0.5, bias=2.0), [TensorSpec(float32, (1, 6, 40))]
-        yield LRN(9, alpha=0.5, beta=1.25), [TensorSpec(float32, (1, 3, 17))]
+        yield LRN(4, alpha=0.1, beta=0.5, bias=2.0), [TensorSpec(float32, (6, 6, 7, 3))]
+        yield LRN(9, alpha=0.5, beta=1.25), [TensorSpec(float32, (1, 3, 1, 17))]
         for dtype in (float64, float16, bfloat16):
-            yield LRN(3, alpha=0.2), [TensorSpec(dtype, (2, 4, 9))]
+            yield LRN(3, alpha=0.2), [TensorSpec(dtype, (4, 4, 3, 3))]
 
 
 import_plainly(LpNormalization)

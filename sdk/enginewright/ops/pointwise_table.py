@@ -168,6 +168,11 @@ def cast_array(array: Array, dtype: DataType) -> Array:
     """The elements in another type; see this room's rule for numbers that the type does not have."""
     if DataType.of(array) == dtype:
         return array
+    with np.errstate(all="ignore"):
+        return _cast(array, dtype)
+
+
+def _cast(array: Array, dtype: DataType) -> Array:
     if dtype == DataType.BOOL:
         return np.asarray(array != 0)
     if dtype in HALVES:

@@ -150,7 +150,9 @@ def check_against_onnx(op: Operator, inputs: list[Any], op_type: str = "", *, rt
             np.testing.assert_array_equal(found, expected)
 
 
-def onnx_outputs(op: Operator, arrays: list[Array | None], op_type: str = "", **renamed: Any) -> list[Array]:
+def onnx_outputs(
+    op: Operator, arrays: list[Array | None], op_type: str = "", opset: int = OPSET, **renamed: Any
+) -> list[Array]:
     """What ONNX says a node with the operator's fields as attributes gives."""
     attributes = {
         field.name: _attribute(getattr(op, field.name))
@@ -164,7 +166,7 @@ def onnx_outputs(op: Operator, arrays: list[Array | None], op_type: str = "", **
     kept = {key: value for key, value in attributes.items() if value is not None}
     outputs = [f"y{i}" for i in range(count)]
     node = onnx.helper.make_node(op_type or op.KEY.name, names, outputs, **kept)
-    return run_node(node, {name: array for name, array in zip(names, arrays, strict=False) if array is not None})
+    return run_node(node, {name: array for name, array in zip(names, arrays, strict=False) if array is not None}, opset)
 
 
 def run_node(node: onnx.NodeProto, feeds: dict[str, Array], opset: int = OPSET) -> list[Array]:
