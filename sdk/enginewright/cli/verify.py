@@ -80,11 +80,14 @@ def _show(found: Verification, *, as_json: bool, verbose: bool) -> None:
             f"{output.error:.2e}",
             f"{output.largest:.2e}",
             "-" if output.same_argmax is None else f"{output.same_argmax:.1%}",
-            ("ok" if output.passed else "DIFFERS") + (f" ({output.note})" if output.note else ""),
+            "ok" if output.passed else "DIFFERS",
         ]
         for output in found.outputs
     ]
     print_table(columns, rows)
+    for output in found.outputs:
+        if output.note:
+            print_text(f"note on {output.name}: {output.note}")
     verdict = "passed" if found.passed else "FAILED"
     print_text(
         f"{found.subject}: {verdict} against {found.against}, "

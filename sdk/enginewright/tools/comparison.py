@@ -13,6 +13,7 @@ from enginewright.compiler.config import BuilderConfig
 from enginewright.errors import UsageError
 from enginewright.graph.network import Network
 from enginewright.progress import ProgressMonitor
+from enginewright.tools.arbitration import Case, arbitrate
 from enginewright.tools.differences import OutputComparison, compare_output
 from enginewright.tools.divergence import Divergence, Search, find_divergence
 from enginewright.tools.inputs import Arrays, InputMaker
@@ -76,27 +77,29 @@ def verify(
 
     `inputs` are arrays by name, the rest is random: one set of inputs for each of `cases`, from `seed` on. An output
     passes if ‖out - ref‖ ≤ `rtol`·‖ref‖ or no element differs by more than `atol`; integers, booleans and texts must be
-    equal. `rtol` defaults to 1e-4, for quantized models to 2e-2, for 16-bit outputs to 1e-2. `layers` looks for the
-    first tensor that differs. Raises `UsageError` where there is nothing to compare with.
+    equal. `rtol` defaults to 1e-4, for quantized models to 2e-2, for 16-bit outputs to 1e-2. Where ONNX Runtime differs
+    by no more than rounding, our NumPy references decide. `layers` looks for the first tensor that differs. Raises
+    `UsageError` where there is nothing to compare with.
     """
     subject = open_subject(source, config, progress=progress)
     reference = _reference(subject, against, subject.engine.threads)
     maker = InputMaker(subject.engine.inputs, inputs or {}, shapes or {}, subject.limits)
     tolerance = default_rtol(subject.network) if rtol is None else rtol
     ours = Ours(subject.engine)
-    pairs = [_both(ours, reference, maker.make(seed + case)) for case in range(cases)]
+    done = [_both(ours, reference, maker.make(seed + case)) for case in range(cases)]
     found = tuple(
-        compare_output(port.name, [(out[port.name], ref[port.name]) for out, ref in pairs], tolerance, atol)
+        compare_output(port.name, [(case.ours[port.name], case.theirs[port.name]) for case in done], tolerance, atol)
         for port in subject.engine.outputs
     )
-    described = {name: f"{array.dtype} {list(array.shape)}" for name, array in maker.make(seed).items()}
+    if subject.network is not None and against == OnnxRuntime.name:
+        found = arbitrate(subject.network, done, found, tolerance, against)
     where = None
     if layers:
-        model = subject.need_model("comparing layer by layer")
-        failed = not all(output.passed for output in found)
-        where = find_divergence(
-            Search(model, maker.make(seed), reference_of(against), tolerance, config), failed=failed
+        search = Search(
+            subject.need_model("comparing layer by layer"), done[0].inputs, reference_of(against), tolerance, config
         )
+        where = find_divergence(search, failed=not all(output.passed for output in found))
+    described = {name: f"{array.dtype} {list(array.shape)}" for name, array in done[0].inputs.items()}
     return Verification(subject.name, against, cases, tolerance, atol, described, found, where)
 
 
@@ -106,14 +109,14 @@ def default_rtol(network: Network | None) -> float:
     return RTOL_INT8 if names & QUANTIZED else RTOL_FLOAT32
 
 
-def _both(ours: Peer, reference: Peer, inputs: Arrays) -> tuple[Arrays, Arrays]:
+def _both(ours: Peer, reference: Peer, inputs: Arrays) -> Case:
     found = []
     for runner in (ours, reference):
         runner.bind(inputs)
         runner.run()
         found.append({name: np.array(array) for name, array in runner.outputs().items()})
     _log.info("compared one set of inputs")
-    return found[0], found[1]
+    return Case(inputs, found[0], found[1])
 
 
 def reference_of(against: str) -> Callable[[Any], Peer]:

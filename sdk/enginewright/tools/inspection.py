@@ -1,0 +1,202 @@
+"""Shows what a model is made of and how it will run: passes, layers, tactics and why each other one lost, memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from enginewright.compiler.builder import build
+from enginewright.compiler.config import BuilderConfig
+from enginewright.compiler.report import LayerReport
+from enginewright.errors import UnsupportedModel, UnsupportedNode, UsageError
+from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.onnx_io.parser import parse
+from enginewright.optimize import PassRecord, optimize
+from enginewright.plan.meta import Operand, Program
+from enginewright.plan.plan import Plan
+from enginewright.progress import ProgressMonitor
+from enginewright.tensors import DataType
+from enginewright.tools.subject import Source, is_plan
+
+
+@dataclass(frozen=True, slots=True)
+class LayerInfo:
+    """A layer of a network: operator with attributes, the specs of its tensors, and the ONNX nodes behind it."""
+
+    name: str
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    sources: tuple[str, ...]
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepInfo:
+    """A step of a plan: the kernel, the tensors that it reads and writes, and the ONNX nodes inside."""
+
+    layer: str
+    kernel: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryInfo:
+    """What a plan needs: bytes of weights, activations that share memory, and their peak if all sizes are fixed."""
+
+    weights: int
+    tensors: int
+    storages: int
+    peak: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What is known of a model or plan; what was not asked for, or a plan does not record, is empty.
+
+    `layers` are those after the passes, `choices` the tactics with their times, `steps` those of the first program.
+    """
+
+    subject: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    passes: tuple[PassRecord, ...] = ()
+    layers: tuple[LayerInfo, ...] = ()
+    choices: tuple[LayerReport, ...] = ()
+    steps: tuple[StepInfo, ...] = ()
+    memory: MemoryInfo | None = None
+    unsupported: tuple[UnsupportedNode, ...] = ()
+    nodes: int = 0
+
+
+def inspect(
+    source: Source,
+    *,
+    tune: bool = True,
+    config: BuilderConfig | None = None,
+    progress: ProgressMonitor | None = None,
+) -> Inspection:
+    """Look into a model or plan.
+
+    A model is parsed and optimized; with `tune` it is also built, which times tactics unless they are in the cache.
+    """
+    if isinstance(source, Plan) or is_plan(source):
+        plan = source if isinstance(source, Plan) else Plan.load(source)  # type: ignore[arg-type]  # is_plan says so
+        return _inspect_plan(plan)
+    network = source if isinstance(source, Network) else parse(source)
+    if not tune:
+        passes = tuple(optimize(network))
+        return _inspect_network(network, passes)
+    plan = build(network, config, progress=progress)
+    optimize(network)
+    shown = _inspect_network(network, plan.report.passes)
+    built = _inspect_plan(plan)
+    return Inspection(
+        subject=shown.subject,
+        inputs=shown.inputs,
+        outputs=shown.outputs,
+        passes=shown.passes,
+        layers=shown.layers,
+        choices=plan.report.layers,
+        steps=built.steps,
+        memory=built.memory,
+    )
+
+
+def coverage(source: Source) -> Inspection:
+    """Try to import a model and list every node that can't be, instead of raising for them."""
+    if is_plan(source):
+        raise UsageError("a plan has no nodes to import", hint="Give the ONNX model.")
+    try:
+        network = source if isinstance(source, Network) else parse(source)  # type: ignore[arg-type]  # no plan
+    except UnsupportedModel as error:
+        return Inspection(error.where or "the model", (), (), unsupported=error.nodes)
+    return _inspect_network(network, ())
+
+
+def _inspect_network(network: Network, passes: tuple[PassRecord, ...]) -> Inspection:
+    return Inspection(
+        subject=network.name,
+        inputs=tuple(f"{tensor.name} {tensor.spec}" for tensor in network.inputs),
+        outputs=tuple(f"{name} {tensor.spec}" for name, tensor in network.outputs),
+        passes=passes,
+        layers=tuple(_layer(layer) for layer in network.layers),
+        nodes=len({source for layer in network.layers for source in layer.sources}),
+    )
+
+
+def _layer(layer: Layer) -> LayerInfo:
+    return LayerInfo(
+        layer.name,
+        layer.key.name,
+        tuple(_tensor(tensor) for tensor in layer.inputs),
+        tuple(_tensor(tensor) for tensor in layer.outputs),
+        layer.sources,
+        tuple((item.name, _attribute(getattr(layer.op, item.name))) for item in fields(layer.op)),
+    )
+
+
+def _tensor(tensor: Tensor | None) -> str:
+    if tensor is None:
+        return "-"
+    return f"{tensor.name} {tensor.spec}{' constant' if tensor.const is not None else ''}"
+
+
+def _attribute(value: Any) -> str:
+    return f"network {value.name} of {len(value.layers)} layers" if isinstance(value, Network) else str(value)
+
+
+def _inspect_plan(plan: Plan) -> Inspection:
+    program = plan.meta.programs[0]
+    return Inspection(
+        subject=plan.name,
+        inputs=tuple(f"{p.name} {DataType(p.dtype)}{list(p.shape)}" for p in plan.meta.inputs),
+        outputs=tuple(f"{p.name} {DataType(p.dtype)}{list(p.shape)}" for p in plan.meta.outputs),
+        steps=tuple(_steps(program)),
+        memory=_memory(plan, program),
+    )
+
+
+def _steps(program: Program) -> list[StepInfo]:
+    texts = [
+        f"{tensor.name} {DataType(tensor.dtype)}[{', '.join(_operand(size) for size in tensor.shape)}]"
+        for tensor in program.tensors
+    ]
+    return [
+        StepInfo(
+            step.layer,
+            step.kernel,
+            tuple(texts[index] if index >= 0 else "-" for index in step.inputs),
+            tuple(texts[index] if index >= 0 else "-" for index in step.outputs),
+            tuple(step.sources),
+        )
+        for step in program.steps
+    ]
+
+
+def _operand(size: Operand) -> str:
+    """A literal size, or "?" for one that depends on the inputs."""
+    return str(size) if size is not None and size >= 0 else "?"
+
+
+def _memory(plan: Plan, program: Program) -> MemoryInfo:
+    arena = [index for index, storage in enumerate(program.storages) if storage.kind == "arena"]
+    tensors = sum(tensor.storage in set(arena) for tensor in program.tensors)
+    return MemoryInfo(plan.weights.nbytes, tensors, len(arena), _peak(program, arena))
+
+
+def _peak(program: Program, arena: list[int]) -> int | None:
+    """The most bytes that are alive at one step; None where a size is not fixed."""
+    change = [0] * (len(program.steps) + 2)
+    for storage in (program.storages[index] for index in arena):
+        if storage.size is None or storage.size < 0:
+            return None
+        change[storage.first] += storage.size
+        change[storage.last + 1] -= storage.size
+    peak = alive = 0
+    for difference in change:
+        alive += difference
+        peak = max(peak, alive)
+    return peak
