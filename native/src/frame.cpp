@@ -83,7 +83,7 @@ void Frame::select_resolved() {
         if (recent_.size() < MAX_RESOLVED) recent_.push_back(std::make_unique<Resolved>(program_, &host_.api));
         found = recent_.end() - 1;
         (*found)->key = key_;
-        for (SegmentState &segment : (*found)->segments) segment = {};
+        for (SegmentState &segment : (*found)->segments) segment.valid = false;
     }
     std::rotate(recent_.begin(), found, found + 1);
     current_ = recent_.front().get();
@@ -102,7 +102,7 @@ bool Frame::reads_changed(int32_t index) {
 // Makes the sizes of a segment good; true if they had to be computed.
 bool Frame::prepare(int32_t index) {
     if (current_->segments[static_cast<size_t>(index)].valid && !reads_changed(index)) return false;
-    resolve_segment(model_, program_, *current_, index, *this);
+    resolve_segment(model_, program_, *current_, index, *this, recent_.size() > 1 ? recent_[1].get() : nullptr);
     return true;
 }
 

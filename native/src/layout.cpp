@@ -1,5 +1,8 @@
 // Lays out an arena: largest block first, each into the smallest gap left by the blocks that live at the same time
 // (greedy best fit by size; Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
+//
+// Sizes that depend on shapes are rounded up by at most a sixteenth: a cache that grows by one token a run then needs
+// a new layout only now and then, and in between the one before is taken over.
 #include <algorithm>
 
 #include "failure.h"
@@ -30,6 +33,48 @@ int64_t best_gap(const std::vector<Placed> &placed, const Block &block, int64_t 
     return best >= 0 ? best : end;
 }
 
+int64_t round_up(int64_t bytes, int64_t to) { return (bytes + to - 1) / to * to; }
+
+// Room for a block: exact if its size never changes, else with four significant bits.
+int64_t room_for(Operand size, int64_t bytes) {
+    if (!is_expr(size) || bytes < 16 * ALIGNMENT) return round_up(bytes, ALIGNMENT);
+    return round_up(bytes, int64_t{1} << (59 - __builtin_clzll(static_cast<uint64_t>(bytes))));
+}
+
+// The blocks of a segment: its storages in the arena, then the workspaces of its steps. Blocks of no bytes stay where
+// they are, so that two lists can be compared.
+void list_blocks(const Program &program, Resolved &resolved, const Segment &segment, std::vector<Block> &blocks) {
+    blocks.clear();
+    for (const int32_t id : segment.storages) {
+        const Storage &storage = program.storages[static_cast<size_t>(id)];
+        if (storage.kind != StorageKind::Arena) continue;
+        const int64_t bytes = room_for(storage.size, resolved.storage_bytes[static_cast<size_t>(id)]);
+        blocks.push_back({bytes, storage.first, storage.last, &resolved.storage_offsets[static_cast<size_t>(id)]});
+    }
+    for (int32_t i = segment.first_step; i < segment.end_step; ++i) {
+        const auto at = static_cast<size_t>(i);
+        const Operand size = program.steps[at].workspace;
+        const int64_t bytes = room_for(size, static_cast<int64_t>(resolved.calls[at].workspace_size));
+        if (size != 0) blocks.push_back({bytes, i, i, &resolved.workspace_offsets[at]});
+    }
+}
+
+bool same_sizes(const std::vector<Block> &blocks, const std::vector<int64_t> &sizes) {
+    return std::equal(blocks.begin(), blocks.end(), sizes.begin(), sizes.end(),
+                      [](const Block &block, int64_t size) { return block.bytes == size; });
+}
+
+// Copies the offsets of all blocks of a segment.
+void take_over(const Program &program, Resolved &to, const Resolved &from, const Segment &segment) {
+    for (const int32_t id : segment.storages)
+        to.storage_offsets[static_cast<size_t>(id)] = from.storage_offsets[static_cast<size_t>(id)];
+    for (int32_t i = segment.first_step; i < segment.end_step; ++i)
+        to.workspace_offsets[static_cast<size_t>(i)] = from.workspace_offsets[static_cast<size_t>(i)];
+    const auto index = static_cast<size_t>(&segment - program.segments.data());
+    to.segments[index].arena_bytes = from.segments[index].arena_bytes;
+    to.segments[index].laid_out = from.segments[index].laid_out;
+}
+
 }  // namespace
 
 int64_t lay_out(std::vector<Block> &blocks) {
@@ -40,7 +85,8 @@ int64_t lay_out(std::vector<Block> &blocks) {
     placed.clear();
     int64_t total = 0;
     for (const Block &block : blocks) {
-        const int64_t bytes = (block.bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        if (block.bytes == 0) break;  // the rest has none either
+        const int64_t bytes = round_up(block.bytes, ALIGNMENT);
         const int64_t begin = best_gap(placed, block, bytes);
         int64_t end;
         if (__builtin_add_overflow(begin, bytes, &end)) fail(EW_SHAPE, "the tensors together exceed 64-bit sizes");
@@ -52,6 +98,22 @@ int64_t lay_out(std::vector<Block> &blocks) {
         total = std::max(total, end);
     }
     return total;
+}
+
+void lay_out_segment(const Program &program, Resolved &resolved, int32_t index, const Resolved *similar) {
+    static thread_local std::vector<Block> blocks;
+    const auto at = static_cast<size_t>(index);
+    const Segment &segment = program.segments[at];
+    SegmentState &state = resolved.segments[at];
+    list_blocks(program, resolved, segment, blocks);
+    if (same_sizes(blocks, state.laid_out)) return;
+    if (similar != nullptr && same_sizes(blocks, similar->segments[at].laid_out))
+        return take_over(program, resolved, *similar, segment);
+    state.laid_out.clear();  // a failure below leaves no layout
+    std::vector<int64_t> sizes;
+    for (const Block &block : blocks) sizes.push_back(block.bytes);
+    state.arena_bytes = lay_out(blocks);
+    state.laid_out = std::move(sizes);
 }
 
 }  // namespace ew

@@ -129,23 +129,6 @@ void resolve_step(const Program &program, Resolved &resolved, const Step &step, 
     call.workspace_size = static_cast<uint64_t>(bytes);
 }
 
-void lay_out_segment(const Program &program, Resolved &resolved, int32_t index) {
-    static thread_local std::vector<Block> blocks;
-    blocks.clear();
-    const Segment &segment = program.segments[static_cast<size_t>(index)];
-    for (const int32_t id : segment.storages) {
-        const Storage &storage = program.storages[static_cast<size_t>(id)];
-        const int64_t bytes = resolved.storage_bytes[static_cast<size_t>(id)];
-        if (storage.kind == StorageKind::Arena && bytes > 0)
-            blocks.push_back({bytes, storage.first, storage.last, &resolved.storage_offsets[static_cast<size_t>(id)]});
-    }
-    for (int32_t i = segment.first_step; i < segment.end_step; ++i) {
-        const auto bytes = static_cast<int64_t>(resolved.calls[static_cast<size_t>(i)].workspace_size);
-        if (bytes > 0) blocks.push_back({bytes, i, i, &resolved.workspace_offsets[static_cast<size_t>(i)]});
-    }
-    resolved.segments[static_cast<size_t>(index)].arena_bytes = lay_out(blocks);
-}
-
 }  // namespace
 
 Resolved::Resolved(const Program &program, const ew_host *host)
@@ -185,7 +168,7 @@ Resolved::Resolved(const Program &program, const ew_host *host)
 }
 
 void resolve_segment(const Model &model, const Program &program, Resolved &resolved, int32_t index,
-                     const ValueSource &source) {
+                     const ValueSource &source, const Resolved *similar) {
     for (size_t i = static_cast<size_t>(index); i < resolved.segments.size(); ++i) resolved.segments[i].valid = false;
     if (index == 0) check_inputs(program, source);
     const Segment &segment = program.segments[static_cast<size_t>(index)];
@@ -200,7 +183,7 @@ void resolve_segment(const Model &model, const Program &program, Resolved &resol
     for (const int32_t id : segment.tensors) resolve_memory(program, resolved, id, source);
     for (int32_t i = segment.first_step; i < segment.end_step; ++i)
         resolve_step(program, resolved, program.steps[static_cast<size_t>(i)], resolved.calls[static_cast<size_t>(i)]);
-    lay_out_segment(program, resolved, index);
+    lay_out_segment(program, resolved, index, similar);
     SegmentState &state = resolved.segments[static_cast<size_t>(index)];
     state.memory_version = 0;
     state.valid = true;

@@ -13,6 +13,7 @@ struct SegmentState {
     bool valid = false;
     uint64_t memory_version = 0;  // of the pointers in the args of its steps; 0: never filled in
     int64_t arena_bytes = 0;
+    std::vector<int64_t> laid_out;  // sizes of the blocks for which the offsets were found
 };
 
 struct Resolved {
@@ -49,9 +50,10 @@ int64_t evaluate(const Program &program, const Resolved &resolved, const Expr &e
 inline int64_t value_of(const Resolved &resolved, Operand operand) {
     return is_expr(operand) ? resolved.values[expr_of(operand)] : operand;
 }
-// Sizes, checks, bounds, params and the arena of a segment (resolve.cpp). Throws EW_SHAPE.
+// Sizes, checks, bounds, params and the arena of a segment (resolve.cpp). `similar`: sizes that are probably close, or
+// NULL. Throws EW_SHAPE.
 void resolve_segment(const Model &model, const Program &program, Resolved &resolved, int32_t segment,
-                     const ValueSource &source);
+                     const ValueSource &source, const Resolved *similar);
 
 // A block of memory in use from step `first` to step `last`; lay_out gives its offset.
 struct Block {
@@ -61,5 +63,7 @@ struct Block {
 };
 // Places the blocks so that none overlap in both time and space; returns the bytes needed (layout.cpp).
 int64_t lay_out(std::vector<Block> &blocks);
+// Gives a segment's storages and workspaces their offsets in its arena (layout.cpp).
+void lay_out_segment(const Program &program, Resolved &resolved, int32_t segment, const Resolved *similar);
 
 }  // namespace ew
