@@ -122,11 +122,8 @@ def read_characters(model: Path) -> list[str]:
     return ["", *properties["character"].split("\n"), " "]
 
 
-def compare_numbers(
-    page: Image.Image, lines: list[Line], models: dict[str, Path], engines: dict[str, ew.Engine]
-) -> bool:
+def compare_numbers(page: Image.Image, lines: list[Line], ours: Run, theirs: Run) -> bool:
     """Print how far each network is from ONNX Runtime on the page and its lines; whether all are close."""
-    ours, theirs = runner(engines), peer_runner(models)
     crops = [page.crop(line.box) for line in lines]
     inputs = {
         "detect": [as_input(page)],
