@@ -1,0 +1,98 @@
+"""Networks: what may be built, what is refused and how it is named, rewriting, copies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import enginewright as ew
+from enginewright.errors import NetworkError, PluginNotFound, ShapeError
+from enginewright.graph.copying import copy_network
+from enginewright.graph.write_methods import TARGET, method_name, source
+
+
+def _two() -> tuple[ew.Network, ew.Tensor]:
+    net = ew.Network()
+    return net, net.input("x", ew.float32, ("N", 4))
+
+
+def test_tensors_know_type_shape_and_readers() -> None:
+    net, x = _two()
+    y = net.add(net.relu(x), x)
+    assert (y.dtype, y.rank, str(y.shape)) == (ew.float32, 2, "(N, 4)")
+    assert [layer.key.name for layer in x.readers] == ["Relu", "Add"]
+    assert "x float32[N, 4]" in repr(x)
+    assert "Relu" in repr(net.layers[0])
+
+
+def test_names_are_given_once() -> None:
+    net, x = _two()
+    with pytest.raises(NetworkError, match='two inputs are named "x"'):
+        net.input("x", ew.float32, (1,))
+    net.output("y", x)
+    with pytest.raises(NetworkError, match='two outputs are named "y"'):
+        net.output("y", x)
+    assert [net.relu(x, name="same").name for _ in range(2)] == ["same:0", "same.1:0"]
+
+
+def test_errors_name_the_layer_and_its_inputs() -> None:
+    net, x = _two()
+    with pytest.raises(ShapeError) as caught:
+        net.softmax(x, axis=7, name="head")
+    assert 'layer "head" (Softmax); inputs: x float32[N, 4]' in str(caught.value)
+    with pytest.raises(NetworkError, match="does not take these inputs"):
+        net.op("ew::Softmax", x, x)
+
+
+def test_limits() -> None:
+    net, x = _two()
+    with pytest.raises(ShapeError, match="9 axes"):
+        net.unsqueeze(x, net.constant(np.arange(7)))
+    with pytest.raises(ShapeError, match="size"):
+        net.expand(x, net.constant(np.array([2**31, 1, 4])))
+
+
+def test_operators_by_key() -> None:
+    net, x = _two()
+    assert net.op("ew::Softmax", x, axis=0).producer is net.layers[-1]
+    assert net.op("ew::Softmax@1", x).shape == x.shape
+    with pytest.raises(PluginNotFound):
+        net.op("acme::Nothing", x)
+
+
+def test_copies_are_independent() -> None:
+    net, x = _two()
+    weight = np.ones((4, 4), np.float32)
+    net.output("y", net.matmul(net.exp(x), net.constant(weight)))
+    other = copy_network(net)
+    other.output("z", other.relu(other.outputs[0][1]))
+    assert len(net.layers) == 2
+    assert len(other.layers) == 3
+    constant = other.layers[1].inputs[1]
+    assert constant is not None
+    assert constant.const is weight
+    array = np.zeros((2, 4), np.float32)
+    assert (net.evaluate({"x": array})["y"] == other.evaluate({"x": array})["y"]).all()
+
+
+def test_replacing_keeps_readers_true() -> None:
+    net, x = _two()
+    y = net.relu(x)
+    z = net.mul(y, y)
+    net.output("z", z)
+    net.output("y", y)
+    assert net.sole_reader(y) is None
+    with net.at(net.layers[0]):
+        new = net.exp(x)
+    net.replace(y, new)
+    net.remove([y.producer] if y.producer else [])
+    assert [layer.key.name for layer in net.layers] == ["Exp", "Mul"]
+    assert new.readers == [net.layers[1], net.layers[1]]
+    assert x.readers == [net.layers[0]]
+    assert net.outputs[1][1] is new
+
+
+def test_methods_are_those_of_the_operators() -> None:
+    assert TARGET.read_text(encoding="utf-8").count("    def ") == source().count("    def ")
+    names = {"MatMul": "matmul", "LayerNormalization": "layer_normalization", "And": "and_", "GatherND": "gather_nd"}
+    assert {operator: method_name(operator) for operator in names} == names
