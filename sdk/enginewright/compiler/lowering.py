@@ -40,6 +40,7 @@ class _Memory:
     first: int = 0
     last: int = 0
     segment: int = 0
+    size: int = 0  # the operand for nbytes
 
 
 @dataclass
@@ -135,7 +136,7 @@ class _Lowering:
         return len(self.tensors) - 1
 
     def _memory(self, memory: _Memory) -> int:
-        memory.segment = len(self.segments)
+        memory.segment, memory.size = len(self.segments), self.sizes.operand(memory.nbytes)
         self.memories.append(memory)
         return len(self.memories) - 1
 
@@ -300,8 +301,6 @@ class _Lowering:
         outputs = [self._result(index, tensor) for index, (_, tensor) in enumerate(self.network.outputs)]
         self.segments.append(meta.Segment(len(self.sizes.exprs), len(self.checks), len(self.steps)))
         storages = [self._storage(memory) for memory in self.memories]
-        if len(self.sizes.exprs) != self.segments[-1].exprs:
-            self.segments[-1] = meta.Segment(len(self.sizes.exprs), len(self.checks), len(self.steps))
         return meta.Program(
             name=self.network.name,
             inputs=[self.ids[tensor.spec.uid] for tensor in self.network.inputs],
@@ -328,7 +327,7 @@ class _Lowering:
         return meta.Storage(
             kind=memory.kind,
             value=memory.value,
-            size=self.sizes.operand(memory.nbytes) if memory.kind in ("arena", "output") else 0,
+            size=memory.size if memory.kind in ("arena", "output") else 0,
             first=max(self._step(memory.first), 0),
             last=max(self._step(memory.last), 0),
             segment=memory.segment,
