@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import onnx.defs
 import onnx.helper
+import onnx.numpy_helper
 
 from enginewright.errors import ModelInvalid
 from enginewright.onnx_io.model_file import EXPORT_AGAIN, read_tensor
@@ -40,6 +42,27 @@ def attribute_values(
         else:
             found[item.name] = _value(item, folder, subgraph)
     return found
+
+
+def resolve_references(proto: onnx.NodeProto, outer: Mapping[str, Any] | None) -> onnx.NodeProto:
+    """The node with numbers, text and tensors for its references to a function's attributes, without those not given.
+
+    ONNX makes some function bodies from the node itself, and would take a reference for the value 0.
+    """
+    if outer is None or not any(item.ref_attr_name for item in proto.attribute):
+        return proto
+    made = onnx.NodeProto()
+    made.CopyFrom(proto)
+    del made.attribute[:]
+    for item in proto.attribute:
+        value = outer.get(item.ref_attr_name)
+        if isinstance(value, np.ndarray):
+            made.attribute.append(onnx.helper.make_attribute(item.name, onnx.numpy_helper.from_array(value)))
+        elif isinstance(value, int | float | str | list):
+            made.attribute.append(onnx.helper.make_attribute(item.name, value, attr_type=item.type))
+        elif value is not None or not item.ref_attr_name:
+            made.attribute.append(item)
+    return made
 
 
 def _value(item: onnx.AttributeProto, folder: Path | None, subgraph: MakeSubgraph) -> Any:

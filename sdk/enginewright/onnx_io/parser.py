@@ -24,7 +24,7 @@ from enginewright.errors import (
     UsageError,
 )
 from enginewright.graph.network import Network, Tensor
-from enginewright.onnx_io.attributes import FunctionNode, attribute_values
+from enginewright.onnx_io.attributes import FunctionNode, attribute_values, resolve_references
 from enginewright.onnx_io.model_file import EXPORT_AGAIN, read_model, read_tensor
 from enginewright.onnx_io.node_check import check_node
 from enginewright.registry.onnx_node import NotSupported, OnnxNode, Subgraph
@@ -215,6 +215,7 @@ class _Graph:
         if not proto.op_type:
             raise ModelInvalid("its op_type is empty", hint=EXPORT_AGAIN, where=where)
         try:
+            proto = resolve_references(proto, self.attributes)
             version = self._version(domain, function)
             rule = registry.rule(domain, proto.op_type, version)
             if rule is None and function is None:
@@ -307,7 +308,8 @@ class _Graph:
         body.nodes(function.node)
         if set(self.model.problems) != before:
             raise _Waiting(name)
-        return [body.lookup(output, name) for output in function.output[: len(proto.output)]]
+        pairs = zip(function.output, proto.output, strict=False)
+        return [body.lookup(output, name) if wanted else None for output, wanted in pairs]
 
     def _subgraph(self, graph: onnx.GraphProto) -> Subgraph:
         captures: dict[str, Tensor] = {}
