@@ -68,16 +68,19 @@ void pad_row(const Job &job, char *to, const char *from) {
 
 void pad_rows(const Job &job, int64_t first, int64_t last) {
     const int64_t row = job.axes[job.last].size * job.bytes;
+    int64_t place[EW_MAX_RANK];
+    for (int64_t i = job.last - 1, rest = first; i >= 0; --i) {
+        place[i] = rest % job.axes[i].size;
+        rest /= job.axes[i].size;
+    }
     for (int64_t unit = first; unit < last; ++unit) {
         const char *from = job.from;
-        int64_t rest = unit;
-        for (int i = job.last - 1; i >= 0; --i) {
-            const Axis &axis = job.axes[i];
-            const int64_t place = axis.map[rest % axis.size];
-            rest /= axis.size;
-            from = place < 0 || from == nullptr ? nullptr : from + place * axis.stride;
+        for (int i = 0; i < job.last && from != nullptr; ++i) {
+            const int64_t source = job.axes[i].map[place[i]];
+            from = source < 0 ? nullptr : from + source * job.axes[i].stride;
         }
         pad_row(job, job.to + unit * row, from);
+        for (int i = job.last - 1; i >= 0 && ++place[i] == job.axes[i].size; --i) place[i] = 0;
     }
 }
 

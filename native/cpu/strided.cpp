@@ -1,7 +1,7 @@
 // Strided copies: loops simplified, contiguous runs as such, transposed planes in blocks that stay in registers.
 #include "cpu/strided.h"
 
-#if EW_ISA_AVX2 || EW_ISA_AVX512
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -10,7 +10,8 @@ namespace ew::EW_ISA {
 namespace {
 
 constexpr int64_t TASK_BYTES = 128 << 10;
-constexpr int64_t BLOCK_BYTES = 64;  // rows of a transposed block: one cache line of the source
+constexpr int64_t BLOCK_BYTES = 64;         // rows of a transposed block: one cache line of the source
+constexpr int64_t LONG_BLOCK_BYTES = 4096;  // where there are so few columns that all lines stay in the cache
 
 // Unaligned elements of each width.
 struct Wide {
@@ -58,6 +59,36 @@ void transpose_part(const Plane &p, int64_t first_row, int64_t first_column) {
     }
 }
 
+// Columns in blocks, so that the cache lines that a block of rows reads are still there for its next row.
+template <class T>
+void transpose_blocks(const Plane &p) {
+    constexpr int64_t COLUMNS = 16;
+    for (int64_t c = 0; c < p.columns; c += COLUMNS) {
+        const int64_t count = p.columns - c < COLUMNS ? p.columns - c : COLUMNS;
+        transpose_part<T>(
+            {p.to + c * int64_t{sizeof(T)}, p.from + c * p.from_column, p.rows, count, p.to_row, p.from_column}, 0, 0);
+    }
+}
+
+// A few columns, such as the channels of a picture: the rows of the target are as many elements, one behind the other.
+template <class T, int COLUMNS>
+void interleave(const Plane &p) {
+    for (int64_t r = 0; r < p.rows; ++r)
+        for (int c = 0; c < COLUMNS; ++c)
+            store<T>(p.to + (r * COLUMNS + c) * sizeof(T), load<T>(p.from + c * p.from_column + r * sizeof(T)));
+}
+
+template <class T>
+bool interleaved(const Plane &p) {
+    if (p.to_row != p.columns * int64_t{sizeof(T)}) return false;
+    switch (p.columns) {
+        case 2: return interleave<T, 2>(p), true;
+        case 3: return interleave<T, 3>(p), true;
+        case 4: return interleave<T, 4>(p), true;
+        default: return false;
+    }
+}
+
 #if EW_ISA_AVX2 || EW_ISA_AVX512
 // Eight rows of eight 4-byte elements, through registers.
 inline void transpose_8x8(char *to, int64_t to_row, const char *from, int64_t from_row) {
@@ -80,29 +111,102 @@ inline void transpose_8x8(char *to, int64_t to_row, const char *from, int64_t fr
     }
 }
 
-void transpose_4_bytes(const Plane &p) {
-    int64_t r = 0;
-    for (; r + 8 <= p.rows; r += 8) {
-        int64_t c = 0;
-        for (; c + 8 <= p.columns; c += 8)
-            transpose_8x8(p.to + r * p.to_row + c * 4, p.to_row, p.from + c * p.from_column + r * 4, p.from_column);
-        Plane strip = p;
-        strip.rows = r + 8;
-        transpose_part<int32_t>(strip, r, c);
-    }
-    transpose_part<int32_t>(p, r, 0);
-}
-#else
-void transpose_4_bytes(const Plane &p) { transpose_part<int32_t>(p, 0, 0); }
 #endif
+
+#if defined(__SSE2__)
+inline __m128i load_half(const char *from) { return _mm_loadl_epi64(reinterpret_cast<const __m128i *>(from)); }
+inline __m128i load_whole(const char *from) { return _mm_loadu_si128(reinterpret_cast<const __m128i *>(from)); }
+
+// Eight rows of eight 2-byte elements.
+inline void transpose_8x8_2(char *to, int64_t to_row, const char *from, int64_t from_row) {
+    __m128i r[8], t[8];
+    for (int i = 0; i < 8; ++i) r[i] = load_whole(from + i * from_row);
+    for (int i = 0; i < 4; ++i) {
+        t[2 * i] = _mm_unpacklo_epi16(r[i], r[i + 4]);
+        t[2 * i + 1] = _mm_unpackhi_epi16(r[i], r[i + 4]);
+    }
+    // After three rounds of pairing i with i + 4, register i holds column i.
+    for (int round = 0; round < 2; ++round) {
+        for (int i = 0; i < 8; ++i) r[i] = t[i];
+        for (int i = 0; i < 4; ++i) {
+            t[2 * i] = _mm_unpacklo_epi16(r[i], r[i + 4]);
+            t[2 * i + 1] = _mm_unpackhi_epi16(r[i], r[i + 4]);
+        }
+    }
+    for (int i = 0; i < 8; ++i) _mm_storeu_si128(reinterpret_cast<__m128i *>(to + i * to_row), t[i]);
+}
+
+// Eight rows of eight bytes.
+inline void transpose_8x8_1(char *to, int64_t to_row, const char *from, int64_t from_row) {
+    __m128i r[4], t[4];
+    for (int i = 0; i < 4; ++i)
+        r[i] = _mm_unpacklo_epi8(load_half(from + i * from_row), load_half(from + (i + 4) * from_row));
+    for (int i = 0; i < 2; ++i) {
+        t[2 * i] = _mm_unpacklo_epi8(r[i], r[i + 2]);
+        t[2 * i + 1] = _mm_unpackhi_epi8(r[i], r[i + 2]);
+    }
+    for (int i = 0; i < 2; ++i) {
+        r[2 * i] = _mm_unpacklo_epi8(t[i], t[i + 2]);
+        r[2 * i + 1] = _mm_unpackhi_epi8(t[i], t[i + 2]);
+    }
+    for (int i = 0; i < 4; ++i) {
+        _mm_storel_epi64(reinterpret_cast<__m128i *>(to + 2 * i * to_row), r[i]);
+        _mm_storel_epi64(reinterpret_cast<__m128i *>(to + (2 * i + 1) * to_row), _mm_unpackhi_epi64(r[i], r[i]));
+    }
+}
+#endif
+
+using Block = void (*)(char *to, int64_t to_row, const char *from, int64_t from_row);
+
+// Blocks of eight by eight, two side by side, so that a cache line of the target is written at once; then the edges.
+template <class T, Block BLOCK>
+void transpose_with(const Plane &p) {
+    constexpr int64_t bytes = sizeof(T);
+    const int64_t rows = p.rows / 8 * 8, columns = p.columns / 8 * 8;
+    for (int64_t c = 0; c < columns; c += 16)
+        for (int64_t r = 0; r < rows; r += 8)
+            for (int64_t k = c; k < columns && k < c + 16; k += 8)
+                BLOCK(p.to + r * p.to_row + k * bytes, p.to_row, p.from + k * p.from_column + r * bytes, p.from_column);
+    Plane strip = p;
+    strip.rows = rows;
+    transpose_part<T>(strip, 0, columns);
+    transpose_part<T>(p, rows, 0);
+}
+
+void transpose_4_bytes(const Plane &p) {
+    if (interleaved<int32_t>(p)) return;
+#if EW_ISA_AVX2 || EW_ISA_AVX512
+    transpose_with<int32_t, transpose_8x8>(p);
+#else
+    transpose_blocks<int32_t>(p);
+#endif
+}
+
+void transpose_2_bytes(const Plane &p) {
+    if (interleaved<int16_t>(p)) return;
+#if defined(__SSE2__)
+    transpose_with<int16_t, transpose_8x8_2>(p);
+#else
+    transpose_blocks<int16_t>(p);
+#endif
+}
+
+void transpose_1_byte(const Plane &p) {
+    if (interleaved<int8_t>(p)) return;
+#if defined(__SSE2__)
+    transpose_with<int8_t, transpose_8x8_1>(p);
+#else
+    transpose_blocks<int8_t>(p);
+#endif
+}
 
 void transpose_plane(const Plane &p, int64_t bytes) {
     switch (bytes) {
-        case 1: return transpose_part<int8_t>(p, 0, 0);
-        case 2: return transpose_part<int16_t>(p, 0, 0);
+        case 1: return transpose_1_byte(p);
+        case 2: return transpose_2_bytes(p);
         case 4: return transpose_4_bytes(p);
-        case 8: return transpose_part<int64_t>(p, 0, 0);
-        default: return transpose_part<Wide>(p, 0, 0);
+        case 8: return transpose_blocks<int64_t>(p);
+        default: return transpose_blocks<Wide>(p);
     }
 }
 
@@ -134,6 +238,7 @@ struct Job {
     int64_t n = 1;      // elements of the innermost loop
     int64_t to_step = 0, from_step = 0;
     int64_t rows = 1, to_row = 0, blocks = 1;  // of a transposed plane: `n` columns, cut into blocks of rows
+    int64_t block_rows = 1;
 };
 
 void take_axis(Walk &walk, int axis) {
@@ -176,7 +281,8 @@ Job plan(Walk walk, int64_t bytes) {
         job.inner = Inner::Transpose;
         job.rows = walk.size[axis];
         job.to_row = walk.to[axis];
-        job.blocks = (job.rows * job.bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+        job.block_rows = (job.n <= 8 ? LONG_BLOCK_BYTES : BLOCK_BYTES) / job.bytes;
+        job.blocks = (job.rows + job.block_rows - 1) / job.block_rows;
         take_axis(walk, axis);
     }
     job.outer = walk;
@@ -200,8 +306,8 @@ void run_inner(const Job &job, char *to, const char *from, int64_t block) {
         case Inner::Strided: return strided_run(job, to, from);
         case Inner::Transpose: break;
     }
-    const int64_t rows = BLOCK_BYTES / job.bytes, first = block * rows;
-    const int64_t count = job.rows - first < rows ? job.rows - first : rows;
+    const int64_t first = block * job.block_rows;
+    const int64_t count = job.rows - first < job.block_rows ? job.rows - first : job.block_rows;
     transpose_plane({to + first * job.to_row, from + first * job.bytes, count, job.n, job.to_row, job.from_step},
                     job.bytes);
 }

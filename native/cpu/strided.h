@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstring>
+#if EW_ISA_AVX2 || EW_ISA_AVX512
+#include <immintrin.h>
+#endif
 
 #include "src/kernel.h"
 #include "src/types.h"
@@ -73,14 +76,19 @@ static inline void dense_strides(const ew_tensor &tensor, int64_t *strides) {
     }
 }
 
-// A run of bytes; short ones without a call.
+// A run of bytes; short ones without a call, in vectors of which the last two may overlap.
 static inline void copy_run(char *to, const char *from, int64_t n) {
-    if (n >= 512 || n < 16) {
-        std::memcpy(to, from, n);
+#if EW_ISA_AVX2 || EW_ISA_AVX512
+    if (n >= 32 && n < 1024) {
+        for (int64_t i = 0; i + 32 <= n; i += 32)
+            _mm256_storeu_si256(reinterpret_cast<__m256i *>(to + i),
+                                _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from + i)));
+        _mm256_storeu_si256(reinterpret_cast<__m256i *>(to + n - 32),
+                            _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from + n - 32)));
         return;
     }
-    for (int64_t i = 0; i + 16 <= n; i += 16) __builtin_memcpy(to + i, from + i, 16);
-    __builtin_memcpy(to + n - 16, from + n - 16, 16);
+#endif
+    std::memcpy(to, from, n);
 }
 
 // An index that counts from the end if negative; -1 where it is outside [-size, size).

@@ -34,10 +34,14 @@ struct Rows {
 template <class T>
 void top_row(const Rows &rows, const T *from, T *values, int64_t *places, Item<T> *heap) {
     const Before<T> before{rows.largest};
+    if (rows.k == 0) return;
     for (int64_t i = 0; i < rows.k; ++i) heap[i] = {from[i * rows.inner], i};
     std::make_heap(heap, heap + rows.k, before);
     for (int64_t i = rows.k; i < rows.size; ++i) {
-        const Item<T> item{from[i * rows.inner], i};
+        const T value = from[i * rows.inner];
+        // The common case in one comparison; of equal elements the earlier one is in the heap already.
+        if (rows.largest ? value <= heap[0].value : value >= heap[0].value) continue;
+        const Item<T> item{value, i};
         if (!before(item, heap[0])) continue;
         std::pop_heap(heap, heap + rows.k, before);
         heap[rows.k - 1] = item;

@@ -49,7 +49,7 @@ class Transpose:
 
     @staticmethod
     def examples() -> Iterator[tuple[Transpose, list[TensorSpec]]]:
-        """Matrices, heads, channels, odd and large sizes, every width of element."""
+        """Matrices, heads, channels, pictures, odd and large sizes, every width of element."""
         for shape, perm in [
             ((3, 5), None),
             ((33, 65), (1, 0)),
@@ -69,6 +69,9 @@ class Transpose:
         for dtype in (bool_, float16, int64, DataType.COMPLEX128, DataType.INT4):
             yield Transpose((2, 0, 1)), [TensorSpec(dtype, (17, 5, 35))]
             yield Transpose((1, 0, 2)), [TensorSpec(dtype, (17, 5, 35))]
+        for dtype in (float32, float16, bool_):
+            for channels in (2, 3, 4, 5):
+                yield Transpose((0, 2, 3, 1)), [TensorSpec(dtype, (2, channels, 31, 45))]
 
 
 @onnx_rule("ai.onnx::Transpose", since=1)
