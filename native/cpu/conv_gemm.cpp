@@ -43,66 +43,100 @@ int32_t bad_sizes(const ew_call *call) {
 
 // ---- patches ----
 
-// Positions of a panel that lie in one row of the output.
-struct Run {
-    int64_t at, length, z, y, x;  // first column of the panel, columns, output position
+// What one tap sees along one row of the output: `n` elements from `from` (in the input plane) to `to` (in the panel).
+struct Copy {
+    int32_t from, to, n;
 };
 
-int find_runs(const Conv &c, int64_t first, int64_t columns, Run *runs) {
-    int n = 0;
-    for (int64_t at = 0; at < columns; ++n) {
-        const int64_t position = first + at, x = position % c.out[2], row = position / c.out[2];
-        const int64_t length = least(columns - at, c.out[2] - x);
-        runs[n] = {at, length, row / c.out[1], row % c.out[1], x};
-        at += length;
-    }
-    return n;
+// The copies of each tap for one panel of positions; taps [t, t + 1) have copies [begin[t], begin[t + 1]).
+struct Copies {
+    Copy *list;
+    int32_t *begin;
+    bool *whole;  // the copies fill the panel's columns: nothing is padding
+};
+
+// Input columns x * stride + shift that are real, for output columns [x, x + length).
+EW_INLINE Copy copy_of_run(const Conv &c, int64_t row, int64_t x, int64_t length, int64_t shift, int64_t to) {
+    const int64_t stride = c.stride[2], past = c.in[2] - shift;
+    const int64_t lo = shift < 0 ? most(x, (stride - 1 - shift) / stride) : x;
+    const int64_t hi = least(x + length, past <= 0 ? 0 : (past + stride - 1) / stride);
+    return {static_cast<int32_t>(row + lo * stride + shift), static_cast<int32_t>(to + lo - x),
+            static_cast<int32_t>(most(0, hi - lo))};
 }
 
-// Copies what one tap sees along a run; columns in the padding stay zero.
-EW_INLINE void copy_run(const Conv &c, const float *row, int64_t shift, const Run &run, float *out) {
-    // Input column of output column x: x * stride + shift. Only 0 <= column < in is real.
-    const int64_t stride = c.stride[2];
-    int64_t lo = run.x, hi = run.x + run.length;
-    if (shift < 0) lo = most(lo, (stride - 1 - shift) / stride);
-    const int64_t past = c.in[2] - shift;  // columns x with x * stride < past
-    hi = least(hi, past <= 0 ? 0 : (past + stride - 1) / stride);
-    if (lo >= hi) return;
-    out += run.at + lo - run.x;
-    const float *in = row + lo * stride + shift;
-    int64_t n = hi - lo;
+Copies find_copies(const Conv &c, int64_t first, int64_t columns, float *memory) {
+    const int64_t taps = c.taps();
+    Copies out{reinterpret_cast<Copy *>(memory), reinterpret_cast<int32_t *>(memory + 3 * taps * NR), nullptr};
+    out.whole = reinterpret_cast<bool *>(out.begin + taps + 1);
+    int32_t n = 0;
+    for (int64_t tap = 0; tap < taps; ++tap) {
+        const int64_t kx = tap % c.kernel[2], ky = tap / c.kernel[2] % c.kernel[1],
+                      kz = tap / (c.kernel[1] * c.kernel[2]);
+        int64_t real = 0;
+        out.begin[tap] = n;
+        for (int64_t at = 0; at < columns;) {
+            const int64_t position = first + at, x = position % c.out[2], row = position / c.out[2];
+            const int64_t length = least(columns - at, c.out[2] - x);
+            const int64_t z = row / c.out[1] * c.stride[0] + kz * c.dilation[0] - c.begin[0];
+            const int64_t y = row % c.out[1] * c.stride[1] + ky * c.dilation[1] - c.begin[1];
+            if (z >= 0 && z < c.in[0] && y >= 0 && y < c.in[1]) {
+                const int64_t line = (z * c.in[1] + y) * c.in[2];
+                out.list[n] = copy_of_run(c, line, x, length, kx * c.dilation[2] - c.begin[2], at);
+                real += out.list[n].n;
+                n += out.list[n].n > 0;
+            }
+            at += length;
+        }
+        out.whole[tap] = real == columns;
+    }
+    out.begin[taps] = n;
+    return out;
+}
+
+int64_t copies_floats(const Conv &c) { return c.taps() * (3 * NR + 2) + 2; }
+
+// Every second element: picked from two vectors, the second of which starts one early so as not to read past the end.
+EW_INLINE vf load_even(const float *in) {
+    vi pick;
+    for (int i = 0; i < VL; ++i) pick[i] = i < VL / 2 ? 2 * i : 2 * i + 1;
+    return __builtin_shuffle(load(in), load(in + VL - 1), pick);
+}
+
+EW_INLINE void run_copy(const Copy &copy, const float *plane, float *out, int64_t stride) {
+    const float *in = plane + copy.from;
+    int64_t n = copy.n;
+    out += copy.to;
     if (stride == 1) {
         for (; n >= VL; n -= VL, in += VL, out += VL) store(out, load(in));
         if (n > 0) store_n(out, load_n(in, n), n);
-    } else {
-        for (int64_t i = 0; i < n; ++i) out[i] = in[i * stride];
+        return;
     }
+    if (stride == 2)
+        for (; n >= VL; n -= VL, in += 2 * VL, out += VL) store(out, load_even(in));
+    for (int64_t i = 0; i < n; ++i) out[i] = in[i * stride];
 }
 
-// Packs rows [k0, k0 + k) of the patches of one image and group, `columns` positions from `first` on, `width` apart.
-void pack_patches(const Conv &c, const float *x, int64_t first, int64_t columns, int64_t width, int64_t k0, int64_t k,
+// Packs rows [k0, k0 + k) of the patches of one image and group into a panel of `width` columns.
+void pack_patches(const Conv &c, const float *x, const Copies &copies, int64_t width, int64_t k0, int64_t k,
                   float *out) {
-    Run runs[NR];
-    const int n_runs = find_runs(c, first, columns, runs);
-    const int64_t taps = c.taps();
-    for (int64_t i = k0; i < k0 + k; ++i, out += width) {
-        const int64_t channel = i / taps, tap = i % taps;
-        const int64_t kx = tap % c.kernel[2], ky = tap / c.kernel[2] % c.kernel[1],
-                      kz = tap / (c.kernel[1] * c.kernel[2]);
-        const float *plane = x + channel * c.in_size();
-        for (int64_t j = 0; j < width; j += VL) store(out + j, vf{});
-        for (int r = 0; r < n_runs; ++r) {
-            const int64_t z = runs[r].z * c.stride[0] + kz * c.dilation[0] - c.begin[0];
-            const int64_t y = runs[r].y * c.stride[1] + ky * c.dilation[1] - c.begin[1];
-            if (z < 0 || z >= c.in[0] || y < 0 || y >= c.in[1]) continue;
-            copy_run(c, plane + (z * c.in[1] + y) * c.in[2], kx * c.dilation[2] - c.begin[2], runs[r], out);
+    const int64_t taps = c.taps(), stride = c.stride[2];
+    const float *plane = x + k0 / taps * c.in_size();
+    int64_t tap = k0 % taps;
+    for (int64_t i = 0; i < k; ++i, out += width) {
+        if (!copies.whole[tap])
+            for (int64_t j = 0; j < width; j += VL) store(out + j, vf{});
+        for (int32_t n = copies.begin[tap]; n < copies.begin[tap + 1]; ++n)
+            run_copy(copies.list[n], plane, out, stride);
+        if (++tap == taps) {
+            tap = 0;
+            plane += c.in_size();
         }
     }
 }
 
-void pack_columns(const Conv &c, const float *x, int64_t first, int64_t columns, int64_t width, int64_t k0, int64_t k,
-                  float *out) {
-    if (!c.pointwise) return pack_patches(c, x, first, columns, width, k0, k, out);
+// The same where the input is the matrix of patches.
+void pack_input(const Conv &c, const float *x, int64_t first, int64_t columns, int64_t width, int64_t k0, int64_t k,
+                float *out) {
     const int64_t ld = c.in_size();
     for (int64_t i = 0; i < k; ++i, out += width) {
         const float *row = x + (k0 + i) * ld + first;
@@ -125,10 +159,15 @@ void run_panel(const Conv &c, int64_t image, int64_t group, int64_t first, int64
     const float *x = c.x + (image * c.group + group) * (c.c / c.group) * c.in_size();
     const float *w = c.w + group * blocks(c.per_group) * MR * c.k;
     float *b = scratch(SCRATCH_B, least(MAX_K, most(c.k, 1)) * width);
+    Copies copies{};
+    if (!c.pointwise) copies = find_copies(c, first, columns, scratch(SCRATCH_A, copies_floats(c)));
     int64_t k0 = 0;
     do {
         const int64_t k = least(MAX_K, c.k - k0);
-        pack_columns(c, x, first, columns, width, k0, k, b);
+        if (c.pointwise)
+            pack_input(c, x, first, columns, width, k0, k, b);
+        else
+            pack_patches(c, x, copies, width, k0, k, b);
         for (int64_t r = row; r < row + rows; r += MR) {
             const Part part{w + r * c.k + k0 * MR, b};
             const Tile tile{&part,
@@ -239,7 +278,7 @@ const float *all_patches(const Conv &c, int64_t unit, float *own, int64_t ld) {
     for (int64_t p = 0; p < c.out_size(); p += NR) {
         const int64_t columns = least(NR, c.out_size() - p), width = round_up(columns, VL);
         float *b = scratch(SCRATCH_B, c.k * width);
-        pack_patches(c, x, p, columns, width, 0, c.k, b);
+        pack_patches(c, x, find_copies(c, p, columns, scratch(SCRATCH_A, copies_floats(c))), width, 0, c.k, b);
         for (int64_t i = 0; i < c.k; ++i) std::memcpy(own + i * ld + p, b + i * width, sizeof(float) * columns);
     }
     return own;

@@ -13,7 +13,16 @@ struct Depthwise : Sliding {
     int64_t rows, phase_width, row_floats;  // padded input rows of a slice; columns of a phase; floats of a padded row
     const float *x, *w, *bias;
     float *y;
+    const int64_t *offsets;
     int32_t fixed, inputs;
+};
+
+// What the loops over one input slice need: the first value of a sum, or adding to y; weights and places of the taps.
+struct Slice {
+    float start;
+    bool add;
+    const float *w;
+    const int64_t *offsets;
 };
 
 bool read(const ew_call *call, Depthwise &d) {
@@ -28,7 +37,7 @@ bool read(const ew_call *call, Depthwise &d) {
     d.bias = d.inputs > 2 && present(call, 2) ? f32(call->inputs[2]) : nullptr;
     d.y = static_cast<float *>(call->outputs[0].data);
     d.rows = (d.out[1] - 1) * d.stride[1] + (d.kernel[1] - 1) * d.dilation[1] + 1;
-    d.phase_width = round_up(d.out[2], VL) + ((d.kernel[2] - 1) * d.dilation[2]) / d.stride[2] + VL;
+    d.phase_width = round_up(d.out[2], 4 * VL) + ((d.kernel[2] - 1) * d.dilation[2]) / d.stride[2] + 1;
     d.row_floats = d.phase_width * d.stride[2];
     return d.group == d.c && w.shape[1] == 1 && d.c > 0 && d.m % d.c == 0;
 }
@@ -36,11 +45,14 @@ bool read(const ew_call *call, Depthwise &d) {
 // One input row, padded and parted: column c goes to phase c % stride, place c / stride.
 void copy_row(const Depthwise &d, const float *in, float *out) {
     const int64_t stride = d.stride[2], pad = d.begin[2];
-    std::memset(out, 0, sizeof(float) * static_cast<size_t>(d.row_floats));
     if (stride == 1) {
-        std::memcpy(out + pad, in, sizeof(float) * static_cast<size_t>(least(d.in[2], d.phase_width - pad)));
+        const int64_t n = most(0, least(d.in[2], d.phase_width - pad));
+        for (int64_t i = 0; i < least(pad, d.phase_width); ++i) out[i] = 0;
+        std::memcpy(out + pad, in, sizeof(float) * static_cast<size_t>(n));
+        for (int64_t i = pad + n; i < d.phase_width; ++i) out[i] = 0;
         return;
     }
+    std::memset(out, 0, sizeof(float) * static_cast<size_t>(d.row_floats));
     const int64_t last = least(d.in[2], d.phase_width * stride - pad);
     for (int64_t phase = 0; phase < stride; ++phase) {
         // Padded column phase + stride * i holds input column phase + stride * i - pad.
@@ -64,58 +76,84 @@ bool copy_slice(const Depthwise &d, const float *x, int64_t z, float *out) {
     return true;
 }
 
-// `V` vectors of one output row, all taps of one slice; KX taps along the width if it is known (else 0).
-template <int V, int KX>
-EW_INLINE void run_vectors(const Depthwise &d, const float *rows, const float *w, float start, bool add, float *y,
-                           int64_t n) {
-    vf acc[V];
-    for (int v = 0; v < V; ++v) acc[v] = add ? load_n(y + v * VL, least(VL, n - v * VL)) : splat(start);
-    const int64_t width = KX ? KX : d.kernel[2];
-    for (int64_t ky = 0; ky < d.kernel[1]; ++ky) {
-        const float *row = rows + ky * d.dilation[1] * d.row_floats;
-#pragma GCC unroll 5
-        for (int64_t kx = 0; kx < width; ++kx) {
-            const int64_t column = kx * d.dilation[2];
-            const float *in = row + column % d.stride[2] * d.phase_width + column / d.stride[2];
-            const vf tap = splat(w[ky * width + kx]);
-            for (int v = 0; v < V; ++v) acc[v] += load(in + v * VL) * tap;
+// R output rows of V vectors each, all taps of one slice; TAPS if their number is known (else 0).
+template <int R, int V, int TAPS>
+EW_INLINE void run_vectors(const Depthwise &d, const Slice &s, const float *rows, float *y, int64_t n) {
+    const int64_t step = d.stride[1] * d.row_floats, taps = TAPS ? TAPS : d.kernel[1] * d.kernel[2];
+    vf acc[R][V];
+    for (int r = 0; r < R; ++r)
+        for (int v = 0; v < V; ++v)
+            acc[r][v] = s.add ? load_n(y + r * d.out[2] + v * VL, least(VL, n - v * VL)) : splat(s.start);
+#pragma GCC unroll 25
+    for (int64_t t = 0; t < taps; ++t) {
+        const float *in = rows + s.offsets[t];
+        const vf tap = splat(s.w[t]);
+        for (int r = 0; r < R; ++r)
+            for (int v = 0; v < V; ++v) acc[r][v] += load(in + r * step + v * VL) * tap;
+    }
+    for (int r = 0; r < R; ++r)
+        for (int v = 0; v < V; ++v) {
+            float *to = y + r * d.out[2] + v * VL;
+            const int64_t left = n - v * VL;
+            left >= VL ? store(to, acc[r][v]) : store_n(to, acc[r][v], left);
         }
-    }
-    for (int v = 0; v < V; ++v) {
-        const int64_t left = n - v * VL;
-        if (left >= VL)
-            store(y + v * VL, acc[v]);
-        else
-            store_n(y + v * VL, acc[v], left);
-    }
 }
 
-template <int KX>
-void run_row(const Depthwise &d, const float *rows, const float *w, float start, bool add, float *y) {
+// R whole output rows; the last vectors singly where V do not fit.
+template <int R, int V, int TAPS>
+EW_INLINE void run_lines(const Depthwise &d, const Slice &s, const float *rows, float *y) {
     int64_t x = 0;
-    for (; x + 3 * VL < d.out[2]; x += 4 * VL) run_vectors<4, KX>(d, rows + x, w, start, add, y + x, d.out[2] - x);
-    for (; x < d.out[2]; x += VL) run_vectors<1, KX>(d, rows + x, w, start, add, y + x, d.out[2] - x);
+    for (; x + (V - 1) * VL < d.out[2]; x += V * VL) run_vectors<R, V, TAPS>(d, s, rows + x, y + x, d.out[2] - x);
+    for (; V > 1 && x < d.out[2]; x += VL) run_vectors<R, 1, TAPS>(d, s, rows + x, y + x, d.out[2] - x);
+}
+
+// All output rows of a slice, in blocks of R rows and V vectors, so that enough sums are under way at a time.
+template <int R, int V, int TAPS>
+void run_rows(const Depthwise &d, const Slice &s, const float *padded, float *y) {
+    const int64_t step = d.stride[1] * d.row_floats;
+    int64_t r = 0;
+    for (; r + R <= d.out[1]; r += R) run_lines<R, V, TAPS>(d, s, padded + r * step, y + r * d.out[2]);
+    for (; r < d.out[1]; ++r) run_lines<1, V, TAPS>(d, s, padded + r * step, y + r * d.out[2]);
+}
+
+template <int TAPS>
+void run_slice(const Depthwise &d, const Slice &s, const float *padded, float *y) {
+    switch (d.out[2] <= 3 * VL ? ceil_div(d.out[2], VL) : 4) {
+        case 1: return run_rows<4, 1, TAPS>(d, s, padded, y);
+        case 2: return run_rows<2, 2, TAPS>(d, s, padded, y);
+        case 3: return run_rows<2, 3, TAPS>(d, s, padded, y);
+        default: return run_rows<1, 4, TAPS>(d, s, padded, y);
+    }
 }
 
 // One output channel of one image.
 void run_channel(const Depthwise &d, int64_t image, int64_t m, float *y) {
     const float *x = d.x + (image * d.c + m / (d.m / d.c)) * d.in_size(), *w = d.w + m * d.taps();
     float *padded = scratch(SCRATCH_A, d.rows * d.row_floats + VL);
-    const float start = d.bias ? d.bias[m] : 0;
-    const int64_t plane = d.out[1] * d.out[2];
+    const int64_t plane = d.out[1] * d.out[2], taps = d.kernel[1] * d.kernel[2];
+    const auto run = taps == 9 ? run_slice<9> : taps == 25 ? run_slice<25> : run_slice<0>;
+    Slice s{d.bias ? d.bias[m] : 0, false, w, d.offsets};
     for (int64_t z = 0; z < d.out[0]; ++z) {
-        bool add = false;
+        s.add = false;
         for (int64_t kz = 0; kz < d.kernel[0]; ++kz) {
             const bool any = copy_slice(d, x, z * d.stride[0] + kz * d.dilation[0] - d.begin[0], padded);
-            if (!any && (add || kz + 1 < d.kernel[0])) continue;
+            if (!any && (s.add || kz + 1 < d.kernel[0])) continue;
             if (!any) std::memset(padded, 0, sizeof(float) * static_cast<size_t>(d.rows * d.row_floats));
-            const float *taps = w + kz * d.kernel[1] * d.kernel[2];
-            const auto row = d.kernel[2] == 3 ? run_row<3> : d.kernel[2] == 5 ? run_row<5> : run_row<0>;
-            for (int64_t r = 0; r < d.out[1]; ++r)
-                row(d, padded + r * d.stride[1] * d.row_floats, taps, start, add, y + z * plane + r * d.out[2]);
-            add = true;
+            s.w = w + kz * taps;
+            run(d, s, padded, y + z * plane);
+            s.add = true;
         }
     }
+}
+
+// Where each tap reads in the padded copy.
+void find_offsets(const Depthwise &d, int64_t *offsets) {
+    for (int64_t ky = 0; ky < d.kernel[1]; ++ky)
+        for (int64_t kx = 0; kx < d.kernel[2]; ++kx) {
+            const int64_t column = kx * d.dilation[2];
+            *offsets++ =
+                ky * d.dilation[1] * d.row_floats + column % d.stride[2] * d.phase_width + column / d.stride[2];
+        }
 }
 
 int32_t run(const ew_call *call) {
@@ -125,6 +163,9 @@ int32_t run(const ew_call *call) {
     if (channels * positions == 0) return EW_OK;
     Epilogue epilogue;
     if (!epilogue.parse(call, d.fixed, d.inputs, channels, positions)) return EW_INVALID_PLAN;
+    auto *offsets = reinterpret_cast<int64_t *>(scratch(SCRATCH_D, 2 * d.kernel[1] * d.kernel[2]));
+    find_offsets(d, offsets);
+    d.offsets = offsets;
     const bool direct = epilogue.empty() || (call->n_outputs == 1 && call->outputs[0].dtype == EW_FLOAT32);
     const int64_t group = 1 + 60000 / (positions * (d.taps() + 4) + 1);
     parallel(call, ceil_div(channels, group), [&](int64_t task) {
