@@ -139,13 +139,15 @@ def _allows(size: Size, real: int) -> bool:
     return not size.atoms[0].sizes or real <= upper_bound(size.atoms[0].sizes[0])
 
 
-def check_against_onnx(op: Operator, inputs: list[Any], op_type: str = "", *, rtol: float = 0, **renamed: Any) -> None:
+def check_against_onnx(
+    op: Operator, inputs: list[Any], op_type: str = "", *, rtol: float = 0, atol: float = 0, **renamed: Any
+) -> None:
     """The reference equals ONNX Runtime, or ONNX's reference evaluator for types which the former does not take."""
     arrays = arrays_of(inputs)
     for found, expected in zip(outputs_of(op, arrays), onnx_outputs(op, arrays, op_type, **renamed), strict=True):
         assert found.shape == np.shape(expected)
-        if rtol:
-            np.testing.assert_allclose(found, expected, rtol=rtol)
+        if rtol or atol:
+            np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
         else:
             np.testing.assert_array_equal(found, expected)
 
