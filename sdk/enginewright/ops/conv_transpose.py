@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from enginewright.dims import Size, floor_div, require, same
+from enginewright.dims import Size, dim_max, floor_div, require, same
 from enginewright.errors import ShapeError
 from enginewright.ops.conv import along_channels, check_bias, check_kernel_shape, conv_rank
 from enginewright.ops.element_types import FLOATS, check_same_type, check_type, widen
@@ -61,10 +61,14 @@ class ConvTranspose(Sliding):
         if not wanted:
             wanted = tuple(size * stride for size, stride in zip(sizes, bare.strides, strict=True))
         full = self.output_sizes(sizes, bare)
-        totals = [size - out for size, out in zip(full, wanted, strict=True)]
-        small = tuple(floor_div(total, 2) for total in totals)
-        large = tuple(total - half for total, half in zip(totals, small, strict=True))
-        return (small, large) if self.auto_pad == "SAME_UPPER" else (large, small)
+        begins, ends = [], []
+        for size, out in zip(full, wanted, strict=True):
+            # An output larger than what the kernel reaches is filled up at its end, as ONNX Runtime does it.
+            total = dim_max(size - out, 0)
+            half = floor_div(total, 2)
+            begins.append(half if self.auto_pad == "SAME_UPPER" else total - half)
+            ends.append(size - out - begins[-1])
+        return tuple(begins), tuple(ends)
 
     def output_sizes(self, sizes: Shape, window: Window) -> Shape:
         """The output's spatial sizes."""
@@ -98,7 +102,7 @@ class ConvTranspose(Sliding):
             (T(dilation=2), (1, 2, 4, 4), (2, 3, 2, 2)),
             (T(group=2, stride=2), (1, 4, 4, 4), (4, 3, 2, 2)),
             (T(stride=(3, 2), output_shape=(10, 8)), (1, 2, 3, 3), (2, 2, 3, 3)),
-            (T(stride=(3, 2), output_shape=(12, 9)), (1, 2, 3, 3), (2, 2, 3, 3)),
+            (T(stride=(3, 2), output_shape=(11, 7)), (1, 2, 3, 3), (2, 2, 3, 3)),
             (T(stride=2, auto_pad="SAME_UPPER"), (1, 2, 3, 3), (2, 2, 3, 3)),
             (T(stride=2, auto_pad="SAME_LOWER"), (1, 2, 3, 3), (2, 2, 3, 3)),
             (T(stride=2, padding=1), (1, 3, 11), (3, 4, 4)),
