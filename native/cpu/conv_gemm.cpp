@@ -211,13 +211,28 @@ Cut cut_conv(const Conv &c) {
 
 bool writes_f32(const ew_call *call) { return call->n_outputs == 1 && call->outputs[0].dtype == EW_FLOAT32; }
 
-int32_t conv(const ew_call *call) {
+// [M, K] per group in blocks of MR rows: [M / MR][K][MR], the last block zero-padded. Returns the floats written.
+int64_t pack_rows(const float *w, int64_t group, int64_t per_group, int64_t k, float *out) {
+    const float *begin = out;
+    for (int64_t g = 0; g < group; ++g)
+        for (int64_t r0 = 0; r0 < per_group; r0 += MR)
+            for (int64_t i = 0; i < k; ++i)
+                for (int64_t r = r0; r < r0 + MR; ++r) *out++ = r < per_group ? w[(g * per_group + r) * k + i] : 0.0F;
+    return out - begin;
+}
+
+int32_t run_rows(const ew_call *call, bool packed) {
     Conv c;
     if (!read_conv(call, c)) return bad_sizes(call);
     const int64_t positions = c.out_size();
     if (c.n * c.m * positions == 0) return EW_OK;
     Epilogue epilogue;
     if (!epilogue.parse(call, c.fixed, c.inputs, c.n * c.m, positions)) return EW_INVALID_PLAN;
+    if (!packed) {
+        float *own = scratch(SCRATCH_D, c.group * blocks(c.per_group) * MR * c.k);
+        pack_rows(c.w, c.group, c.per_group, c.k, own);
+        c.w = own;
+    }
     const Cut t = cut_conv(c);
     const bool direct = epilogue.empty() || writes_f32(call);
     const int64_t by_panels = ceil_div(t.panels, t.group);
@@ -236,17 +251,13 @@ int32_t conv(const ew_call *call) {
     return EW_OK;
 }
 
-// Weight [M, K] per group in blocks of MR rows: [M / MR][K][MR], the last block zero-padded.
+int32_t conv(const ew_call *call) { return run_rows(call, true); }
+int32_t conv_dynamic(const ew_call *call) { return run_rows(call, false); }
+
 int32_t pack_rows_of_w(const ew_call *call) {
     const ew_tensor &w = call->inputs[0];
     const int64_t group = call->params[0].i, per_group = w.shape[0] / group, k = count(w) / most(1, w.shape[0]);
-    float *out = static_cast<float *>(call->outputs[0].data);
-    for (int64_t g = 0; g < group; ++g)
-        for (int64_t r0 = 0; r0 < per_group; r0 += MR)
-            for (int64_t i = 0; i < k; ++i)
-                for (int64_t r = r0; r < r0 + MR; ++r)
-                    *out++ = r < per_group ? f32(w)[(g * per_group + r) * k + i] : 0.0F;
-    clear_rest(call->outputs[0], group * blocks(per_group) * MR * k);
+    clear_rest(call->outputs[0], pack_rows(f32(w), group, per_group, k, static_cast<float *>(call->outputs[0].data)));
     return EW_OK;
 }
 
@@ -321,6 +332,7 @@ int32_t pack_columns_of_w(const ew_call *call) {
 }  // namespace
 
 EW_KERNEL(conv_gemm_f32, conv)
+EW_KERNEL(conv_dynamic_f32, conv_dynamic)
 EW_KERNEL(pack_conv_rows_f32, pack_rows_of_w)
 EW_KERNEL(conv_swapped_f32, conv_swapped)
 EW_KERNEL(pack_conv_columns_f32, pack_columns_of_w)

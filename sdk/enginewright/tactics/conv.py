@@ -12,7 +12,7 @@ from enginewright.tensors import TensorSpec, float32
 
 TILE_ROWS = (8, 6, 4)
 """Rows of a tile of each instruction set (avx512, avx2, portable); packed weights are padded to whole tiles."""
-GENERIC = frozenset(("float64", "float16", "bfloat16", "float32"))
+GENERIC = frozenset(("float64", "float16", "bfloat16"))
 
 
 def tiled(rows: int) -> int:
@@ -41,6 +41,15 @@ def _refuse(x: TensorSpec) -> str | None:
     return None if x.rank <= 5 else "needs at most three spatial axes"
 
 
+def _is_depthwise(op: Conv, x: TensorSpec, w: TensorSpec) -> bool:
+    return op.group > 1 and op.group == x.shape[1] and w.shape[1] == 1
+
+
+def _refuse_wide(op: Conv, x: TensorSpec, w: TensorSpec) -> str | None:
+    """The matrix core is no match for the direct kernel where each output sees one channel."""
+    return _refuse(x) or ("depthwise: the direct kernel is better" if _is_depthwise(op, x, w) else None)
+
+
 def _taps(shape: tuple[int, ...]) -> int:
     product = 1
     for size in shape[2:]:
@@ -51,7 +60,7 @@ def _taps(shape: tuple[int, ...]) -> int:
 @tactic(Conv, kernel="cpu_conv_gemm_f32")
 def conv_gemm_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None) -> Launch | str:
     """Output channels by positions: patches of the input packed a panel at a time."""
-    shape = _refuse(x) or _sizes(w)
+    shape = _refuse_wide(op, x, w) or _sizes(w)
     if isinstance(shape, str):
         return shape
     size = 4 * op.group * tiled(shape[0] // op.group) * shape[1] * _taps(shape)
@@ -59,10 +68,16 @@ def conv_gemm_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None =
     return Launch(_conv_params(op, x, w, b), pack={1: pack}, split=2)
 
 
+@tactic(Conv, kernel="cpu_conv_dynamic_f32")
+def conv_dynamic_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None) -> Launch | str:
+    """The same for a weight that comes at run time: packed at each call."""
+    return _refuse_wide(op, x, w) or Launch(_conv_params(op, x, w, b), split=2)
+
+
 @tactic(Conv, kernel="cpu_conv_swapped_f32")
 def conv_swapped_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None) -> Launch | str:
     """Positions by output channels: better where there are few positions."""
-    shape = _refuse(x) or _sizes(w)
+    shape = _refuse_wide(op, x, w) or _sizes(w)
     if isinstance(shape, str):
         return shape
     if op.group > 1 and shape[0] // op.group < PANEL_CHANNELS:
@@ -89,7 +104,7 @@ def depthwise_direct_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec |
 @tactic(Conv, kernel="cpu_conv_generic")
 def conv_generic(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None) -> Launch | str:
     """Plain loops for other floats, and for weights that are not constant."""
-    if str(x.dtype) not in GENERIC or x.rank > 5:
+    if str(x.dtype) not in (*GENERIC, "float32") or x.rank > 5:
         return "needs a float type and at most three spatial axes"
     if x.dtype is float32 and w.constant:
         return "constant float32 weights are packed for the matrix core"
@@ -111,7 +126,7 @@ def conv_transpose_generic(
     op: ConvTranspose, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None
 ) -> Launch | str:
     """Plain loops for other floats, and for weights that are not constant."""
-    if str(x.dtype) not in GENERIC or x.rank > 5:
+    if str(x.dtype) not in (*GENERIC, "float32") or x.rank > 5:
         return "needs a float type and at most three spatial axes"
     if x.dtype is float32 and w.constant:
         return "constant float32 weights are packed for the matrix core"
