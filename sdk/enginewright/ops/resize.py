@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from enginewright.dims import Dim, Size, dim_scale
-from enginewright.errors import NetworkError, ShapeError, SymbolicShapeError
+from enginewright.dims import Dim, Size, dim_less, dim_scale, dim_select, floor_div
+from enginewright.errors import NetworkError, ShapeError
 from enginewright.ops.element_types import check_type, widen
+from enginewright.ops.window import known
 from enginewright.registry.onnx_node import NotSupported, OnnxNode
 from enginewright.registry.registry import onnx_rule, operator
 from enginewright.tensors import Shape, TensorSpec, float16, float32, float64, int32, int64, normalize_axis, uint8
@@ -76,8 +77,9 @@ class Resize:
         if sizes is not None:
             wanted = sizes.elements()
             assert wanted is not None  # their number is known
-            for axis, size in zip(self.resized(x.rank), self._kept_aspect(x, wanted), strict=True):
-                shape[axis] = size
+            scale = self.kept_scale(x, sizes)
+            for axis, size in zip(self.resized(x.rank), wanted, strict=True):
+                shape[axis] = size if scale is None else _rounded(shape[axis], scale)
             return tuple(shape)
         factors = None if scales is None else scales.numbers()
         for index, axis in enumerate(self.resized(x.rank)):
@@ -103,33 +105,33 @@ class Resize:
         if spec.shape != (count,):
             raise ShapeError(f"scales or sizes are {spec}", hint=f"Give {count} numbers, one for each resized axis.")
 
-    def _kept_aspect(self, x: TensorSpec, wanted: tuple[Size, ...]) -> tuple[Size, ...]:
-        if self.keep_aspect_ratio_policy == "stretch":
-            return wanted
+    def kept_scale(self, x: TensorSpec, sizes: TensorSpec | None) -> tuple[Size, Size] | None:
+        """The one scale of all resized axes where the aspect ratio is kept, as an exact fraction; else None."""
+        wanted = None if sizes is None else sizes.elements()
+        if wanted is None or self.keep_aspect_ratio_policy == "stretch":
+            return None
         now = [x.shape[axis] for axis in self.resized(x.rank)]
-        pairs = [(a, b) for a, b in zip(wanted, now, strict=True) if isinstance(a, int) and isinstance(b, int)]
-        if len(pairs) < len(wanted):
-            raise SymbolicShapeError(
-                f"keep_aspect_ratio_policy {self.keep_aspect_ratio_policy} needs sizes known when building",
-                hint="Fix the sizes of the resized axes.",
-            )
-        choose = min if self.keep_aspect_ratio_policy == "not_larger" else max
-        scale = choose(a / b for a, b in pairs)
-        return tuple(math.floor(scale * b + 0.5) for _, b in pairs)
+        above, below = wanted[0], now[0]
+        for a, b in zip(wanted[1:], now[1:], strict=True):
+            smaller, larger = dim_less(a * below, above * b), dim_less(above * b, a * below)
+            take = smaller if self.keep_aspect_ratio_policy == "not_larger" else larger
+            above, below = dim_select(take, a, above), dim_select(take, b, below)
+        return above, below
 
     def reference(
         self, x: Array, roi: Array | None = None, scales: Array | None = None, sizes: Array | None = None
     ) -> Array:
         """Axis by axis; coordinates and weights in float32, as ONNX Runtime has them."""
         specs = [None if array is None else _known(array) for array in (scales, sizes)]
-        shape = self.output_shape(TensorSpec(float32, x.shape), *specs)
+        spec = TensorSpec(float32, x.shape)
+        shape, kept = known(self.output_shape(spec, *specs)), self.kept_scale(spec, specs[1])
         axes = self.resized(x.ndim)
         wide = widen(x)
         total = wide if wide.dtype.kind == "f" or self.mode == "nearest" else wide.astype(np.float32)
         outside = np.zeros((1,) * x.ndim, bool)
         for index, axis in enumerate(axes):
-            size, out = x.shape[axis], int(shape[axis])  # type: ignore[arg-type]
-            scale = np.float32(scales[index]) if scales is not None else np.float32(out) / np.float32(max(size, 1))
+            size, out = x.shape[axis], shape[axis]
+            scale = np.float32(scales[index]) if scales is not None else _ratio(kept or (out, size))
             if size == out and scale == 1 and self.coordinate_transformation_mode != "tf_crop_and_resize":
                 continue
             crop = None if roi is None or roi.size == 0 else (roi[index], roi[index + len(axes)])
@@ -227,6 +229,16 @@ class Resize:
         yield Resize(mode="linear"), [TensorSpec(float16, (1, 2, 5, 5)), None, up, None]
         yield Resize(mode="linear"), [TensorSpec(float32, (1, 2, 9)), None, np.array([1, 1, 1.7], np.float32), None]
         yield Resize(mode="linear"), [TensorSpec(float32, (1, 2, 3, 4, 5)), None, None, np.array([1, 2, 6, 3, 10])]
+
+
+def _rounded(size: Size, scale: tuple[Size, Size]) -> Size:
+    """size * scale, rounded half up."""
+    return floor_div(scale[0] * size * 2 + scale[1], scale[1] * 2)
+
+
+def _ratio(scale: tuple[Size, Size]) -> np.float32:
+    above, below = known(scale)
+    return np.float32(np.float32(above) / np.float32(max(below, 1)))
 
 
 def _cubic(far: Array, a: float) -> Array:

@@ -28,6 +28,12 @@ def resize(
     crop = roi.numbers() if roi is not None and op.coordinate_transformation_mode == "tf_crop_and_resize" else None
     if op.coordinate_transformation_mode == "tf_crop_and_resize" and crop is None:
         return "the crop is not known when building"
+    kept = op.kept_scale(x, sizes)
+    if kept is not None:
+        above, below = kept
+        if not isinstance(above, int) or not isinstance(below, int):
+            return "the scale that keeps the aspect ratio is not known when building"
+        factors = (above / below,) * len(axes)
     numbers = [[0.0 if factors is None else 1.0, 0.0, 1.0] for _ in range(x.rank)]
     for index, axis in enumerate(axes):
         if factors is not None:
