@@ -771,9 +771,11 @@ class OperatorMethods:
         """x / (1 + |x|)."""
         return self.add(SoftsignOp(), x, name=name)[0]
 
-    def space_to_depth(self, x: Tensor, *, blocksize: int, name: str = "") -> Tensor:
-        """Squares of `blocksize` of x [N, C, H, W] set out as channels: [N, C b², H / b, W / b]."""
-        return self.add(SpaceToDepthOp(blocksize=blocksize), x, name=name)[0]
+    def space_to_depth(self, x: Tensor, *, blocksize: int, mode: str = 'DCR', name: str = "") -> Tensor:
+        """Squares of `blocksize` of x [N, C, H, W] set out as channels: [N, C b², H / b, W / b].
+
+        `mode` "DCR": the place in the square is the slower part of the channel; "CRD": the faster."""
+        return self.add(SpaceToDepthOp(blocksize=blocksize, mode=mode), x, name=name)[0]
 
     def split(self, x: Tensor, split: Tensor | None = None, *, axis: int = 0, num_outputs: int = 0, name: str = "") -> tuple[Tensor, ...]:
         """`x` cut along `axis` into parts of the sizes `split`, or into `num_outputs` equal ones, the last may be smaller.

@@ -32,6 +32,8 @@ from enginewright.registry.registry import registry
 from enginewright.tensors import DataType, TensorSpec
 
 MAX_DEPTH = 64
+OLDEST_OPSET = 7
+"""The first that broadcasts as all later ones do."""
 MAX_SIZE = 2**31 - 1
 DOMAIN = "ai.onnx"
 
@@ -81,10 +83,10 @@ class _Model:
         newest = onnx.defs.onnx_opset_version()
         if not found:
             raise ModelInvalid("the model imports no opset", hint=EXPORT_AGAIN, where="opset_import")
-        if not 9 <= found.get(DOMAIN, 9) <= newest:
+        if not OLDEST_OPSET <= found.get(DOMAIN, OLDEST_OPSET) <= newest:
             error = ModelInvalid if found[DOMAIN] < 1 else UnsupportedModel
             raise error(
-                f"opset {found[DOMAIN]} of {DOMAIN} is outside 9 to {newest}",
+                f"opset {found[DOMAIN]} of {DOMAIN} is outside {OLDEST_OPSET} to {newest}",
                 hint="Convert it with onnx.version_converter, or install a newer onnx package.",
                 where="opset_import",
             )

@@ -266,6 +266,8 @@ def batch_normalization(net: Network, node: OnnxNode) -> Tensor:
     """Inference only: statistics of the batch are not computed."""
     if node.integer("training_mode", 0) or any(node.wants(index) for index in range(1, 5)):
         raise NotSupported("training mode is not supported")
+    if node.integer("spatial", 1) == 0:  # until 8: a mean for each element
+        raise NotSupported("statistics for each element are not supported")
     return net.add(BatchNormalization(node.number("epsilon", 1e-5)), *(node.input(index) for index in range(5)))[0]
 
 

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-def _check_image(x: TensorSpec, blocksize: int) -> None:
+def _check_image(x: TensorSpec, blocksize: int, mode: str) -> None:
     if x.rank != 4 or blocksize < 1:
         raise ShapeError(f"{x.rank} axes and blocks of {blocksize}", hint="Give [N, C, H, W] and a blocksize above 0.")
+    if mode not in ("DCR", "CRD"):
+        raise NetworkError(f"mode is {mode!r}", hint='Use "DCR" or "CRD".')
 
 
 @operator("ew::DepthToSpace")
@@ -50,9 +52,7 @@ class DepthToSpace:
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         """The channels must be a multiple of the blocksize squared."""
-        _check_image(x, self.blocksize)
-        if self.mode not in ("DCR", "CRD"):
-            raise NetworkError(f"mode is {self.mode!r}", hint='Use "DCR" or "CRD".')
+        _check_image(x, self.blocksize, self.mode)
         n, c, h, w = x.shape
         b = self.blocksize
         same(c // (b * b) * (b * b), c)
@@ -83,13 +83,17 @@ class DepthToSpace:
 
 @operator("ew::SpaceToDepth")
 class SpaceToDepth:
-    """Squares of `blocksize` of x [N, C, H, W] set out as channels: [N, C b², H / b, W / b]."""
+    """Squares of `blocksize` of x [N, C, H, W] set out as channels: [N, C b², H / b, W / b].
+
+    `mode` "DCR": the place in the square is the slower part of the channel; "CRD": the faster.
+    """
 
     blocksize: int
+    mode: str = "DCR"
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         """Height and width must be multiples of the blocksize."""
-        _check_image(x, self.blocksize)
+        _check_image(x, self.blocksize, self.mode)
         n, c, h, w = x.shape
         b = self.blocksize
         for size in (h, w):
@@ -100,7 +104,7 @@ class SpaceToDepth:
         """The shape in which x is seen, and the order of its axes."""
         n, c, h, w = shape
         b = self.blocksize
-        return (n, c, h // b, b, w // b, b), (0, 3, 5, 1, 2, 4)
+        return (n, c, h // b, b, w // b, b), (0, 3, 5, 1, 2, 4) if self.mode == "DCR" else (0, 1, 3, 5, 2, 4)
 
     def reference(self, x: Array) -> Array:
         """Reshape, transpose, reshape."""
@@ -110,10 +114,11 @@ class SpaceToDepth:
 
     @staticmethod
     def examples() -> Iterator[tuple[SpaceToDepth, list[TensorSpec]]]:
-        """Several sizes and types."""
-        for b, shape in [(2, (1, 2, 4, 6)), (3, (2, 1, 3, 9)), (1, (1, 2, 3, 4)), (2, (2, 3, 18, 34))]:
-            yield SpaceToDepth(b), [TensorSpec(float32, shape)]
-        yield SpaceToDepth(2), [TensorSpec(float16, (1, 3, 4, 4))]
+        """Both modes, several sizes and types."""
+        for mode in ("DCR", "CRD"):
+            for b, shape in [(2, (1, 2, 4, 6)), (3, (2, 1, 3, 9)), (1, (1, 2, 3, 4)), (2, (2, 3, 18, 34))]:
+                yield SpaceToDepth(b, mode), [TensorSpec(float32, shape)]
+            yield SpaceToDepth(2, mode), [TensorSpec(float16, (1, 3, 4, 4))]
 
 
 @operator("ew::Trilu")
@@ -316,8 +321,8 @@ def depth_to_space(net: Network, node: OnnxNode) -> Tensor:
 
 @onnx_rule("ai.onnx::SpaceToDepth", since=1)
 def space_to_depth(net: Network, node: OnnxNode) -> Tensor:
-    """All versions alike."""
-    return net.space_to_depth(node.input(0), blocksize=node.integer("blocksize"))
+    """The mode from 28 on."""
+    return net.space_to_depth(node.input(0), blocksize=node.integer("blocksize"), mode=node.text("mode", "DCR"))
 
 
 @onnx_rule("ai.onnx::Trilu", since=14)
