@@ -1,0 +1,162 @@
+"""The matrix core at awkward sizes: empty, one element, around a vector or panel, misaligned, on any number of threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from enginewright import _native
+from enginewright.ops.attention import Attention
+from enginewright.ops.conv import Conv
+from enginewright.tactics.conv import conv_gemm_f32, conv_swapped_f32, depthwise_direct_f32
+from enginewright.tactics.matmul import panel_bytes
+from enginewright.tactics.quantize import byte_panel_bytes
+from enginewright.tensors import TensorSpec, float32
+
+Array = np.ndarray[Any, Any]
+ISAS = _native.isas()
+SIZES = [
+    (1, 1, 1), (0, 3, 4), (3, 0, 4), (3, 4, 0), (1, 17, 48), (1, 64, 49), (2, 100, 47), (5, 33, 100), (7, 15, 16),
+    (8, 16, 17), (9, 770, 50), (17, 1600, 31), (130, 40, 96), (3, 1024, 512), (129, 512, 97), (200, 900, 130),
+]  # fmt: skip
+
+
+def normal(*shape: int) -> Array:
+    """Seeded normal floats, at an address that no vector is aligned to."""
+    size = int(np.prod(shape))
+    whole = np.random.default_rng(size).standard_normal(size + 1).astype(np.float32)
+    return whole[1:].reshape(shape)
+
+
+def close(found: Array, wanted: Array) -> None:
+    """Within a few ulp of the largest element; NaN in the output means that something was not written."""
+    scale = float(np.abs(wanted).max(initial=0.0)) or 1.0
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=4e-6 * scale)
+
+
+def call(
+    kernel: str, inputs: list[Array], shape: tuple[int, ...], params: tuple[float, ...], threads: int = 0
+) -> Array:
+    """The output of a kernel, which finds NaN in its memory."""
+    out = np.full(shape, np.nan, np.float32)
+    _native.call_kernel(kernel, inputs, [out], params, threads=threads)
+    return out
+
+
+def packed(kernel: str, source: Array, size: int, params: tuple[int, ...]) -> Array:
+    """What a packing kernel writes, seen in the shape of the source; all `size` bytes are written."""
+    data, other = np.zeros(size, np.uint8), np.full(size, 255, np.uint8)
+    for array in (data, other):
+        _native.call_kernel(kernel, [source], [array], params)
+    np.testing.assert_array_equal(data, other)
+    room = np.zeros(max(size, source.nbytes, 1), np.uint8)
+    room[:size] = data
+    return np.ndarray(source.shape, source.dtype, buffer=room)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("transposed", [(0, 0), (0, 1), (1, 0), (1, 1)])
+@pytest.mark.parametrize(("m", "k", "n"), SIZES)
+def test_products_of_two_matrices(isa: str, transposed: tuple[int, int], m: int, k: int, n: int) -> None:
+    a, b = normal(m, k), normal(k, n)
+    wanted = a.astype(np.float64) @ b.astype(np.float64)
+    left = np.ascontiguousarray(a.T) if transposed[0] else a
+    right = np.ascontiguousarray(b.T) if transposed[1] else b
+    close(call(f"cpu_matmul_f32@{isa}", [left, right], (m, n), (*transposed, 1.0, 0.0, 2)), wanted)
+    panels = packed(f"cpu_pack_gemm_b_f32@{isa}", right, panel_bytes(k, n), (transposed[1],))
+    close(call(f"cpu_matmul_packed_f32@{isa}", [left, panels], (m, n), (*transposed, 1.0, 0.0, 2)), wanted)
+    c = normal(n)
+    both = call(f"cpu_matmul_packed_f32@{isa}", [left, panels, c], (m, n), (*transposed, 0.5, 2.0, 3))
+    close(both, 0.5 * wanted + 2.0 * c)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(
+    ("m", "k", "n"), [(1, 1, 1), (3, 0, 4), (5, 3, 17), (17, 64, 49), (65, 130, 97), (130, 33, 16)]
+)
+def test_products_of_bytes_are_exact(isa: str, m: int, k: int, n: int) -> None:
+    rng = np.random.default_rng(m)
+    for left, right in ((np.uint8, np.int8), (np.int8, np.uint8), (np.uint8, np.uint8), (np.int8, np.int8)):
+        a, b = (
+            rng.integers(np.iinfo(t).min, np.iinfo(t).max + 1, s).astype(t)
+            for t, s in ((left, (m, k)), (right, (k, n)))
+        )
+        zero_a, zero_b = rng.integers(0, 100, m).astype(left), rng.integers(0, 100, n).astype(right)
+        wanted = (a.astype(np.int64) - zero_a[:, None]) @ (b.astype(np.int64) - zero_b)
+        panels = packed(f"cpu_pack_gemm_b_i8@{isa}", b, byte_panel_bytes(k, n), ())
+        for right_side, flag in ((b, 0), (panels, 1)):
+            out = np.full((m, n), -1, np.int32)
+            _native.call_kernel(f"cpu_matmul_integer@{isa}", [a, right_side, zero_a, zero_b], [out], (flag, 4))
+            np.testing.assert_array_equal(out, wanted)
+
+
+CONVOLUTIONS = [
+    (Conv(padding=1), (1, 3, 15, 17), (9, 3, 3, 3)),
+    (Conv(padding=1, stride=2), (2, 5, 33, 31), (17, 5, 3, 3)),
+    (Conv(padding=3, stride=(3, 2), dilation=2), (1, 4, 41, 71), (7, 4, 5, 3)),
+    (Conv(group=4), (1, 64, 7, 7), (64, 16, 1, 1)),
+    (Conv(), (1, 300, 7, 9), (50, 300, 1, 1)),
+    (Conv(padding=1), (1, 130, 6, 5), (48, 130, 3, 3)),
+    (Conv(group=5, padding=1), (1, 5, 40, 70), (5, 1, 3, 3)),
+    (Conv(group=5, padding=2, stride=2), (1, 5, 41, 49), (5, 1, 5, 5)),
+    (Conv(group=6, padding=4), (2, 6, 3, 3), (12, 1, 3, 3)),
+    (Conv(group=3, stride=5, dilation=3), (1, 3, 100), (3, 1, 7)),
+]
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("op", "x", "w"), CONVOLUTIONS)
+def test_convolutions(isa: str, op: Conv, x: tuple[int, ...], w: tuple[int, ...]) -> None:
+    data, weight, bias = normal(*x), normal(*w), normal(w[0])
+    wanted = op.reference(data.astype(np.float64), weight.astype(np.float64), bias.astype(np.float64))
+    specs = [TensorSpec(float32, array.shape) for array in (data, weight, bias)]
+    launches = {
+        "cpu_conv_gemm_f32": conv_gemm_f32(op, *specs),
+        "cpu_conv_dynamic_f32": conv_gemm_f32(op, *specs),
+        "cpu_conv_swapped_f32": conv_swapped_f32(op, *specs),
+        "cpu_depthwise_direct_f32": depthwise_direct_f32(op, *specs),
+    }
+    ran = 0
+    for kernel, launch in launches.items():
+        if isinstance(launch, str):
+            continue
+        pack = launch.pack.get(1) if "dynamic" not in kernel else None
+        w_input = weight if pack is None else packed(f"{pack.kernel}@{isa}", weight, pack.size, pack.params)  # type: ignore[arg-type]
+        close(call(f"{kernel}@{isa}", [data, w_input, bias], wanted.shape, launch.params), wanted)  # type: ignore[arg-type]
+        ran += 1
+    assert ran
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("queries", "keys"), [(1, 1), (1, 513), (47, 129), (49, 127), (200, 300)])
+@pytest.mark.parametrize("op", [Attention(), Attention(is_causal=True, bottom_right=True), Attention(left_window=64)])
+def test_attention_over_blocks_of_keys(isa: str, queries: int, keys: int, op: Attention) -> None:
+    q, k, v = normal(1, 4, queries, 33), normal(1, 2, keys, 33), normal(1, 2, keys, 17)
+    mask = normal(1, 4, 1, keys)
+    wide = [array.astype(np.float64) for array in (q, k, v, mask)]
+    params = (0.0, int(op.is_causal), int(op.bottom_right), 0.0, op.left_window, op.right_window)
+    close(call(f"cpu_attention_f32@{isa}", [q, k, v, mask], (1, 4, queries, 17), params), op.reference(*wide))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_the_bits_do_not_depend_on_the_threads(isa: str) -> None:
+    a, b = normal(150, 700), normal(700, 390)
+    product = [call(f"cpu_matmul_f32@{isa}", [a, b], (150, 390), (0, 0, 1.0, 0.0, 2), n) for n in (1, 2)]
+    np.testing.assert_array_equal(*product)
+    x, w = normal(1, 32, 40, 41), normal(64, 32, 3, 3)
+    image = [call(f"cpu_conv_dynamic_f32@{isa}", [x, w], (1, 64, 38, 39), (1, 2, 1, 1, 0, 1, 1, 0), n) for n in (1, 2)]
+    np.testing.assert_array_equal(*image)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_infinity_and_nan_stay_in_their_row_and_column(isa: str) -> None:
+    a, b = normal(9, 20), normal(20, 50)
+    a[3, 4], b[7, 11] = np.inf, np.nan
+    with np.errstate(invalid="ignore"):
+        wanted = a.astype(np.float64) @ b.astype(np.float64)
+    panels = packed(f"cpu_pack_gemm_b_f32@{isa}", b, panel_bytes(20, 50), (0,))
+    found = call(f"cpu_matmul_packed_f32@{isa}", [a, panels], (9, 50), (0, 0, 1.0, 0.0, 2))
+    np.testing.assert_array_equal(np.isfinite(found), np.isfinite(wanted))
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(wanted))
