@@ -1,4 +1,4 @@
-"""Programs: views take no step, dying inputs are overwritten, outputs are the caller's memory, segments where sizes need them."""
+"""Programs: views take no step, dying inputs are overwritten, outputs are the caller's, sizes decide segments."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_views_take_no_step_and_no_memory() -> None:
     y = net.reshape(net.exp(x), net.constant(np.array([0, 6])))
     net.output("y", net.softmax(net.unsqueeze(y, net.constant(np.array([0])))))
     program = _program(net)
-    assert [step.kernel.split("@")[0] for step in program.steps][0] == "cpu_pointwise"
+    assert next(step.kernel.split("@")[0] for step in program.steps) == "cpu_pointwise"
     assert len(program.steps) == 2
     assert _kinds(program) == ["input", "output"]
 
