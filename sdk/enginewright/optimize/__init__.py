@@ -13,6 +13,7 @@ from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.fold_constants import fold_constants
 from enginewright.optimize.fold_scales import fold_scales
 from enginewright.optimize.fold_shapes import fold_shapes
+from enginewright.optimize.fuse_attention import fuse_attention
 from enginewright.optimize.fuse_epilogues import fuse_epilogues
 from enginewright.optimize.fuse_gelu import fuse_gelu
 from enginewright.optimize.fuse_layer_norm import fuse_layer_norm
@@ -30,6 +31,7 @@ PIPELINE: tuple[Pass, ...] = (
     eliminate_dead,
     lower_batch_norm,
     fold_scales,
+    fuse_attention,
     cancel_transposes,
     fuse_layer_norm,
     fuse_gelu,
