@@ -79,6 +79,8 @@ class GridSample:
         if self.mode == "nearest":
             place = np.rint(place)
         low, high = self._borders(size)
+        if self.mode == "cubic":
+            return place  # as in PyTorch and ONNX Runtime only the neighbours are brought inside
         if self.padding_mode == "border":
             return np.clip(place, 0, size - 1)
         return reflected(place, low, high) if self.padding_mode == "reflection" else place
