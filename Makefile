@@ -53,8 +53,9 @@ docs: $(call needs,docs) native           ## the site, in docs/_build/html
 	$(RUN) $(PY) -m sphinx -q -W -n --keep-going -b dirhtml docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
-methods: $(call needs,test) native        ## write Network's operator methods from the operators
+methods: $(call needs,dev) native         ## write Network's operator methods from the operators
 	$(RUN) $(PY) -m enginewright.graph.write_methods
+	$(RUN) ruff format -q sdk/enginewright/graph/methods.py
 
 models: $(call needs,test models) native  ## fetch and generate the models of the long tests, outside the tree
 	$(RUN) $(PY) -m tests.models

@@ -15,7 +15,7 @@ FUNCTION_LINES = 50
 PARAMETERS = 5
 
 # Each parameter of these, and of functions decorated as tactics, is an input of an operator.
-FREE_PARAMETERS = {"infer", "reference", "view"}
+OPERATOR_METHODS = {"infer", "reference", "view"}
 
 # A definition at the start of a line, as clang-format writes it, up to the brace at the start of a line.
 NATIVE_FUNCTION = re.compile(r"^(?!namespace|struct|class|enum|union|extern|typedef|#)[^\s}/].*\{$", re.MULTILINE)
@@ -50,10 +50,11 @@ def long_native_functions(source: str) -> list[str]:
     return found
 
 
-def is_tactic(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Tell whether `@tactic(...)` stands above the function."""
+def is_free(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Tell whether each parameter is an input of an operator, or a fixture of a test."""
     calls = [decorator for decorator in function.decorator_list if isinstance(decorator, ast.Call)]
-    return any(ast.unparse(call.func).rpartition(".")[2] == "tactic" for call in calls)
+    is_tactic = any(ast.unparse(call.func).rpartition(".")[2] == "tactic" for call in calls)
+    return is_tactic or function.name in OPERATOR_METHODS or function.name.startswith("test_")
 
 
 def crowded_functions(source: str) -> list[str]:
@@ -62,7 +63,7 @@ def crowded_functions(source: str) -> list[str]:
     for function in python_functions(source):
         arguments = [*function.args.posonlyargs, *function.args.args]
         count = len([a for a in arguments if a.arg not in {"self", "cls"}])
-        if count > PARAMETERS and function.name not in FREE_PARAMETERS and not is_tactic(function):
+        if count > PARAMETERS and not is_free(function):
             found.append(f"{function.name}: {count} parameters")
     return found
 
