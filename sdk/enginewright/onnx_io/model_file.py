@@ -62,6 +62,8 @@ def _check_header(model: ModelFile) -> None:
 
 def _decode(data: bytes, where: str) -> onnx.ModelProto:
     proto = onnx.ModelProto()
+    if not data:
+        raise ModelNotReadable("the model is empty (0 bytes)", hint="Give an .onnx file.", where=where)
     try:
         proto.ParseFromString(data)
     except google.protobuf.message.DecodeError:
