@@ -127,7 +127,7 @@ class MaxRoiPool:
         for number, roi in enumerate(widen(rois)):
             if not 0 <= roi[0] < x.shape[0]:
                 raise ShapeError(f"image {roi[0]} is outside {x.shape[0]} images", hint="Correct rois.")
-            left, top, right, bottom = (math.floor(float(v) * self.spatial_scale + 0.5) for v in roi[1:])
+            left, top, right, bottom = (_round(float(v) * self.spatial_scale) for v in roi[1:])
             rows = _bins(top, bottom, self.pooled_shape[0], x.shape[2])
             columns = _bins(left, right, self.pooled_shape[1], x.shape[3])
             for i, row in enumerate(rows):
@@ -142,6 +142,11 @@ class MaxRoiPool:
         rois = np.array([[0, 0, 0, 9, 9], [1, 2, 3, 3, 4], [1, -3, 5, 4, 14]], np.float32)
         yield MaxRoiPool((3, 2)), [TensorSpec(float32, (2, 3, 10, 12)), rois]
         yield MaxRoiPool((2, 2), 0.5), [TensorSpec(float32, (2, 3, 10, 12)), rois]
+
+
+def _round(value: float) -> int:
+    """To the nearest integer, halves away from zero."""
+    return int(math.copysign(math.floor(abs(value) + 0.5), value))
 
 
 def _bins(start: int, end: int, count: int, size: int) -> list[slice]:
