@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from enginewright.dims import Atom, Dim, Size, dim_max, substitute
+from enginewright.dims import Atom, Dim, Size, collect_checks, dim_max, substitute
 from enginewright.errors import DataTypeError, NetworkError, ShapeError
 from enginewright.ops.element_types import check_type
 from enginewright.registry.registry import operator
@@ -95,7 +95,8 @@ class If:
             raise NetworkError("the branches have different numbers of outputs", hint="They must have the same.")
         ways = (outward(self.then_branch, 0, captures), outward(self.else_branch, 0, captures))
         pairs = zip(self.then_branch.outputs, self.else_branch.outputs, strict=True)
-        return tuple(_merge(a.spec, b.spec, ways) for (_, a), (_, b) in pairs)
+        with collect_checks():  # what must agree in a branch is checked there, if it runs
+            return tuple(_merge(a.spec, b.spec, ways) for (_, a), (_, b) in pairs)
 
     def reference(self, cond: Array, *captures: Array | None) -> tuple[Array, ...]:
         """Runs the references of one branch."""
@@ -167,7 +168,8 @@ class Loop:
             for index, initial in enumerate(values[: self.n_carried])
         ]
         count = self._count(trip_count, cond)
-        return (*carried, *(_stacked(spec, count, leave) for spec in outputs[self.n_carried :]))
+        with collect_checks():  # what must agree in an iteration is checked there
+            return (*carried, *(_stacked(spec, count, leave) for spec in outputs[self.n_carried :]))
 
     def _check(self, values: Sequence[TensorSpec | None]) -> None:
         expected = 2 + len(values), 1 + self.n_carried + self.n_scan
