@@ -62,10 +62,8 @@ def sizes_of(spec: TensorSpec, what: str) -> tuple[Size, ...]:
     if spec.rank > 1:
         raise ShapeError(f"{what} has {spec.rank} axes, not 1", hint=f"Give {what} as a list of integers.")
     if found is None:
-        raise SymbolicShapeError(
-            f"how many numbers {what} has is not known, so the number of axes is not known either",
-            hint=f"Give {what} a known length.",
-        )
+        count_of(spec, what)
+        raise SymbolicShapeError(f"{what} is not known", hint=f"Make {what} a constant.")
     return found
 
 
@@ -75,6 +73,21 @@ def constants_of(spec: TensorSpec, what: str) -> tuple[int, ...]:
     if found is None:
         raise SymbolicShapeError(f"{what} is not known before run time", hint=f"Make {what} a constant.")
     return found
+
+
+def is_unknown(spec: TensorSpec | None) -> bool:
+    """Whether contents that decide more than sizes (axes, steps) are given, but known at run time only."""
+    return spec is not None and spec.constants() is None
+
+
+def count_of(spec: TensorSpec, what: str) -> int:
+    """How many elements a list has; `SymbolicShapeError` where that is not known."""
+    if not isinstance(spec.size, int):
+        raise SymbolicShapeError(
+            f"how many numbers {what} has is not known, so the number of axes is not known either",
+            hint=f"Give {what} a known length.",
+        )
+    return spec.size
 
 
 def is_read(size: Size) -> bool:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from enginewright.dims import Size, evaluate, require
+from enginewright.dims import Dim, Size, evaluate, require
 from enginewright.errors import NetworkError, ShapeError
-from enginewright.ops.contents import constants_of, dense, sizes_of
+from enginewright.ops.contents import constants_of, dense, is_unknown, sizes_of
 from enginewright.ops.element_types import check_same_type
 from enginewright.registry.onnx_node import OnnxNode
 from enginewright.registry.registry import onnx_rule, operator
@@ -40,12 +40,14 @@ class Pad:
         constant_value: TensorSpec | None = None,
         axes: TensorSpec | None = None,
     ) -> TensorSpec:
-        """Each size plus both its pads."""
+        """Each size plus both its pads; found at run time where the axes are."""
         if self.mode not in MODES:
             raise NetworkError(f"mode is {self.mode!r}", hint=f"Use one of {', '.join(MODES)}.")
         if constant_value is not None:
             check_same_type(data, constant_value)
             require("equal", constant_value.size, 1)
+        if is_unknown(axes):
+            return TensorSpec(data.dtype, (Dim.data(),) * data.rank)
         begins, ends = self.amounts(data, pads, axes)
         sizes = tuple(size + begin + end for size, begin, end in zip(data.shape, begins, ends, strict=True))
         return TensorSpec(data.dtype, sizes)
@@ -85,7 +87,10 @@ class Pad:
 
     def view(self, data: TensorSpec, pads: TensorSpec, *others: TensorSpec | None) -> int | None:
         """The same bytes where nothing is added."""
-        amounts = self.amounts(data, pads, (*others, None, None)[1])
+        axes = (*others, None, None)[1]
+        if is_unknown(axes):
+            return None
+        amounts = self.amounts(data, pads, axes)
         return 0 if all(amount == 0 for side in amounts for amount in side) else None
 
     @staticmethod

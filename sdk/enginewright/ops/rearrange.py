@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from enginewright.dims import Size, dim_less, dim_select, evaluate, product, same
+from enginewright.dims import Dim, Size, dim_less, dim_select, evaluate, product, same
 from enginewright.errors import DataTypeError, InputError, NetworkError, ShapeError
-from enginewright.ops.contents import constants_of, dense, sizes_of
+from enginewright.ops.contents import constants_of, dense, is_unknown, sizes_of
 from enginewright.ops.element_types import FLOATS, check_type, widen
 from enginewright.registry.onnx_node import OnnxNode
 from enginewright.registry.registry import onnx_rule, operator
@@ -257,9 +257,12 @@ class Col2Im:
     strides: tuple[int, ...] = ()
 
     def infer(self, x: TensorSpec, image_shape: TensorSpec, block_shape: TensorSpec) -> TensorSpec:
-        """L is the number of blocks that fit into the padded image."""
+        """L is the number of blocks that fit; where the block is read at run time, the channels are found then."""
         check_type(x, FLOATS, "x")
-        sizes, block = sizes_of(image_shape, "image_shape"), constants_of(block_shape, "block_shape")
+        sizes = sizes_of(image_shape, "image_shape")
+        if is_unknown(block_shape):
+            return TensorSpec(x.dtype, (x.shape[0], Dim.data(x.shape[1]), *sizes))
+        block = constants_of(block_shape, "block_shape")
         if x.rank != 3 or len(sizes) != len(block):
             raise ShapeError(f"{x.rank} axes, {len(sizes)} and {len(block)} sizes", hint="Give [N, C * block, L].")
         blocks = [

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from enginewright.dims import Size as DimSize, dim_equal, dim_less, dim_max, dim_select, product, require, same
+from enginewright.dims import Dim, Size as DimSize, dim_equal, dim_less, dim_max, dim_select, product, require, same
 from enginewright.errors import ShapeError, SymbolicShapeError
-from enginewright.ops.contents import constants_of, is_read, sizes_of
+from enginewright.ops.contents import constants_of, count_of, is_read, is_unknown, sizes_of
 from enginewright.registry.onnx_node import OnnxNode
 from enginewright.registry.registry import onnx_rule, operator
 from enginewright.tensors import (
@@ -214,7 +214,9 @@ class Squeeze:
     """
 
     def infer(self, data: TensorSpec, axes: TensorSpec | None = None) -> TensorSpec:
-        """The other sizes."""
+        """The other sizes; found at run time where the axes are."""
+        if axes is not None and is_unknown(axes):
+            return TensorSpec(data.dtype, (Dim.data(),) * (data.rank - count_of(axes, "axes")))
         gone = self._ones(data) if axes is None else _axes(axes, data.rank)
         for axis in gone:
             same(data.shape[axis], 1)
@@ -231,9 +233,9 @@ class Squeeze:
         """numpy.squeeze."""
         return np.squeeze(data, axis=None if axes is None else tuple(int(axis) for axis in axes.reshape(-1)))
 
-    def view(self, data: TensorSpec, axes: TensorSpec | None = None) -> int:
+    def view(self, data: TensorSpec, axes: TensorSpec | None = None) -> int | None:
         """The same bytes."""
-        return 0
+        return None if is_unknown(axes) else 0
 
     @staticmethod
     def examples() -> Iterator[tuple[Squeeze, list[TensorSpec | Array | None]]]:
@@ -249,7 +251,9 @@ class Unsqueeze:
     """`data` with new axes of size 1, at these places in the output."""
 
     def infer(self, data: TensorSpec, axes: TensorSpec) -> TensorSpec:
-        """The sizes with ones between."""
+        """The sizes with ones between; found at run time where the axes are."""
+        if is_unknown(axes):
+            return TensorSpec(data.dtype, (Dim.data(),) * (data.rank + count_of(axes, "axes")))
         rank = data.rank + len(constants_of(axes, "axes"))
         new, old = _axes(axes, rank), iter(data.shape)
         sizes = tuple(1 if axis in new else next(old) for axis in range(rank))
@@ -259,9 +263,9 @@ class Unsqueeze:
         """numpy.expand_dims."""
         return np.expand_dims(data, tuple(int(axis) for axis in axes.reshape(-1)))
 
-    def view(self, data: TensorSpec, axes: TensorSpec) -> int:
+    def view(self, data: TensorSpec, axes: TensorSpec) -> int | None:
         """The same bytes."""
-        return 0
+        return None if is_unknown(axes) else 0
 
     @staticmethod
     def examples() -> Iterator[tuple[Unsqueeze, list[TensorSpec | Array]]]:

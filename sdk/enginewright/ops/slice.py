@@ -9,6 +9,7 @@ import numpy as np
 
 from enginewright.dims import (
     MAX_DIM,
+    Dim,
     Size,
     ceil_div,
     dim_less,
@@ -20,7 +21,7 @@ from enginewright.dims import (
     upper_bound,
 )
 from enginewright.errors import ShapeError
-from enginewright.ops.contents import constants_of, dense, moved, sizes_of
+from enginewright.ops.contents import constants_of, dense, is_unknown, moved, sizes_of
 from enginewright.registry.onnx_node import OnnxNode
 from enginewright.registry.registry import onnx_rule, operator
 from enginewright.tensors import DataType, TensorSpec, bool_, float16, float32, int64, normalize_axis
@@ -48,7 +49,9 @@ class Slice:
         axes: TensorSpec | None = None,
         steps: TensorSpec | None = None,
     ) -> TensorSpec:
-        """Exact sizes for symbolic axes, starts and ends; axes and steps must be known."""
+        """Exact sizes for symbolic axes, starts and ends; found at run time where axes or steps are."""
+        if is_unknown(axes) or is_unknown(steps):
+            return TensorSpec(data.dtype, tuple(Dim.data(size) for size in data.shape))
         sizes = list(data.shape)
         for axis, (_, size, _) in self.ranges(data, starts, ends, axes, steps).items():
             sizes[axis] = size
@@ -86,6 +89,8 @@ class Slice:
 
     def view(self, data: TensorSpec, *bounds: TensorSpec | None) -> Size | None:
         """The bytes from the first element on, where one axis is cut and all before it have size 1."""
+        if any(is_unknown(bound) for bound in bounds[2:]):
+            return None
         cut = {
             axis: (first, step)
             for axis, (first, size, step) in self.ranges(data, *bounds).items()

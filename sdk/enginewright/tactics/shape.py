@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from enginewright.ops.contents import is_unknown
 from enginewright.ops.shape import Flatten, Identity, Reshape, Shape, ShapeValue, Size, Squeeze, Unsqueeze
 from enginewright.registry.registry import Launch, tactic
 from enginewright.tensors import DataType, TensorSpec
 
 WRITABLE = ("INT", "UINT", "BOOL", "FLOAT32", "FLOAT64")
-
-
-def _copy(x: TensorSpec) -> Launch | str:
-    return "strings are Python objects" if x.dtype is DataType.STRING else Launch(inputs=(0,))
 
 
 @tactic(Reshape, kernel="cpu_copy")
@@ -22,7 +19,11 @@ def _copy(x: TensorSpec) -> Launch | str:
 @tactic(Identity, kernel="cpu_copy")
 def copy(op: Any, x: TensorSpec, *others: TensorSpec | None) -> Launch | str:
     """The bytes as they are."""
-    return _copy(x)
+    if x.dtype is DataType.STRING:
+        return "strings are Python objects"
+    if isinstance(op, Squeeze | Unsqueeze) and any(is_unknown(axes) for axes in others):
+        return "axes are known at run time only"
+    return Launch(inputs=(0,))
 
 
 @tactic(Shape, kernel="cpu_shape_value")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enginewright.dims import Size
+from enginewright.ops.contents import is_unknown
 from enginewright.ops.slice import Slice
 from enginewright.registry.registry import Launch, tactic
 from enginewright.tactics.element_widths import why_not_movable
@@ -12,6 +13,8 @@ from enginewright.tensors import TensorSpec
 @tactic(Slice, kernel="cpu_slice")
 def slice_strided(op: Slice, data: TensorSpec, *bounds: TensorSpec | None) -> Launch | str:
     """The kernel gets the place of the first element and the step of each axis."""
+    if any(is_unknown(bound) for bound in bounds[2:]):
+        return "axes and steps are known at run time only"
     ranges = op.ranges(data, *bounds)
     params: list[Size] = []
     for axis in range(data.rank):
