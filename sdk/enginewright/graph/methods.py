@@ -8,6 +8,7 @@ from enginewright.ops.activation import Celu as CeluOp, Elu as EluOp, Gelu as Ge
 from enginewright.ops.arg_reduction import ArgMax as ArgMaxOp, ArgMin as ArgMinOp
 from enginewright.ops.arithmetic import Abs as AbsOp, Div as DivOp, Max as MaxOp, Mean as MeanOp, Min as MinOp, Mod as ModOp, Mul as MulOp, Neg as NegOp, Pow as PowOp, Sign as SignOp, Sub as SubOp, Sum as SumOp
 from enginewright.ops.attention import Attention as AttentionOp
+from enginewright.ops.bitcast import BitCast as BitCastOp
 from enginewright.ops.cast import Cast as CastOp
 from enginewright.ops.clip import Clip as ClipOp
 from enginewright.ops.comparison import Equal as EqualOp, Greater as GreaterOp, GreaterOrEqual as GreaterOrEqualOp, IsInf as IsInfOp, IsNaN as IsNaNOp, Less as LessOp, LessOrEqual as LessOrEqualOp
@@ -137,6 +138,10 @@ class OperatorMethods:
     def bernoulli(self, x: Tensor, *, dtype: DataType | None = None, seed: float = 0.0, name: str = "") -> Tensor:
         """1 with the probability given by each element of `x`, else 0; the same for the same `seed`."""
         return self.add(BernoulliOp(dtype=dtype, seed=seed), x, name=name)[0]
+
+    def bit_cast(self, x: Tensor, *, to: DataType, name: str = "") -> Tensor:
+        """The bits of `x` as elements of type `to`, which must be as wide."""
+        return self.add(BitCastOp(to=to), x, name=name)[0]
 
     def bit_shift(self, a: Tensor, b: Tensor, *, direction: str, name: str = "") -> Tensor:
         """a shifted by b bits, LEFT or RIGHT, broadcast; 0 where b is not below the width."""
