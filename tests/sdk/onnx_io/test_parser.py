@@ -1,4 +1,4 @@
-"""Import: functions are inlined, all unsupported nodes are reported, nested graphs capture, data comes from the folder."""
+"""Import: functions inlined, all unsupported nodes at once, captures of nested graphs, data from the folder only."""
 
 from __future__ import annotations
 
@@ -104,7 +104,8 @@ def test_branches_capture_what_they_read_outside() -> None:
     model.graph.input.append(_info("cond", [], TensorProto.BOOL))
     x = np.array([0, 1], np.float32)
     for cond in (True, False):
-        expected = np.exp(x) + [2, 3] if cond else np.exp(x) * [2, 3]
+        weights = np.array([2, 3])
+        expected = np.exp(x) + weights if cond else np.exp(x) * weights
         np.testing.assert_allclose(_run(model, x=x, cond=np.array(cond))["y"], expected, rtol=1e-6)
 
 
