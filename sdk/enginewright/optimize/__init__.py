@@ -20,10 +20,12 @@ from enginewright.optimize.fuse_layer_norm import fuse_layer_norm
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
 from enginewright.optimize.simplify_algebra import simplify_algebra
+from enginewright.optimize.widen_halves import widen_halves
 
 Pass = Callable[[Network], int]
 
 PIPELINE: tuple[Pass, ...] = (
+    widen_halves,
     fold_shapes,
     fold_constants,
     simplify_algebra,
