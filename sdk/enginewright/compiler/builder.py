@@ -106,6 +106,7 @@ class _Build:
                     self.config.level, threads, cache, _sizes(inner, profile),
                     strict=self.config.error_on_timing_cache_miss, progress=step,
                 )  # fmt: skip
+                tuner.assumed = () if profile else tuple(tuner.sizes)
                 tuner.run(inner)
             tuned.append((inner, tuner))
         programs = Programs({k: v for _, tuner in tuned for k, v in tuner.choices.items()}, WeightPool())
@@ -118,6 +119,7 @@ class _Build:
             passes=tuple(passes),
             layers=tuple(report for tuner in tuners for report in tuner.reports),
             seconds=dict(self.seconds),
+            notes=tuple(note for tuner in tuners for note in tuning_notes(tuner)),
             timings_measured=sum(tuner.measured for tuner in tuners),
             timings_cached=sum(tuner.cached for tuner in tuners),
         )
@@ -134,6 +136,15 @@ class _Build:
         with self.phases.phase(name, steps) as step:
             yield step
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def tuning_notes(tuner: Tuner) -> Iterator[str]:
+    """What a user should know about the timings: sizes that nobody gave, and layers that could not be timed."""
+    if tuner.assumed and tuner.measured:
+        sizes = ", ".join(f"{name} = {tuner.sizes[name]}" for name in tuner.assumed)
+        yield f"no profile gives these sizes, so tactics were timed with {sizes}"
+    if tuner.untimed:
+        yield f"chosen by rule, not by time: {', '.join(tuner.untimed)}"
 
 
 def cache_folder() -> Path:

@@ -33,7 +33,10 @@ HOPELESS = 2
 
 @dataclass
 class Tuner:
-    """Chooses for a whole network; `sizes` gives the number that each named dimension has while timing."""
+    """Chooses for a whole network; `sizes` gives the number that each named dimension has while timing.
+
+    Of these, `assumed` came from no profile. `untimed` are layers with a choice that could not be timed.
+    """
 
     level: int
     threads: int
@@ -46,6 +49,8 @@ class Tuner:
     missing: list[str] = field(default_factory=list)
     measured: int = 0
     cached: int = 0
+    untimed: list[str] = field(default_factory=list)
+    assumed: tuple[str, ...] = ()
 
     def run(self, network: Network) -> None:
         """Fill `choices` and `reports` for the network and everything nested in it."""
@@ -90,6 +95,7 @@ class Tuner:
         try:
             specs = [None if tensor is None else self._timed_spec(tensor) for tensor in layer.inputs]
         except EnginewrightError:
+            self.untimed.append(layer.name)
             return {}
         key = timing_key(layer, specs, self.threads)
         known = self.cache.times(key)
@@ -102,6 +108,8 @@ class Tuner:
             return {}
         made = time_layer(layer, missing, specs, self.threads, samples=5 if self.level == 2 else 15)
         self.measured += len(made)
+        if not made:
+            self.untimed.append(layer.name)
         self.cache.record(key, layer, specs, made)
         return {**known, **made}
 

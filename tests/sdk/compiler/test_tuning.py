@@ -142,3 +142,11 @@ def test_every_level_computes_the_same() -> None:
     for level in range(6):
         engine = ew.load(ew.build(net, ew.BuilderConfig(timing_cache="", level=level)))
         np.testing.assert_allclose(engine.run({"x": array})["y"], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_report_says_which_sizes_were_assumed() -> None:
+    config = ew.BuilderConfig(timing_cache="")
+    assert any("N = 1" in note for note in ew.build(_network(), config).report.notes)
+    profile = ew.Profile({"x": ((1, 3, 16, 16), (4, 3, 16, 16), (8, 3, 16, 16))})
+    fixed = ew.BuilderConfig(timing_cache="", profiles=[profile])
+    assert ew.build(_network(), fixed).report.notes == ()
