@@ -8,17 +8,6 @@ from enginewright.tensors import bfloat16, float16, float32
 WIDENED = frozenset(
     ("Conv", "ConvTranspose", "MatMul", "Gemm", "LSTM", "GRU", "RNN", "Attention", "LayerNormalization", "Softmax")
 )
-    "Conv",
-    "ConvTranspose",
-    "MatMul",
-    "Gemm",
-    "LSTM",
-    "GRU",
-    "RNN",
-    "Attention",
-    "LayerNormalization",
-    "Softmax",
-)
 
 
 def widen_halves(network: Network) -> int:
