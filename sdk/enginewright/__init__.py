@@ -10,6 +10,7 @@ _PUBLIC = {
     "enginewright.compiler.report": "BuildReport LayerReport Timing",
     "enginewright.loading": "load",
     "enginewright.plan.plan": "Plan",
+    "enginewright.plan.signing": "sign",
     "enginewright.runtime.engine": "Engine Context",
     "enginewright.onnx_io.parser": "parse",
     "enginewright.tools.comparison": "verify Verification",
@@ -27,6 +28,7 @@ _PUBLIC = {
         float16 float32 float64 bfloat16 bool_ string int4 int8 int16 int32 int64 uint4 uint8 uint16 uint32 uint64
         complex64 complex128""",
     "enginewright.verdict": "PlanInfo plan_info",
+    "enginewright.trust": "read_public_keys",
     "enginewright.progress": "ProgressMonitor",
     "enginewright.dims": "Dim same ceil_div dim_min dim_max dim_broadcast",
     "enginewright.errors": """

@@ -83,6 +83,9 @@ from enginewright.onnx_io.parser import (
 from enginewright.plan.plan import (
     Plan as Plan,
 )
+from enginewright.plan.signing import (
+    sign as sign,
+)
 from enginewright.progress import (
     ProgressMonitor as ProgressMonitor,
 )
@@ -155,6 +158,9 @@ from enginewright.tools.profile import (
 )
 from enginewright.tools.statistics import (
     Times as Times,
+)
+from enginewright.trust import (
+    read_public_keys as read_public_keys,
 )
 from enginewright.verdict import (
     PlanInfo as PlanInfo,

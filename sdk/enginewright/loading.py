@@ -6,6 +6,7 @@ import os
 
 from enginewright.plan.plan import Plan
 from enginewright.runtime.engine import Engine
+from enginewright.trust import Trust
 
 
 def load(
@@ -14,7 +15,7 @@ def load(
     threads: int | None = None,
     verify: str = "full",
     mmap: bool = True,
-    trust: str | tuple[bytes, ...] | None = None,
+    trust: Trust = None,
 ) -> Engine:
     """Load a plan (path, bytes or `Plan`) as an engine.
 

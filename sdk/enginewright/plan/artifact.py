@@ -26,10 +26,10 @@ from enginewright.errors import (
     PlanInvalid,
     PlanKindMismatch,
     PlanLimitExceeded,
-    PlanUntrusted,
 )
 from enginewright.plan.canonical import NotCanonical, decode_json, encode_json
 from enginewright.plan.writing import artifact_bytes, chunk_digests, write_artifact
+from enginewright.trust import Trust, check_trust_option, judge_trust
 from enginewright.verdict import as_error, missing_plugins
 from enginewright_compat.container import (
     BytesSource,
@@ -112,7 +112,7 @@ def open_artifact(
     *,
     verify: str = "full",
     mmap: bool = True,
-    trust: str | tuple[bytes, ...] | None = None,
+    trust: Trust = None,
 ) -> Artifact:
     """Open a file, or bytes, as an artifact of one kind, after the checks of the plan format in their order.
 
@@ -125,16 +125,41 @@ def open_artifact(
         view = _view(source, mapped=mmap, whole=verify == "full")
         artifact, container = _check_frame(view, kind, trust, where)
         _check_machine(artifact)
-        _check_content(artifact, container, skip_weights=verify == "header")
+        _check_content(artifact.sections, container, where, skip_weights=verify == "header")
     return artifact
 
 
-def _check_options(verify: str, trust: str | tuple[bytes, ...] | None) -> None:
+def check_file(path: str | os.PathLike[str]) -> tuple[Container, memoryview]:
+    """Return the frame and a read-only view of a file of any kind and release, after checking every digest in it.
+
+    Checks 1, 2, 5 to 7, 9, 10 and the digests of 13 and 14: the file is what its writer wrote, wherever it may load.
+    """
+    where = str(path)
+    with _refusals(where):
+        view = _view(path, mapped=True, whole=True)
+        source = BytesSource(view)
+        prefix = read_prefix(source)
+        container = read_container(source, prefix, read_header(source, prefix))
+        check_passport(source, container)
+        _check_content(_sections(view, container), container, where)
+    return container, view
+
+
+def _sections(view: memoryview, container: Container) -> dict[Section, memoryview]:
+    """Return a view of each section."""
+    return {Section(entry.type): view[entry.offset : entry.end] for entry in container.entries}
+
+
+def _check_options(verify: str, trust: Trust) -> None:
     """Raise ConfigError for an option that does not exist."""
+    if verify == "lazy":
+        raise ConfigError(
+            'verify="lazy" is not offered: kernels read mapped weights themselves, so no first touch can be seen',
+            hint='use verify="full", which hashes several GB a second, or verify="header"',
+        )
     if verify not in ("full", "header"):
         raise ConfigError(f'verify="{verify}" is unknown', hint='use verify="full" or verify="header"')
-    if isinstance(trust, str) and trust != "any":
-        raise ConfigError(f'trust="{trust}" is unknown', hint='use trust="any", a tuple of public keys, or None')
+    check_trust_option(trust)
 
 
 @contextmanager
@@ -171,9 +196,7 @@ def _copy(data: memoryview) -> memoryview:
     return view.toreadonly()
 
 
-def _check_frame(
-    view: memoryview, kind: Kind, trust: str | tuple[bytes, ...] | None, where: str
-) -> tuple[Artifact, Container]:
+def _check_frame(view: memoryview, kind: Kind, trust: Trust, where: str) -> tuple[Artifact, Container]:
     """Checks 1 to 10: everything but the machine and the content of the sections."""
     source = BytesSource(view)
     prefix = read_prefix(source)
@@ -183,7 +206,7 @@ def _check_frame(
     _check_trust(prefix, header, trust, where)
     container = read_container(source, prefix, header)
     passport = check_passport(source, container)
-    sections = {Section(entry.type): view[entry.offset : entry.end] for entry in container.entries}
+    sections = _sections(view, container)
     return Artifact(kind, prefix.version, passport, sections, where), container
 
 
@@ -210,20 +233,11 @@ def _check_release(source: BytesSource, prefix: Prefix, kind: Kind, where: str) 
     raise as_error(reason, kind.label, where, passport)
 
 
-def _check_trust(prefix: Prefix, header: Header, trust: str | tuple[bytes, ...] | None, where: str) -> None:
-    """Check 8. Public keys cannot be checked in this release, so a list of them trusts nothing."""
-    label = prefix.kind_label
-    if trust == "any" or (trust is None and not prefix.has_code):
-        return
-    if trust is None:
-        message, hint = "it carries executable code", 'load it with trust="any" only if you know where it comes from'
-    elif header.is_signed:
-        message, hint = "this release cannot check signatures", "load it with a release that can"
-    else:
-        message, hint = "it is not signed, and trust= asks for a signature", "sign it, or load it without trust="
-    found = "code" if prefix.has_code else "no code"
-    details = PlanDetails(label, "trust", f"{found}, {'signed' if header.is_signed else 'unsigned'}", "trusted")
-    raise PlanUntrusted(f"{label}: {message}", hint=hint, where=where, details=details)
+def _check_trust(prefix: Prefix, header: Header, trust: Trust, where: str) -> None:
+    """Check 8."""
+    reason = judge_trust(header, has_code=prefix.has_code, trust=trust)
+    if reason is not None:
+        raise as_error(reason, prefix.kind_label, where)
 
 
 def _check_machine(artifact: Artifact) -> None:
@@ -237,25 +251,27 @@ def _check_machine(artifact: Artifact) -> None:
             raise missing_plugins(missing, label, artifact.where)
 
 
-def _check_content(artifact: Artifact, container: Container, *, skip_weights: bool) -> None:
+def _check_content(
+    sections: Mapping[Section, memoryview], container: Container, where: str, *, skip_weights: bool = False
+) -> None:
     """Checks 13 and 14, as far as digests go: every section has the bytes that were written."""
     for entry in container.entries:
         section = Section(entry.type)
         if section in (Section.PASSPORT, Section.WEIGHTS):
             continue
-        if hashlib.sha256(artifact.sections[section]).digest() != entry.digest:
+        if hashlib.sha256(sections[section]).digest() != entry.digest:
             raise corrupt_section(container.prefix, section.name)
-    if Section.WEIGHTS not in artifact.sections:
+    if Section.WEIGHTS not in sections:
         return
     if skip_weights:
-        _log.warning('%s: opened with verify="header": damaged weights would not be noticed', artifact.where)
+        _log.warning('%s: opened with verify="header": damaged weights would not be noticed', where)
         return
-    _check_weights(artifact, container.prefix)
+    _check_weights(sections, container.prefix)
 
 
-def _check_weights(artifact: Artifact, prefix: Prefix) -> None:
+def _check_weights(sections: Mapping[Section, memoryview], prefix: Prefix) -> None:
     """Check 14: compare the digest of each chunk; says which chunk is damaged."""
-    found, expected = chunk_digests(artifact.sections[Section.WEIGHTS]), artifact.sections[Section.CHUNKS]
+    found, expected = chunk_digests(sections[Section.WEIGHTS]), sections[Section.CHUNKS]
     if found == expected:
         return
     starts = range(0, len(found), DIGEST_SIZE)

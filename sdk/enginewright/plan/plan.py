@@ -20,6 +20,7 @@ from enginewright.plan.artifact import (
     write_artifact,
 )
 from enginewright.plan.meta import SCHEMA, Meta
+from enginewright.trust import Trust
 
 PathLike = str | os.PathLike[str]
 
@@ -58,7 +59,7 @@ class Plan:
         *,
         verify: str = "full",
         mmap: bool = True,
-        trust: str | tuple[bytes, ...] | None = None,
+        trust: Trust = None,
     ) -> Plan:
         """Read a plan from a file (its weights stay mapped) or from bytes; raises a `PlanError` for any other bytes."""
         artifact = open_artifact(source, Kind.PLAN, verify=verify, mmap=mmap, trust=trust)

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,16 +81,20 @@ def write_artifact(
     A temporary file in the same folder is written, synced and renamed. It is locked while its writer lives; one whose
     lock is free belongs to a dead process and is removed here.
     """
-    target = Path(path)
     sealed = _seal(kind, sections, passport)
+    replace_file(Path(path), sealed.head, sealed.pieces(), kind.label)
+
+
+def replace_file(target: Path, head: bytes, pieces: Iterable[bytes | memoryview], label: str) -> None:
+    """Write `head` and what follows it, `head` last, and put it in the place of `target`; raise PlanWriteError."""
     try:
         remove_abandoned(target.parent)
         with _temporary(target) as (temporary, file):
-            file.seek(len(sealed.head))
-            for piece in sealed.pieces():
+            file.seek(len(head))
+            for piece in pieces:
                 file.write(piece)
             file.seek(0)
-            file.write(sealed.head)
+            file.write(head)
             file.flush()
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), _final_mode(target))
@@ -98,10 +102,10 @@ def write_artifact(
         _sync_folder(target.parent)
     except OSError as error:
         raise PlanWriteError(
-            f"{kind.label}: cannot write: {error.strerror or error}",
+            f"{label}: cannot write: {error.strerror or error}",
             hint="check that the folder exists, may be written, and has space; an existing file is intact",
             where=str(target),
-            details=PlanDetails(kind.label),
+            details=PlanDetails(label),
         ) from error
 
 

@@ -419,41 +419,6 @@ def test_all_missing_plugins_at_once() -> None:
     assert open_artifact(example_plan(plugins=not_needed), Kind.PLAN).passport.plugins == not_needed
 
 
-def signed(data: bytes) -> bytes:
-    """Return an artifact with a signature whose crc32 is right, by a key that nobody knows."""
-    parts = take_apart(data)
-    signature, key = b"\x05" * 64, b"\x06" * 32
-    parts.header.update(signature=signature, key_id=key, signature_alg=1, signature_crc=zlib.crc32(signature + key))
-    return parts.seal_frame()
-
-
-CODE = artifact_bytes(
-    Kind.PLAN, {Section.META: META, Section.WEIGHTS: WEIGHTS, Section.CODE: b"\x7fELF"}, example_passport()
-)
-
-
-@pytest.mark.parametrize(
-    ("data", "trust", "loads"),
-    [
-        (PLAN, None, True),
-        (signed(PLAN), None, True),
-        (CODE, None, False),
-        (signed(CODE), None, False),
-        (PLAN, (b"k" * 32,), False),
-        (signed(PLAN), (b"k" * 32,), False),
-        (PLAN, "any", True),
-        (signed(PLAN), "any", True),
-        (CODE, "any", True),
-        (signed(CODE), "any", True),
-    ],
-)
-def test_trust(data: bytes, trust: str | tuple[bytes, ...] | None, loads: bool) -> None:
-    if loads:
-        assert open_artifact(data, Kind.PLAN, trust=trust).weights.tobytes() == WEIGHTS
-    else:
-        assert refusal(data, trust=trust).code == "EW-P007"
-
-
 @pytest.mark.parametrize("option", [{"verify": "lazy"}, {"verify": ""}, {"trust": "all"}])
 def test_unknown_options(option: dict[str, str]) -> None:
     with pytest.raises(errors.ConfigError):
