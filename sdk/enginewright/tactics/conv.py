@@ -7,7 +7,7 @@ from enginewright.ops.conv import Conv
 from enginewright.ops.conv_transpose import ConvTranspose
 from enginewright.ops.window import Window
 from enginewright.registry.registry import Launch, Pack, tactic
-from enginewright.tactics.matmul import panel_bytes
+from enginewright.tactics.matmul import PACKED_INSTEAD, panel_bytes
 from enginewright.tensors import TensorSpec, float32
 
 TILE_ROWS = (8, 6, 4)
@@ -71,7 +71,8 @@ def conv_gemm_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None =
 @tactic(Conv, kernel="cpu_conv_dynamic_f32")
 def conv_dynamic_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None) -> Launch | str:
     """The same for a weight that comes at run time: packed at each call."""
-    return _refuse_wide(op, x, w) or Launch(_conv_params(op, x, w, b), split=2)
+    reason = _refuse_wide(op, x, w) or (PACKED_INSTEAD if w.constant else None)
+    return reason or Launch(_conv_params(op, x, w, b), split=2)
 
 
 @tactic(Conv, kernel="cpu_conv_swapped_f32")
@@ -103,11 +104,9 @@ def depthwise_direct_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec |
 
 @tactic(Conv, kernel="cpu_conv_generic")
 def conv_generic(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None) -> Launch | str:
-    """Plain loops for other floats, and for weights that are not constant."""
-    if str(x.dtype) not in (*GENERIC, "float32") or x.rank > 5:
-        return "needs a float type and at most three spatial axes"
-    if x.dtype is float32 and w.constant:
-        return "constant float32 weights are packed for the matrix core"
+    """Plain loops for other floats."""
+    if str(x.dtype) not in GENERIC or x.rank > 5:
+        return "needs another float type and at most three spatial axes"
     return Launch(_conv_params(op, x, w, b))
 
 
@@ -129,5 +128,5 @@ def conv_transpose_generic(
     if str(x.dtype) not in (*GENERIC, "float32") or x.rank > 5:
         return "needs a float type and at most three spatial axes"
     if x.dtype is float32 and w.constant:
-        return "constant float32 weights are packed for the matrix core"
+        return PACKED_INSTEAD
     return Launch(_conv_params(op, x, w, b))

@@ -9,6 +9,7 @@ from enginewright.tensors import TensorSpec, float32
 
 PANEL_VECTOR = 16
 """Columns are padded to whole vectors; 16 is the largest of any instruction set."""
+PACKED_INSTEAD = "the weights are constant: packing them when building is better"
 GENERIC = frozenset(("float32", "float64", "float16", "bfloat16", "int32", "int64", "uint32", "uint64"))
 
 
@@ -57,6 +58,8 @@ def matmul_f32(op: MatMul, a: TensorSpec, b: TensorSpec) -> Launch | str:
     """Both sides dynamic: the right one is packed by each task, or read in place for few rows."""
     if a.dtype is not float32:
         return "needs float32"
+    if b.constant and b.rank <= 2:
+        return PACKED_INSTEAD
     return Launch(product_params(op, 2), split=_columns_axis(a, b))
 
 
@@ -84,6 +87,8 @@ def gemm_f32(op: Gemm, a: TensorSpec, b: TensorSpec, c: TensorSpec | None = None
     """Both sides dynamic."""
     if a.dtype is not float32:
         return "needs float32"
+    if b.constant:
+        return PACKED_INSTEAD
     return Launch(product_params(op, 3 if c else 2), split=1)
 
 

@@ -9,7 +9,7 @@ from enginewright.ops.quantize import DequantizeLinear, DynamicQuantizeLinear, Q
 from enginewright.ops.recurrent_quantized import DynamicQuantizeLSTM
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.conv import window_params
-from enginewright.tactics.matmul import panel_bytes
+from enginewright.tactics.matmul import PACKED_INSTEAD, panel_bytes
 from enginewright.tactics.recurrent import recurrent_params
 from enginewright.tensors import (
     DataType,
@@ -107,6 +107,8 @@ def matmul_integer(
     b_zero_point: TensorSpec | None = None,
 ) -> Launch | str:
     """Both sides dynamic."""
+    if b.constant and b.rank <= 2:
+        return PACKED_INSTEAD
     return _integer_launch(0, a, b, a_zero_point, b_zero_point)
 
 
@@ -172,4 +174,7 @@ def lstm_quantized_packed(op: DynamicQuantizeLSTM, *specs: TensorSpec | None) ->
 @tactic(DynamicQuantizeLSTM, kernel="cpu_lstm_quantized")
 def lstm_quantized(op: DynamicQuantizeLSTM, *specs: TensorSpec | None) -> Launch | str:
     """Weights that come at run time are packed at each call."""
+    w, r = specs[1], specs[2]
+    if w is not None and w.constant and r is not None and r.constant:
+        return PACKED_INSTEAD
     return Launch(recurrent_params(op, op.input_forget, False))

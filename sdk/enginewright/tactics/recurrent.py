@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enginewright.ops.recurrent import ACTIVATIONS, DIRECTIONS, GRU, LSTM, RNN, Recurrent
 from enginewright.registry.registry import Launch, Pack, tactic
-from enginewright.tactics.matmul import panel_bytes
+from enginewright.tactics.matmul import PACKED_INSTEAD, panel_bytes
 from enginewright.tensors import TensorSpec, float32
 
 KINDS = {name: number for number, name in enumerate(ACTIVATIONS)}
@@ -38,7 +38,7 @@ def _launch(op: Recurrent, specs: tuple[TensorSpec | None, ...], option: bool, p
         return "needs float32"
     params = recurrent_params(op, option, packed)
     if not packed:
-        return Launch(params)
+        return PACKED_INSTEAD if w.constant and r.constant else Launch(params)
     packs = (_pack(w, False), _pack(r, isinstance(op, GRU)))
     if packs[0] is None or packs[1] is None:
         return "the weights have sizes that are not known when building"
