@@ -26,13 +26,21 @@ class Commands(click.Group):
         return command
 
 
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        import enginewright
+
+        click.echo(f"enginewright {enginewright.__version__}")
+        ctx.exit()
+
+
 @click.group(
     name="enginewright",
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Each command has its own help: enginewright build --help",
 )
-@click.version_option(package_name="enginewright", message="%(prog)s %(version)s")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the release.")
 def group() -> None:
     """Build tuned engines from trained models and run them fast."""
 

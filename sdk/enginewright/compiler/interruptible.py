@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 Result = TypeVar("Result")
-GRACE_SECONDS = 0.05
-"""How long an interrupted caller waits for the work to notice; the promise is 0.25 s in all."""
+POLL_SECONDS, GRACE_SECONDS = 0.1, 0.05
+"""How often the caller looks for an interruption that did not wake it (a signal that another thread received), and how
+long it then waits for the work to notice; the promise is 0.25 s in all."""
 
 _lock = threading.Lock()
 _left_behind: list[threading.Thread] = []
@@ -29,8 +30,8 @@ def run_interruptibly(work: Callable[[], Result], cancel: threading.Event) -> Re
     worker = threading.Thread(target=_fulfil, args=(work, future), name="enginewright build", daemon=True)
     worker.start()
     try:
-        result = future.result()
-        worker.join()
+        while not wait([future], POLL_SECONDS).done:
+            pass
     except KeyboardInterrupt:
         cancel.set()
         worker.join(GRACE_SECONDS)
@@ -38,7 +39,8 @@ def run_interruptibly(work: Callable[[], Result], cancel: threading.Event) -> Re
             with _lock:
                 _left_behind.append(worker)
         raise
-    return result
+    worker.join()
+    return future.result()
 
 
 def wait_for_left_behind() -> None:

@@ -1,0 +1,113 @@
+"""inspect, coverage and doctor: what they find in models, plans and this installation."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+import pytest
+
+import enginewright as ew
+from enginewright.tools import diagnosis
+from enginewright.tools.subject import is_plan, open_subject
+from tests.sdk.tools.small_models import chain, save, unsupported
+
+
+def test_model() -> None:
+    found = ew.inspect(chain())
+    assert found.subject == "chain"
+    assert found.inputs == ("x float32[n, 8]",)
+    assert found.outputs == ("y float32[n, 3]",)
+    assert "fold_constants" in {record.name for record in found.passes}
+    assert {source for step in found.steps for source in step.sources} == {"first", "middle", "second", "last"}
+    assert {choice.layer for choice in found.choices} == {step.layer for step in found.steps}
+    assert all(choice.candidates for choice in found.choices)
+    assert found.memory is not None
+    assert found.memory.weights >= 4 * (8 * 16 + 16 * 3)
+    assert found.memory.peak is None  # n is not known
+
+
+def test_fixed_sizes_have_a_peak() -> None:
+    config = ew.BuilderConfig(profiles=(ew.Profile({"x": (4, 8)}),))
+    memory = ew.inspect(chain(), config=config).memory
+    assert memory is not None
+    assert memory.peak is not None
+    assert 0 < memory.peak < 4096
+
+
+def test_passes_only() -> None:
+    found = ew.inspect(chain(), tune=False)
+    assert found.passes
+    assert found.layers
+    assert found.choices == ()
+    assert found.steps == ()
+    assert found.nodes == 4
+
+
+def test_layers_have_attributes_and_constants() -> None:
+    (product,) = [layer for layer in ew.coverage(chain()).layers if layer.name == "first"]
+    assert product.operator == "MatMul"
+    assert product.inputs[1] == "w1 float32[8, 16] constant"
+    net = ew.Network()
+    net.output("y", net.softmax(net.input("x", ew.float32, (2, 3)), axis=0))
+    assert ew.inspect(net, tune=False).layers[0].attributes == (("axis", "0"),)
+
+
+def test_plan(tmp_path: Path) -> None:
+    path = tmp_path / "chain.plan"
+    ew.build(chain()).save(path)
+    found = ew.inspect(str(path))
+    assert found.steps
+    assert found.choices == ()
+    assert found.outputs == ("y float32['n', 3]",)
+
+
+def test_coverage_lists_all_nodes_at_once() -> None:
+    found = ew.coverage(unsupported())
+    assert [node.name for node in found.unsupported] == ["frob", "nicate"]
+    assert ew.coverage(chain()).unsupported == ()
+    with pytest.raises(ew.UsageError, match="a plan has no nodes"):
+        ew.coverage(ew.build(chain()))
+
+
+def test_what_is_a_plan(tmp_path: Path) -> None:
+    plan = ew.build(chain())
+    plan.save(tmp_path / "a.plan")
+    assert is_plan(plan)
+    assert is_plan(tmp_path / "a.plan")
+    assert is_plan(plan.to_bytes())
+    assert not is_plan(save(chain(), tmp_path))
+    assert not is_plan(tmp_path / "missing")
+    assert not is_plan(chain())
+    assert open_subject(plan.to_bytes()).name == "the model"
+    assert open_subject(tmp_path / "a.plan").seconds_build == 0.0
+
+
+def test_doctor_finds_no_problem_here() -> None:
+    found = ew.diagnose()
+    assert found.problems == ()
+    topics = list(dict.fromkeys(finding.topic for finding in found.findings))
+    assert topics[:4] == ["enginewright", "machine", "native library", "packages"]
+    assert topics[-1] == "engine"
+
+
+def test_doctor_tells_of_a_broken_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = importlib.metadata.EntryPoint("broken", "no_such_module_at_all", diagnosis.GROUP)
+    monkeypatch.setattr(diagnosis, "entry_points", lambda group: [point])
+    (problem,) = ew.diagnose().problems
+    assert (problem.topic, problem.name) == ("plugins", "broken")
+    assert "no_such_module_at_all" in problem.problem
+
+
+def test_doctor_tells_of_wrong_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ew.Engine, "run", lambda self, inputs: {"y": inputs["x"]})
+    assert [problem.topic for problem in ew.diagnose().problems] == ["engine"]
+
+
+def test_doctor_tells_of_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis.os, "access", lambda path, mode: False)
+    assert [problem.topic for problem in ew.diagnose().problems] == ["caches"]
+
+
+def test_commands_that_cannot_run() -> None:
+    assert "No such file" in diagnosis._first_line(["/no/such/program"])
