@@ -58,7 +58,9 @@ def test_rounding_of_the_peer_is_judged_by_the_references() -> None:
 
 def test_references_do_not_excuse_a_large_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = OnnxRuntime.outputs
-    monkeypatch.setattr(OnnxRuntime, "outputs", lambda self: {k: v + np.float32(2e-6) for k, v in outputs(self).items()})
+    monkeypatch.setattr(
+        OnnxRuntime, "outputs", lambda self: {k: v + np.float32(2e-6) for k, v in outputs(self).items()}
+    )
     assert not ew.verify(faint()).passed
 
 
