@@ -129,7 +129,7 @@ struct ShiftLeft {
 struct ShiftRight {
     template <class T>
     static T f(T a, T b) {
-        return within(b) ? static_cast<T>(a >> static_cast<int>(b)) : T(0);
+        return within(b) ? static_cast<T>(a >> static_cast<int>(b)) : static_cast<T>(a < 0 ? -1 : 0);
     }
 };
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from enginewright.dims import Size, dim_max, dim_min, floor_div, lower_bound, modulo
-from enginewright.errors import DataTypeError
 from enginewright.ops.element_types import check_type
 from enginewright.ops.elementwise import NUMBERS, Binary, Unary, Variadic, import_plainly
 from enginewright.ops.pointwise import Builder, Value
@@ -83,20 +82,11 @@ class Div(Binary):
 
 @operator("ew::Mod")
 class Mod(Binary):
-    """The remainder of a / b, broadcast: with the sign of b, or with `fmod` that of a; floats need `fmod`.
-
-    0 where an integer b is 0.
-    """
+    """The remainder of a / b, broadcast: with the sign of b, or with `fmod` that of a; 0 where an integer b is 0."""
 
     fmod: int = 0
     TYPES = NUMBERS
     sizes = staticmethod(lambda _, a, b: modulo(a, b) if lower_bound(a) >= 0 < lower_bound(b) else None)
-
-    def infer(self, a: TensorSpec, b: TensorSpec) -> TensorSpec:
-        """The broadcast shape."""
-        if a.dtype.is_float and not self.fmod:
-            raise DataTypeError("Mod of floats needs fmod=1", hint="Set fmod, or give integers.")
-        return self.result(a, b)
 
     def write(self, p: Builder, a: Value, b: Value) -> Value:
         """One instruction."""
@@ -110,6 +100,7 @@ class Mod(Binary):
             yield Mod(fmod=1), [TensorSpec(dtype, (5, 7)), TensorSpec(dtype, (7,))]
         for dtype in (float32, float64, float16, bfloat16):
             yield Mod(fmod=1), [TensorSpec(dtype, (3, 17)), TensorSpec(dtype, (17,))]
+            yield Mod(), [TensorSpec(dtype, (3, 17)), TensorSpec(dtype, (17,))]
 
 
 @operator("ew::Pow")

@@ -28,8 +28,8 @@ class Cast(Elementwise):
     """x in type `to`.
 
     Floats lose their fraction when they become integers. A number that is out of range becomes the nearest of the
-    type, NaN becomes 0; integers wrap. With `saturate` numbers too large for a float8 become its largest, else NaN or
-    infinity. Strings are read and written as decimal numbers.
+    type, NaN becomes 0; integers wrap, and so does everything that becomes 4 bits wide. With `saturate` numbers too
+    large for a float8 become its largest, else NaN or infinity. Strings are read and written as decimal numbers.
     """
 
     to: DataType
@@ -68,9 +68,8 @@ class Cast(Elementwise):
             exact = numbers if self.to.is_float else np.array([int(float(t)) for t in x.reshape(-1)]).reshape(x.shape)
             return Cast(self.to, self.saturate).reference(exact)
         if self.to in NIBBLES:
-            limits = ml_dtypes.iinfo(self.to.numpy)  # type: ignore[no-untyped-call]
-            whole = np.trunc(np.nan_to_num(x.astype(np.float32), nan=0.0))
-            return np.clip(whole, int(limits.min), int(limits.max)).astype(np.int8).astype(self.to.numpy)
+            whole = np.trunc(np.nan_to_num(x.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)).astype(np.int64) & 15
+            return (whole - 16 * (whole > 7) * (self.to == DataType.INT4)).astype(np.int8).astype(self.to.numpy)
         if self.to.name.startswith("FLOAT8") and self.saturate:
             largest = float(ml_dtypes.finfo(self.to.numpy).max)  # type: ignore[no-untyped-call]
             x = np.clip(x.astype(np.float32), -largest, largest)

@@ -111,10 +111,13 @@ class BitwiseNot(Unary):
 
 @operator("ew::BitShift")
 class BitShift(Bits):
-    """a shifted by b bits, LEFT or RIGHT, broadcast; 0 where b is not below the width."""
+    """a shifted by b bits, LEFT or RIGHT (by copies of the sign), broadcast.
+
+    Where b is negative or not below the width only the sign is left of a right shift, nothing of a left one.
+    """
 
     direction: str
-    TYPES = tuple(dtype for dtype in INTEGERS if dtype.name.startswith("UINT"))
+    TYPES = INTEGERS
 
     def infer(self, a: TensorSpec, b: TensorSpec) -> TensorSpec:
         """The broadcast shape."""

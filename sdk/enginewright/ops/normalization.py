@@ -263,12 +263,35 @@ def layer_normalization(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
 
 @onnx_rule("ai.onnx::BatchNormalization", since=1)
 def batch_normalization(net: Network, node: OnnxNode) -> Tensor:
-    """Inference only: statistics of the batch are not computed."""
-    if node.integer("training_mode", 0) or any(node.wants(index) for index in range(1, 5)):
-        raise NotSupported("training mode is not supported")
+    """By given statistics; before opset 14 further outputs are for training only."""
+    if any(node.wants(index) for index in range(1, 5)):
+        raise NotSupported("training mode is not supported before opset 14")
     if node.integer("spatial", 1) == 0:  # until 8: a mean for each element
         raise NotSupported("statistics for each element are not supported")
     return net.add(BatchNormalization(node.number("epsilon", 1e-5)), *(node.input(index) for index in range(5)))[0]
+
+
+@onnx_rule("ai.onnx::BatchNormalization", since=14)
+def batch_normalization_by_mode(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
+    """By given statistics; in training mode by those of the batch, which update the given ones, outputs 1 and 2."""
+    x, scale, bias, mean, variance = (node.input(index) for index in range(5))
+    op = BatchNormalization(node.number("epsilon", 1e-5))
+    if not node.integer("training_mode", 0):
+        return net.add(op, x, scale, bias, mean, variance)
+    axes = net.constant(np.array([axis for axis in range(x.rank) if axis != 1], np.int64))
+    batch_mean = net.reduce_mean(x, axes, keepdims=0)
+    centered = net.sub(x, net.reduce_mean(x, axes))
+    batch_variance = net.reduce_mean(net.mul(centered, centered), axes, keepdims=0)
+    y = net.add(op, x, scale, bias, batch_mean, batch_variance)[0]
+    momentum = node.number("momentum", 0.9)
+    updated = [_running(net, *pair, momentum) for pair in ((mean, batch_mean), (variance, batch_variance))]
+    return (y, *updated)[: len(node.outputs)]
+
+
+def _running(net: Network, old: Tensor, new: Tensor, momentum: float) -> Tensor:
+    """old * momentum + new * (1 - momentum)."""
+    kept = net.mul(old, net.constant(np.array(momentum, old.dtype.numpy)))
+    return net.add(kept, net.mul(new, net.constant(np.array(1 - momentum, new.dtype.numpy))))
 
 
 @onnx_rule("ai.onnx::GroupNormalization", since=18)

@@ -63,9 +63,9 @@ def shift_left(a: Array, b: Array) -> Any:
 
 
 def shift_right(a: Array, b: Array) -> Any:
-    """a >> b; 0 where b is negative or not below the width."""
+    """a >> b, copies of the sign coming in; nothing but the sign where b is negative or not below the width."""
     width = a.dtype.itemsize * 8
-    return np.where((b >= 0) & (b < width), a >> (b % width), 0).astype(a.dtype)
+    return np.where((b >= 0) & (b < width), a >> (b % width), -(a < 0).astype(a.dtype)).astype(a.dtype)
 
 
 def erf(x: Array) -> Any:

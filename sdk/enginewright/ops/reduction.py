@@ -65,7 +65,7 @@ class Reduce:
         check_type(x, self.TYPES, f"the input of {type(self).__name__}")
         chosen = self.axes_of(x, axes)
         if chosen is None:
-            return self._unknown_axes(x)
+            return self._unknown_axes(x, axes)
         kept = [
             1 if axis in chosen else size for axis, size in enumerate(x.shape) if axis not in chosen or self.keepdims
         ]
@@ -106,13 +106,18 @@ class Reduce:
                 yield make(keepdims=0), [TensorSpec(dtype, (3, 35)), np.array([1], np.int64)]
                 yield make(), [TensorSpec(dtype, (5, 3)), np.array([0], np.int64)]
 
-    def _unknown_axes(self, x: TensorSpec) -> TensorSpec:
-        if not self.keepdims:
+    def _unknown_axes(self, x: TensorSpec, axes: TensorSpec | None) -> TensorSpec:
+        """Sizes that the reference finds out; each is at most the largest that can come to stand in its place."""
+        if self.keepdims:
+            return x.with_shape(*(Dim.data(upper=dim_max(size, 1)) for size in x.shape))
+        count = axes.size if axes is not None else 0
+        if not isinstance(count, int) or count > x.rank:
             raise SymbolicShapeError(
-                f"the axes of {type(self).__name__} are not known before run time, so the rank is not either",
+                f"how many axes {type(self).__name__} reduces is not known before run time, so the rank is not either",
                 hint="Make the axes a constant, or keep the reduced axes.",
             )
-        return x.with_shape(*(Dim.data(upper=dim_max(size, 1)) for size in x.shape))
+        candidates = [x.shape[axis : axis + count + 1] for axis in range(x.rank - count)]
+        return x.with_shape(*(Dim.data(upper=functools.reduce(dim_max, sizes)) for sizes in candidates))
 
     def _known(self, x: TensorSpec, result: TensorSpec, axes: tuple[int, ...]) -> TensorSpec:
         array = objects(x)

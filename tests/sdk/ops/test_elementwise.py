@@ -28,7 +28,7 @@ from tests.sdk.ops.examples import arrays_of, check_static, check_symbolic, exam
 ops.load()
 CLASSES = [cls for cls in registry.operators.values() if issubclass(cls, Elementwise)]
 # Not compared with ONNX: numbers out of range are undefined there; IsInf, BitShift and Pow have tests of their own.
-OTHERWISE = {"Cast", "IsInf"}
+OTHERWISE = {"Cast", "IsInf", "BitShift"}
 TOLERANCE = {"float32": 3e-6, "float64": 1e-12, "float16": 2e-3, "bfloat16": 1e-2}
 
 
@@ -45,6 +45,8 @@ def test_shape_rule(op: Any, inputs: list[Any]) -> None:
 def test_against_onnx(op: Any, inputs: list[Any]) -> None:
     arrays = arrays_of(inputs)
     dtype = DataType.of(arrays[-1] if op.KEY.name == "Where" else arrays[0])
+    if isinstance(op, Mod) and dtype.is_float and not op.fmod:
+        return  # new in opset 28
     if dtype is DataType.BFLOAT16 or (op.KEY.name in {"Mod", "Pow"} and dtype.is_integer):
         return  # ONNX's evaluators round bfloat16 in their own ways, and divide by 0 undefined
     with np.errstate(all="ignore"):
@@ -112,6 +114,13 @@ def test_texts_are_compared() -> None:
     assert Equal().reference(a, b).tolist() == [False, True]
 
 
+def test_shifts() -> None:
+    x = np.array([-8, -1, 64, 5, -5, 5], np.int8)
+    by = np.array([1, 1, 1, -1, 8, 9], np.int8)
+    assert BitShift("RIGHT").reference(x, by).tolist() == [-4, -1, 32, 0, -1, 0]
+    assert BitShift("LEFT").reference(x, by).tolist() == [-16, -2, -128, 0, 0, 0]
+
+
 def test_powers_of_integers() -> None:
     found = Pow().reference(np.array([2, -2, 1, -1, 0, 3], np.int32), np.array([-1, 3, -5, -3, 0, 2], np.int32))
     assert found.tolist() == [0, -8, 1, -1, 1, 9]
@@ -137,8 +146,6 @@ def test_types_are_checked() -> None:
         Add().infer(TensorSpec(float32, (2,)), TensorSpec(int32, (2,)))
     with pytest.raises(DataTypeError):
         Add().infer(TensorSpec(bool_, (2,)), TensorSpec(bool_, (2,)))
-    with pytest.raises(DataTypeError):
-        Mod().infer(TensorSpec(float32, (2,)), TensorSpec(float32, (2,)))
     with pytest.raises(NetworkError):
         BitShift("UP").infer(TensorSpec(DataType.UINT8, (2,)), TensorSpec(DataType.UINT8, (2,)))
 

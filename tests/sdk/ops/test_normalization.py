@@ -25,7 +25,7 @@ from enginewright.ops.normalization import (
 )
 from enginewright.ops.reduction import REDUCTIONS, ReduceMax, ReduceProd, ReduceSum
 from enginewright.ops.softmax import Hardmax, LogSoftmax, Softmax
-from enginewright.registry.onnx_node import NotSupported, OnnxNode
+from enginewright.registry.onnx_node import OnnxNode
 from enginewright.registry.registry import registry
 from enginewright.tensors import DataType, TensorSpec, float32, int64
 from tests.sdk.ops.examples import arrays_of, check_static, check_symbolic, examples_of, onnx_outputs, outputs_of
@@ -81,9 +81,10 @@ def test_extremes_keep_nan() -> None:
 
 def test_axes_known_at_run_time_only() -> None:
     x, axes = TensorSpec(float32, (3, Dim("N"))), TensorSpec(int64, (1,), uid=7)
-    with pytest.raises(SymbolicShapeError):
-        ReduceSum(keepdims=0).infer(x, axes)
     assert ReduceSum().infer(x, axes).rank == 2
+    assert ReduceSum(keepdims=0).infer(x, axes).rank == 1
+    with pytest.raises(SymbolicShapeError):
+        ReduceSum(keepdims=0).infer(x, TensorSpec(int64, (Dim("K"),), uid=7))
 
 
 def test_sizes_are_reduced() -> None:
@@ -185,6 +186,24 @@ def test_import_from_microsoft(op_type: str, arrays: list[Any], outputs: int) ->
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-5)
 
 
-def test_training_is_not_supported() -> None:
-    with pytest.raises(NotSupported):
-        run_import("BatchNormalization", [random(2, 3), *[random(3)] * 4], version=14, training_mode=1)
+def test_training_statistics() -> None:
+    arrays = [random(4, 3, 5), random(3), random(3), random(3), abs(random(3))]
+    net = Network()
+    tensors = [net.constant(array) for array in arrays]
+    attributes = {"training_mode": 1, "momentum": 0.8}
+    rule = registry.rule("ai.onnx", "BatchNormalization", 15)
+    assert rule is not None
+    made: Any = rule(
+        net, OnnxNode("BatchNormalization", "ai.onnx", 15, "n", tuple(tensors), ("y", "m", "v"), attributes)
+    )
+    values = {id(tensor): array for tensor, array in zip(tensors, arrays, strict=True)}
+    for layer in net.layers:
+        given = [None if t is None else values.get(id(t), t.const) for t in layer.inputs]
+        values |= dict(zip(map(id, layer.outputs), outputs_of(layer.op, given), strict=True))
+    x, scale, bias, mean, variance = arrays
+    m, v = x.mean(axis=(0, 2)), x.var(axis=(0, 2))
+    shape = (1, 3, 1)
+    y = (x - m.reshape(shape)) / np.sqrt(v.reshape(shape) + 1e-5) * scale.reshape(shape) + bias.reshape(shape)
+    wanted = [y, mean * 0.8 + m * 0.2, variance * 0.8 + v * 0.2]
+    for tensor, array in zip(made, wanted, strict=True):
+        np.testing.assert_allclose(values[id(tensor)], array, rtol=1e-5, atol=1e-5)
