@@ -144,7 +144,9 @@ class OperatorMethods:
         return self.add(BitCastOp(to=to), x, name=name)[0]
 
     def bit_shift(self, a: Tensor, b: Tensor, *, direction: str, name: str = "") -> Tensor:
-        """a shifted by b bits, LEFT or RIGHT, broadcast; 0 where b is not below the width."""
+        """a shifted by b bits, LEFT or RIGHT (by copies of the sign), broadcast.
+
+        Where b is negative or not below the width only the sign is left of a right shift, nothing of a left one."""
         return self.add(BitShiftOp(direction=direction), a, b, name=name)[0]
 
     def bitwise_and(self, a: Tensor, b: Tensor, *, name: str = "") -> Tensor:
@@ -167,8 +169,8 @@ class OperatorMethods:
         """x in type `to`.
 
         Floats lose their fraction when they become integers. A number that is out of range becomes the nearest of the
-        type, NaN becomes 0; integers wrap. With `saturate` numbers too large for a float8 become its largest, else NaN or
-        infinity. Strings are read and written as decimal numbers."""
+        type, NaN becomes 0; integers wrap, and so does everything that becomes 4 bits wide. With `saturate` numbers too
+        large for a float8 become its largest, else NaN or infinity. Strings are read and written as decimal numbers."""
         return self.add(CastOp(to=to, saturate=saturate), x, name=name)[0]
 
     def ceil(self, x: Tensor, *, name: str = "") -> Tensor:
@@ -523,9 +525,7 @@ class OperatorMethods:
         return self.add(MishOp(), x, name=name)[0]
 
     def mod(self, a: Tensor, b: Tensor, *, fmod: int = 0, name: str = "") -> Tensor:
-        """The remainder of a / b, broadcast: with the sign of b, or with `fmod` that of a; floats need `fmod`.
-
-        0 where an integer b is 0."""
+        """The remainder of a / b, broadcast: with the sign of b, or with `fmod` that of a; 0 where an integer b is 0."""
         return self.add(ModOp(fmod=fmod), a, b, name=name)[0]
 
     def mul(self, a: Tensor, b: Tensor, *, name: str = "") -> Tensor:
