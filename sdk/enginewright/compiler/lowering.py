@@ -14,7 +14,7 @@ from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.plan import meta
 from enginewright.plan.fields import operator_record
 from enginewright.registry.registry import Launch, Pack
-from enginewright.tensors import TensorSpec
+from enginewright.tensors import DataType, TensorSpec
 
 PACKED_FORMAT = 4
 
@@ -86,11 +86,12 @@ class _Lowering:
         self.placed: dict[int, tuple[int, Size]] = {}  # uid -> storage, byte offset
         self.ids: dict[int, int] = {}  # uid -> record that later steps read
         self.written: dict[int, int] = {}  # uid -> record that its own step writes
+        self.viewed: dict[int, tuple[int, int]] = {}  # uid of a view -> uid of what a step writes, byte offset in it
         self.packed: dict[tuple[int, Pack], int] = {}
         self.steps: list[meta.Step] = []
         self.segments: list[meta.Segment] = []
         self.checks: list[meta.Check] = []
-        self.sizes = SizeWriter(self._symbols(), {}, self._atom_tensor, params)
+        self.sizes = SizeWriter(self._symbols(), {}, self._atom_place, params)
         self.time = 0
         self.steps_at: list[int] = [0]  # time -> number of steps written until then
 
@@ -109,10 +110,14 @@ class _Lowering:
         """Whether a named dimension is bound by this program's inputs or an outer one's."""
         return symbol in self.sizes.symbols or bool(self.outer and self.outer.knows(symbol))
 
-    def _atom_tensor(self, atom: Atom) -> int:
-        uid = atom.args[0]
+    def _atom_place(self, atom: Atom) -> tuple[int, int]:
+        uid, index = atom.args[0], int(str(atom.args[1]))
         assert isinstance(uid, int)
-        return self.written[uid] if atom.kind == "data" else self.ids[uid]
+        if atom.kind == "data":
+            return self.written[uid], index
+        # No step writes a view, so its elements are read where they are written.
+        source, offset = self.viewed.get(uid, (uid, 0))
+        return self.ids[source], index + offset // DataType(self.tensors[self.ids[source]].dtype).numpy.itemsize
 
     def _enter(self, sizes: Sequence[Size]) -> None:
         """Begin the segment in which all these sizes are known."""
@@ -294,6 +299,9 @@ class _Lowering:
         self.placed[tensor.spec.uid] = storage, base + offset
         self.ids[tensor.spec.uid] = self._record(tensor.name, tensor.spec, storage, base + offset)
         self.sizes.ready[tensor.spec.uid] = self.sizes.ready.get(source.spec.uid, 0)
+        root, begin = self.viewed.get(source.spec.uid, (source.spec.uid, 0))
+        if isinstance(offset, int):
+            self.viewed[tensor.spec.uid] = root, begin + offset
 
     # ---- the end -------------------------------------------------------------------------------------------------
 

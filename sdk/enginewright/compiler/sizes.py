@@ -17,13 +17,14 @@ class SizeWriter:
     """The expressions of one program.
 
     `symbols`: named dimension -> (program input, axis). `ready`: tensor uid -> segment from which its contents and
-    data-dependent sizes can be read. `tensor_ids` gives the tensor record that an atom reads. `params` collects the
+    data-dependent sizes can be read. `place` gives the tensor record, and the element or
+    axis of it, that an atom reads. `params` collects the
     atoms that belong to an outer program; it is shared by the branches of one If.
     """
 
     symbols: Mapping[str, tuple[int, int]]
     ready: dict[int, int]
-    tensor_id: Callable[[Atom], int]
+    place: Callable[[Atom], tuple[int, int]]
     params: dict[Atom, int] | None
     exprs: list[tuple[str, int, int]] = field(default_factory=list)
     _known: dict[Size | Atom, int] = field(default_factory=dict)
@@ -94,7 +95,7 @@ class SizeWriter:
         if atom.kind == "symbol" and str(atom.args[0]) in self.symbols:
             return self._append("input_dim", *self.symbols[str(atom.args[0])])
         if atom.kind in ("value", "data") and _uid(atom) in self.ready:
-            return self._append(atom.kind, self.tensor_id(atom), int(str(atom.args[1])))
+            return self._append(atom.kind, *self.place(atom))
         if atom.kind in ("symbol", "value", "data"):
             return self._param(atom)
         sizes = [self.operand(size) for size in atom.sizes]
