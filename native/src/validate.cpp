@@ -39,6 +39,18 @@ bool tensor_ok(const Program &program, int64_t id) {
     return id >= 0 && id < static_cast<int64_t>(program.tensors.size());
 }
 
+// Whether a step before the segment wrote the tensor, or what it is a view of.
+bool written_before(const Program &program, const Tensor &tensor, int32_t segment) {
+    const int32_t first_step = program.segments[static_cast<size_t>(segment)].first_step;
+    const auto wrote = [&](const Tensor &other) {
+        return other.writer >= 0 && other.writer < first_step && other.segment < segment;
+    };
+    if (tensor.writer >= 0) return wrote(tensor);
+    for (const Tensor &other : program.tensors)
+        if (other.storage == tensor.storage && wrote(other)) return true;
+    return false;
+}
+
 // A Value expr may read weights and inputs at once, and what a step wrote after its segment.
 void check_value(const Program &program, int32_t index, int32_t segment) {
     const Expr &expr = program.exprs[static_cast<size_t>(index)];
@@ -52,7 +64,7 @@ void check_value(const Program &program, int32_t index, int32_t segment) {
         ready = ready && (tensor.unknown || operand_ok(program.dims_of(tensor)[i], index));
     if (storage.kind != StorageKind::Input && storage.kind != StorageKind::Weight) {
         const int32_t first_step = program.segments[static_cast<size_t>(segment)].first_step;
-        ready = ready && tensor.writer >= 0 && tensor.writer < first_step && tensor.segment < segment;
+        ready = ready && written_before(program, tensor, segment);
         if (storage.kind == StorageKind::Arena && storage.last < first_step - 1)
             reject(program, "expr", index, "reads a tensor whose memory ends before the segment does");
     }
