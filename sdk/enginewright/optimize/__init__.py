@@ -18,6 +18,7 @@ from enginewright.optimize.fuse_epilogues import fuse_epilogues
 from enginewright.optimize.fuse_gelu import fuse_gelu
 from enginewright.optimize.fuse_layer_norm import fuse_layer_norm
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
+from enginewright.optimize.fuse_swish import fuse_swish
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
 from enginewright.optimize.simplify_algebra import simplify_algebra
 from enginewright.optimize.widen_halves import widen_halves
@@ -37,6 +38,7 @@ PIPELINE: tuple[Pass, ...] = (
     cancel_transposes,
     fuse_layer_norm,
     fuse_gelu,
+    fuse_swish,
     eliminate_dead,
     fuse_pointwise,
     fuse_epilogues,
