@@ -45,7 +45,8 @@ def outward(network: Network, first: int, captures: Sequence[TensorSpec | None])
                 stuck.append(atom)
             return None
 
-        found = substitute(size, lookup)
+        with collect_checks():  # broadcast sizes are checked inside already
+            found = substitute(size, lookup)
         return None if stuck else found
 
     return leave

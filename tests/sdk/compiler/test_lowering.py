@@ -142,3 +142,13 @@ def test_branches_with_different_sizes() -> None:
     ):
         outputs = engine.run({"cond": np.array(cond_value), "x": array})
         np.testing.assert_allclose(outputs["y"], 2 * expected, rtol=1e-6)
+
+
+def test_a_size_is_read_through_a_view_of_what_a_step_wrote() -> None:
+    net = ew.Network()
+    sizes = net.input("sizes", ew.int64, (2,))
+    doubled = net.add(sizes, sizes)
+    second = net.squeeze(net.split(doubled, None, axis=0, num_outputs=2)[1], net.constant(np.array([0])))
+    net.output("y", net.range(net.constant(np.array(0)), second, net.constant(np.array(1))))
+    outputs = ew.load(ew.build(net, PLAIN)).run({"sizes": np.array([1, 3])})
+    np.testing.assert_array_equal(outputs["y"], np.arange(6))
