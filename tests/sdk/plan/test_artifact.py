@@ -8,7 +8,6 @@ import os
 import pickle
 import struct
 import threading
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
