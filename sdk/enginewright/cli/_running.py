@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
-import traceback
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -63,7 +61,7 @@ def _failed(error: Exception, state: State) -> int:
         print_json(state.command, {"error": _facts(error)})
     click.echo(_message(error), err=True)
     if state.verbosity > 0:
-        click.echo("".join(traceback.format_exception(error)), err=True)
+        click.echo(_traceback(error), err=True)
     return error.exit_code
 
 
@@ -86,9 +84,17 @@ def _facts(error: EnginewrightError) -> dict[str, object]:
     }
 
 
+def _traceback(error: Exception) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))
+
+
 def _bug(error: Exception, state: State) -> int:
     """Say that it is not the user's fault, and where the traceback is."""
-    text = "".join(traceback.format_exception(error))
+    import tempfile  # 30 ms that only a bug may cost
+
+    text = _traceback(error)
     with tempfile.NamedTemporaryFile(
         "w", prefix="enginewright-", suffix=".traceback", delete=False, encoding="utf-8"
     ) as file:
