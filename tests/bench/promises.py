@@ -1,0 +1,106 @@
+"""The times that the project promises: one call, loading a plan, and starting the program."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import enginewright as ew
+from tests.models import cache_folder, load_model
+
+CALL_MICROSECONDS = 6.0
+LOAD_MILLISECONDS = 15.0
+STARTS = 25
+START_MILLISECONDS = {"import enginewright": 60.0, "enginewright --help": 150.0, "enginewright --version": 150.0}
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One figure: what was measured, and the most that it may be."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+
+    @property
+    def kept(self) -> bool:
+        """Whether the figure is within its limit."""
+        return self.value <= self.limit
+
+    def __str__(self) -> str:
+        return f"{'ok    ' if self.kept else 'MISSED'}  {self.name:<44} {self.value:8.2f} {self.unit} (limit {self.limit:g})"
+
+
+def report() -> int:
+    """Print every promise; 1 if one is missed."""
+    found = []
+    for measure in (call_overhead, load_time, *(start_up(name) for name in START_MILLISECONDS)):
+        found.append(measure())
+        print(found[-1], flush=True)
+    return int(not all(promise.kept for promise in found))
+
+
+def call_overhead() -> Promise:
+    """One Context.run of one Add of 16 floats, bound once: the median of 50 rounds of 1,000 calls."""
+    net = ew.Network()
+    x = net.input("x", ew.float32, (1, 16))
+    net.output("y", net.add(x, net.constant(np.ones((1, 16), np.float32))))
+    context = ew.load(ew.build(net, ew.BuilderConfig(timing_cache=""))).create_context()
+    context.bind_input("x", np.ones((1, 16), np.float32))
+    context.bind_output("y", np.empty((1, 16), np.float32))
+    run, rounds = context.run, []
+    for _ in range(50):
+        start = time.perf_counter_ns()
+        for _ in range(1000):
+            run()
+        rounds.append((time.perf_counter_ns() - start) / 1e6)
+    return Promise("Context.run of one Add", statistics.median(rounds), CALL_MICROSECONDS, "us")
+
+
+def load_time() -> Promise:
+    """ew.load of ResNet-50's plan, the file being cached by the system: the median of 15."""
+    exported = cache_folder() / "generated" / "resnet50" / "model.onnx"
+    name = "resnet50" if exported.exists() else "light_resnet50"  # the same network; this one needs no torch
+    plan = ew.build(load_model(name).path, ew.BuilderConfig(level=1))
+    times = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "resnet50.plan"
+        plan.save(path)
+        ew.load(path).close()
+        for _ in range(15):
+            start = time.perf_counter_ns()
+            engine = ew.load(path)
+            times.append((time.perf_counter_ns() - start) / 1e6)
+            engine.close()
+        size = path.stat().st_size / 1e6
+    return Promise(f"ew.load of {name} ({size:.0f} MB)", statistics.median(times), LOAD_MILLISECONDS, "ms")
+
+
+def start_up(name: str) -> Callable[[], Promise]:
+    """How a start of the program is measured: the median of 25, less what Python itself takes."""
+
+    def measure() -> Promise:
+        words = name.split()
+        code = name if words[0] == "import" else f"from enginewright.cli import main; main({words[1:]!r})"
+        value = _start(code) - _start("pass")
+        return Promise(f"{name} (without Python's own start)", value, START_MILLISECONDS[name], "ms")
+
+    return measure
+
+
+def _start(code: str) -> float:
+    times = []
+    for _ in range(STARTS):
+        start = time.perf_counter_ns()
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+        times.append((time.perf_counter_ns() - start) / 1e6)
+    return statistics.median(times)
