@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from enginewright.dims import Size, dim_equal, dim_less, dim_select, floor_div, same
 from enginewright.errors import ShapeError
 from enginewright.ops.element_types import FLOATS, WIDE_INTEGERS, check_same_type, check_type, widen
-from enginewright.registry.onnx_node import OnnxNode
-from enginewright.registry.registry import onnx_rule, operator
-from enginewright.tensors import DataType, TensorSpec, float32, int64, normalize_axis
-
-if TYPE_CHECKING:
-    from enginewright.graph.network import Network, Tensor
+from enginewright.registry.registry import operator
+from enginewright.tensors import DataType, TensorSpec, float32, normalize_axis
 
 Array = np.ndarray[Any, Any]
 
@@ -203,29 +199,3 @@ class MelWeightMatrix:
         """One matrix."""
         numbers = [np.array(8), np.array(16), np.array(8192), np.array(0, np.float32), np.array(4096, np.float32)]
         yield MelWeightMatrix(), numbers
-
-
-@onnx_rule("ai.onnx::DFT", since=17)
-def dft(net: Network, node: OnnxNode) -> Tensor:
-    """The axis is an attribute (1 by default) before 20, then an input (-2 by default)."""
-    axis = node.optional(2)
-    if axis is None:
-        number = node.integer("axis", 1) if node.version < 20 else -2
-        axis = net.constant(np.array(number, int64.numpy))
-    inverse, onesided = bool(node.integer("inverse", 0)), bool(node.integer("onesided", 0))
-    return net.dft(node.input(0), node.optional(1), axis, inverse=inverse, onesided=onesided)
-
-
-@onnx_rule("ai.onnx::STFT", since=17)
-def stft(net: Network, node: OnnxNode) -> Tensor:
-    """All versions alike."""
-    onesided = bool(node.integer("onesided", 1))
-    return net.stft(node.input(0), node.input(1), node.optional(2), node.optional(3), onesided=onesided)
-
-
-@onnx_rule("ai.onnx::MelWeightMatrix", since=17)
-def mel_weight_matrix(net: Network, node: OnnxNode) -> Tensor:
-    """All versions alike."""
-    bins, length, rate, low, high = (node.input(index) for index in range(5))
-    kind = DataType(node.integer("output_datatype", int(float32)))
-    return net.mel_weight_matrix(bins, length, rate, low, high, output_datatype=kind)
