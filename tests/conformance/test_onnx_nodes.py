@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import onnx
 import pytest
 
 from tests.conformance.onnx_nodes import (
+    listed_version,
     load_cases,
     load_passes,
     load_skips,
@@ -33,3 +35,14 @@ def test_node(name: str) -> None:
 def test_enough_pass() -> None:
     """The number of tests that must pass never falls below what was promised."""
     assert len(load_passes()) >= REQUIRED
+
+
+def test_lists_are_complete() -> None:
+    """With the onnx of the lists, each test is in exactly one of them."""
+    both = load_passes() & set(load_skips())
+    assert not both, f"must pass, and is skipped as well: {sorted(both)}"
+    if onnx.__version__ == listed_version():
+        unlisted = set(load_cases()) - load_passes() - set(load_skips())
+        assert not unlisted, f"in neither list; run {UPDATE}, or name the reason in node_skips.toml: {sorted(unlisted)}"
+        unknown = (load_passes() | set(load_skips())) - set(load_cases())
+        assert not unknown, f"onnx has no such test: {sorted(unknown)}"
