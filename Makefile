@@ -12,7 +12,7 @@ COVER  := --cov --cov-report=term --cov-report=html --cov-fail-under=90
 # A stamp for each set of dependencies; an interpreter of one's own has them, so then there is none.
 needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)/.$(extra)))
 
-.PHONY: demo test test-long lint format bench bench-models docs wheel native methods models clean
+.PHONY: demo test test-long lint format bench bench-models verify-models docs wheel native methods models clean
 .DELETE_ON_ERROR:
 
 # ---- what a user runs -------------------------------------------------------------------------------------------------
@@ -25,6 +25,9 @@ bench: $(call needs,peers test) native    ## measure what this project promises
 
 bench-models: $(call needs,peers models test) native  ## speed on all models, beside ONNX Runtime and OpenVINO
 	$(RUN) $(PY) -m tests.bench models
+
+verify-models: $(call needs,peers models test) native  ## compare all models with ONNX Runtime, write docs/models.md
+	$(RUN) $(PY) -m tests.verify_models --write
 
 # ---- what a developer runs --------------------------------------------------------------------------------------------
 
