@@ -18,8 +18,7 @@ version = release
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 extensions += ["public_names", "error_pages", "operator_pages"]  # ours, in _ext
 exclude_patterns = ["_build", "changelog.d"]
-myst_enable_extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-extensions += ["public_names", "error_pages", "operator_pages"]  # ours, in _ext
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 default_role = "code"
 
