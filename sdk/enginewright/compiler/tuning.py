@@ -122,13 +122,33 @@ class Tuner:
 
 
 def default_sizes(network: Network) -> dict[str, int]:
-    """Numbers for named dimensions where no profile says more: 1 on axis 0, 128 elsewhere."""
+    """Numbers for named dimensions where no profile says more: 1 on axis 0, 128 elsewhere.
+
+    Twice as many, up to 16 times, where with fewer a layer would have nothing to do, such as a window longer than that.
+    """
     found: dict[str, int] = {}
     for tensor in network.inputs:
         for axis, size in enumerate(tensor.shape):
             if isinstance(size, Dim) and len(size.atoms) == 1 and size.atoms[0].kind == "symbol":
                 found.setdefault(str(size.atoms[0].args[0]), DEFAULT_SIZE if axis else DEFAULT_BATCH)
-    return found
+    choices = [{name: n if n == DEFAULT_BATCH else n << more for name, n in found.items()} for more in range(5)]
+    return next((sizes for sizes in choices if not _leaves_nothing(network, sizes)), choices[0])
+
+
+def _leaves_nothing(network: Network, sizes: dict[str, int]) -> bool:
+    """Whether a layer, or one of a nested network, has an empty output at these sizes but not at much larger ones."""
+    large = {name: n << 10 for name, n in sizes.items()}
+    tensors = (tensor for inner in all_networks(network) for layer in inner.layers for tensor in layer.outputs)
+    found = {size for tensor in tensors for size in tensor.shape if isinstance(size, Dim)}
+    return any(_number(size, sizes) < 1 <= _number(size, large) for size in found)
+
+
+def _number(size: Dim, sizes: dict[str, int]) -> int:
+    """The size as a number; 1 where it also depends on contents."""
+    try:
+        return evaluate(size, sizes)
+    except (EnginewrightError, ZeroDivisionError):
+        return 1
 
 
 def all_networks(network: Network) -> Iterable[Network]:

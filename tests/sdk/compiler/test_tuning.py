@@ -9,6 +9,7 @@ import pytest
 
 import enginewright as ew
 from enginewright.compiler.candidates import broadcast_pattern, candidates, kernel_variants
+from enginewright.compiler.tuning import default_sizes
 from enginewright.errors import BuildCancelled, ConfigError, PlanError, TimingCacheMiss
 from enginewright.plan.timing_cache import TimingCache
 
@@ -150,3 +151,12 @@ def test_the_report_says_which_sizes_were_assumed() -> None:
     profile = ew.Profile({"x": ((1, 3, 16, 16), (4, 3, 16, 16), (8, 3, 16, 16))})
     fixed = ew.BuilderConfig(timing_cache="", profiles=[profile])
     assert ew.build(_network(), fixed).report.notes == ()
+
+
+def test_sizes_without_a_profile_leave_each_layer_something_to_do() -> None:
+    net = ew.Network()
+    x = net.input("x", ew.float32, ("N", 1, "S"))
+    window = net.constant(RNG.standard_normal((8, 1, 300)).astype(np.float32))
+    assert default_sizes(net) == {"N": 1, "S": 128}
+    net.output("y", net.conv(x, window, stride=64))
+    assert default_sizes(net) == {"N": 1, "S": 512}
