@@ -7,8 +7,8 @@ import numpy as np
 from enginewright.graph.network import Layer, Network
 from enginewright.optimize.eliminate_common import RANDOM
 
-MAX_GROWTH = 2**20
-"""A folded result may be this large in bytes, or twice as large as what it was made from."""
+MAX_BYTES, MAX_GROWTH = 2**20, 4
+"""A folded result may have so many bytes, or be so many times as large as its sources: int8 weights become float32."""
 
 
 def fold_constants(network: Network) -> int:
@@ -34,7 +34,7 @@ def _foldable(layer: Layer) -> bool:
         if not isinstance(nbytes, int):
             return False
         size += nbytes
-    return size <= max(MAX_GROWTH, 2 * given) and not any(True for _ in _networks(layer))
+    return size <= max(MAX_BYTES, MAX_GROWTH * given) and not any(True for _ in _networks(layer))
 
 
 def _networks(layer: Layer) -> list[Network]:
