@@ -5,6 +5,7 @@ VENV   := .venv
 PYTHON ?= $(VENV)/bin/python
 PY     := $(if $(findstring /,$(PYTHON)),$(abspath $(PYTHON)),$(shell command -v $(PYTHON)))
 JOBS   ?= $(shell nproc)
+SECONDS ?= 60
 RUN    := PATH="$(dir $(PY)):$$PATH" PYTHONPATH="$(CURDIR)/sdk:$(CURDIR)/compat:$(CURDIR)/plugins"
 PIP    := $(PY) -m pip install -q --disable-pip-version-check
 COVER  := --cov --cov-report=term --cov-report=html --cov-fail-under=90
@@ -12,7 +13,7 @@ COVER  := --cov --cov-report=term --cov-report=html --cov-fail-under=90
 # A stamp for each set of dependencies; an interpreter of one's own has them, so then there is none.
 needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)/.$(extra)))
 
-.PHONY: demo test test-long lint format bench bench-models verify-models docs wheel native methods models clean
+.PHONY: demo test test-long fuzz lint format bench bench-models verify-models docs wheel native methods models clean
 .DELETE_ON_ERROR:
 
 # ---- what a user runs -------------------------------------------------------------------------------------------------
@@ -36,6 +37,9 @@ test: $(call needs,test) native           ## the tests, with branch coverage of 
 
 test-long: $(call needs,test peers models cross) native    ## all tests, with downloaded and generated models
 	$(RUN) $(PY) -m pytest
+
+fuzz: $(call needs,fuzz test) native      ## look for bytes that break the loader: make fuzz SECONDS=60 (for each target)
+	$(RUN) $(PY) -m tests.fuzz $(SECONDS)
 
 lint: $(call needs,dev test) native       ## style, types, layers, and the rules of the repository
 	$(RUN) ruff check .
@@ -87,6 +91,6 @@ $(VENV)/.native: pyproject.toml | $(VENV)/bin/python
 	$(PIP) --no-build-isolation -e .
 	touch $@
 
-$(VENV)/.demo $(VENV)/.peers $(VENV)/.models $(VENV)/.cross $(VENV)/.test $(VENV)/.docs $(VENV)/.dev: $(VENV)/.%: $(VENV)/.native
+$(VENV)/.demo $(VENV)/.peers $(VENV)/.models $(VENV)/.cross $(VENV)/.test $(VENV)/.docs $(VENV)/.dev $(VENV)/.fuzz: $(VENV)/.%: $(VENV)/.native
 	$(PIP) --no-build-isolation -e ".[$*]"
 	touch $@

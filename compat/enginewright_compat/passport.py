@@ -15,7 +15,7 @@ from enginewright_compat.container import (
     read_prefix,
     read_section,
 )
-from enginewright_compat.layout import MAX_DIMENSION, MAX_PASSPORT, MAX_RANK, ZERO_DIGEST, Section
+from enginewright_compat.layout import MAX_DIMENSION, MAX_PASSPORT, MAX_RANK, ZERO_DIGEST, Entry, Header, Section
 from enginewright_compat.reason import Reason, Refused
 from enginewright_compat.records import canonical_json, from_plain, parse_canonical, to_plain
 from enginewright_compat.version import Version, parse_version, running_version
@@ -113,10 +113,16 @@ class Facts:
     kind: str
     version: Version
     file_size: int
-    signed: bool = False
     has_code: bool = False
+    header: Header | None = None
+    sections: tuple[Entry, ...] = ()
     passport: Passport | None = None
     unreadable: Reason | None = None
+
+    @property
+    def signed(self) -> bool:
+        """Whether there is a signature, which proves nothing before it is verified."""
+        return self.header is not None and self.header.is_signed
 
 
 def encode_passport(passport: Passport) -> bytes:
@@ -173,17 +179,23 @@ def read_facts(path: Path) -> Facts:
     `passport` is None and `unreadable` says why.
     """
     with open_source(path) as source:
-        prefix = read_prefix(source)
-        facts = Facts(str(path), prefix.kind, prefix.kind_label, prefix.version, source.size)
-        try:
-            header = read_header(source, prefix)
-            container = read_container(source, prefix, header)
-            passport = check_passport(source, container)
-        except Refused as refusal:
-            if not _is_foreign(prefix.version, refusal.reason):
-                raise
-            return replace(facts, unreadable=refusal.reason)
-    return replace(facts, signed=header.is_signed, has_code=prefix.has_code, passport=passport)
+        return facts_of(source, str(path))
+
+
+def facts_of(source: Source, path: str) -> Facts:
+    """Return the same for any source; `path` is what to call it."""
+    prefix = read_prefix(source)
+    facts = Facts(path, prefix.kind, prefix.kind_label, prefix.version, source.size, has_code=prefix.has_code)
+    try:
+        header = read_header(source, prefix)
+        facts = replace(facts, header=header)
+        container = read_container(source, prefix, header)
+        passport = check_passport(source, container)
+    except Refused as refusal:
+        if not _is_foreign(prefix.version, refusal.reason):
+            raise
+        return replace(facts, unreadable=refusal.reason)
+    return replace(facts, passport=passport, sections=container.entries)
 
 
 def _is_foreign(version: Version, reason: Reason) -> bool:

@@ -55,12 +55,14 @@ __all__ = [
     "artifact_bytes",
     "decode_json",
     "encode_json",
+    "invalid_content",
     "open_artifact",
     "write_artifact",
 ]
 
 _log = logging.getLogger("enginewright.plan")
 
+DECODED = 56 << 20
 Bytes = npt.NDArray[np.uint8]
 Content = TypeVar("Content")
 
@@ -91,16 +93,18 @@ class Artifact:
                 where=self.where,
                 details=PlanDetails(self.kind.label, section.name, "no such section", "one"),
             )
+        # The promise is twice the file and 64 MiB; encoding again for the comparison takes 1.5 times the section.
+        allowed = DECODED + sum(map(len, self.sections.values())) // 2
         try:
-            return decode_json(view, content)
+            return decode_json(view, content, allowed=allowed)
         except NotCanonical as error:
-            raise _invalid_content(error, self, section) from error
+            raise invalid_content(error, self, section, limit=error.over_limit) from error
 
 
-def _invalid_content(error: NotCanonical, artifact: Artifact, section: Section) -> PlanError:
-    """Return the exception for a section whose JSON is not canonical or not of this release."""
+def invalid_content(error: ValueError, artifact: Artifact, section: Section, *, limit: bool = False) -> PlanError:
+    """Return the exception for a section whose JSON breaks a rule of this release, or a limit."""
     kind = artifact.kind.label
-    cls = PlanLimitExceeded if error.too_deep else PlanInvalid
+    cls = PlanLimitExceeded if limit else PlanInvalid
     details = PlanDetails(kind, section.name, str(error), "canonical JSON of this release")
     message = f"{kind}: {section.name}: {error}"
     return cls(message, hint="build the file again", where=artifact.where, details=details)

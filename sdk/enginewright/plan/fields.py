@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from enginewright.dims import Dim
-from enginewright.errors import BuildError, PlanInvalid
+from enginewright.errors import BuildError, EnginewrightError, PlanDetails, PlanInvalid, PluginInvalid
 from enginewright.plan.meta import OperatorRecord
 from enginewright.registry.registry import Key, registry
 from enginewright.tensors import DataType
@@ -23,12 +23,22 @@ def operator_record(op: Any) -> OperatorRecord:
 
 
 def restore_operator(record: OperatorRecord) -> Any:
-    """The operator that a record describes; `PluginNotFound` if its class is not registered."""
+    """The operator that a record describes; `PluginNotFound` if its class is not registered, else `PlanInvalid`."""
     try:
         values = {name: _read(kind, text) for name, kind, text in record.fields}
-    except (ValueError, TypeError, KeyError) as error:
-        raise PlanInvalid(f"a field of {record.key} can't be read: {error}", hint="Build the plan again.") from None
-    return registry.operator(Key.parse(record.key))(**values)
+        key = Key.parse(record.key)
+    except (ValueError, TypeError, KeyError, RecursionError, PluginInvalid) as error:
+        raise _unreadable(record, error) from None
+    cls = registry.operator(key)
+    try:
+        return cls(**values)
+    except (ValueError, TypeError, ArithmeticError, EnginewrightError) as error:
+        raise _unreadable(record, error) from None
+
+
+def _unreadable(record: OperatorRecord, error: Exception) -> PlanInvalid:
+    text = f"operator {record.key!r} of the plan can't be restored: {type(error).__name__}: {error}"
+    return PlanInvalid(text, hint="Build the plan again.", details=PlanDetails("plan", "operators"))
 
 
 def _write(value: Any, op: Any) -> tuple[str, str]:

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from enginewright.errors import PlanInvalid
 from enginewright.plan.artifact import (
     Kind,
     Passport,
     Section,
     artifact_bytes,
     encode_json,
+    invalid_content,
     open_artifact,
     write_artifact,
 )
-from enginewright.plan.meta import SCHEMA, Meta
+from enginewright.plan.graph_rules import TooMany, check_meta
+from enginewright.plan.meta import Meta
 from enginewright.trust import Trust
 
 PathLike = str | os.PathLike[str]
@@ -64,6 +65,8 @@ class Plan:
         """Read a plan from a file (its weights stay mapped) or from bytes; raises a `PlanError` for any other bytes."""
         artifact = open_artifact(source, Kind.PLAN, verify=verify, mmap=mmap, trust=trust)
         meta = artifact.decode(Section.META, Meta)
-        if meta.schema != SCHEMA:
-            raise PlanInvalid(f"META has schema {meta.schema}", hint="Build the plan again.", where=artifact.where)
+        try:
+            check_meta(meta, artifact.weights)
+        except ValueError as error:
+            raise invalid_content(error, artifact, Section.META, limit=isinstance(error, TooMany)) from error
         return Plan(meta, artifact.weights, artifact.passport)

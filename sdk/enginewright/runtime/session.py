@@ -20,13 +20,21 @@ class LoadedPlan:
     """The native form of a plan's programs, shared by all contexts; it keeps the weights mapped."""
 
     def __init__(self, meta: Meta, weights: npt.NDArray[np.uint8]) -> None:
-        self.steps = [_native.add_python_step(restore_operator(record).reference) for record in meta.operators]
-        words, strings = encode_programs(meta, self.steps)
-        self.model = _native.Model(words, strings, weights)
+        functions = [restore_operator(record).reference for record in meta.operators]
+        self.steps = [_native.add_python_step(function) for function in functions]
+        try:
+            words, strings = encode_programs(meta, self.steps)
+            self.model = _native.Model(words, strings, weights)
+        except BaseException:
+            self._forget_steps()
+            raise
 
     def close(self) -> None:
         """Free the native model; contexts on it must be closed before."""
         self.model.close()
+        self._forget_steps()
+
+    def _forget_steps(self) -> None:
         for step in self.steps:
             _native.remove_python_step(step)
 
