@@ -1,10 +1,10 @@
 """The node tests of the installed onnx package, run through parser, builder and runtime.
 
-    python -m tests.conformance.onnx_nodes [TEXT] [--update] [--verbose]
+    python -m tests.conformance.onnx_nodes [TEXT] [--update] [--skipped] [--verbose]
 
 counts those whose name contains TEXT: passed, failed by cause, skipped by reason. `--update` writes the names of all
 that passed to `node_passes.txt`: from then on each of them must pass. `node_skips.toml` names those that are not run,
-each with its reason.
+each with its reason; `--skipped` runs just these, to see which pass by now.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _report(failures: dict[str, str], skipped: Iterable[str], verbose: bool) -> 
         causes[cause if verbose else cause.partition(":")[0]].append(name)
     for cause, members in sorted(causes.items(), key=lambda item: -len(item[1])):
         print(f"{len(members):5} failed   {cause}\n               {', '.join(members[: None if verbose else 8])}")
-    for reason, count in collections.Counter(load_skips()[name] for name in skipped).most_common():
+    for reason, count in collections.Counter(load_skips().get(name, "not asked for") for name in skipped).most_common():
         print(f"{count:5} skipped  {reason}")
 
 
@@ -120,20 +120,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.onnx_nodes", description=__doc__.splitlines()[0])
     parser.add_argument("text", nargs="?", default="")
     parser.add_argument("--update", action="store_true", help="write the list of tests that must pass")
+    parser.add_argument("--skipped", action="store_true", help="run the skipped tests instead")
     parser.add_argument("--verbose", action="store_true", help="group failures by the whole message, name them all")
     arguments = parser.parse_args()
     cases = {name: case for name, case in load_cases().items() if arguments.text in name}
-    skipped = [name for name in cases if name in load_skips()]
-    results = {name: try_case(case) for name, case in cases.items() if name not in load_skips()}
+    skipped = [name for name in cases if (name in load_skips()) != arguments.skipped]
+    results = {name: try_case(case) for name, case in cases.items() if name not in skipped}
     failures = {name: cause for name, cause in results.items() if cause is not None}
     passes = sorted(set(results) - set(failures))
     _report(failures, skipped, arguments.verbose)
     print(f"{len(passes)} passed, {len(failures)} failed, {len(skipped)} skipped, of {len(cases)}")
     if lost := sorted(load_passes() & set(failures)):
         print(f"{len(lost)} of them must pass: {', '.join(lost)}")
+    if arguments.skipped and passes:
+        print(f"no longer to be skipped: {', '.join(passes)}")
     if arguments.update:
-        if arguments.text:
-            raise SystemExit("--update needs all tests: leave TEXT out")
+        if arguments.text or arguments.skipped:
+            raise SystemExit("--update needs all tests that are not skipped, and no others")
         PASSES.write_text(HEADER.format(version=onnx.__version__) + "".join(f"{name}\n" for name in passes))
 
 
