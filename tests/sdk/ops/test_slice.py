@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
+from enginewright.dims import Dim, evaluate, substitute
 from enginewright.ops.slice import Slice
 from enginewright.registry.registry import Operator
-from tests.sdk.ops.examples import check_against_onnx, check_read, check_static, check_symbolic, examples_of
+from enginewright.tensors import TensorSpec, float32, int64
+from tests.sdk.ops.examples import (
+    check_against_onnx,
+    check_read,
+    check_static,
+    check_symbolic,
+    constant_spec,
+    examples_of,
+)
 
 EXAMPLES = list(examples_of(Slice))
 CONSTANTS: dict[type[Any], tuple[int, ...]] = {Slice: (3, 4)}
@@ -28,3 +39,26 @@ def test_contents_read_at_run_time(op: Operator, inputs: list[Any]) -> None:
 @pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
 def test_reference(op: Operator, inputs: list[Any]) -> None:
     check_against_onnx(op, inputs)
+
+
+BOUNDS = st.one_of(st.integers(-12, 12), st.sampled_from([-(2**63), 2**63 - 1, -(2**31), 2**31 - 1]))
+
+
+@given(st.integers(0, 9), BOUNDS, BOUNDS, st.integers(1, 4), st.booleans())
+def test_sizes_are_those_of_python(size: int, start: int, end: int, step: int, backwards: bool) -> None:
+    stride = -step if backwards else step
+    expected = len(range(*slice(start, end, stride).indices(size)))
+    known, axes, steps = (
+        TensorSpec(float32, (Dim("N"),)),
+        constant_spec(np.array([0])),
+        constant_spec(np.array([stride])),
+    )
+    bounds = constant_spec(np.array([start])), constant_spec(np.array([end]))
+    assert evaluate(Slice().infer(known, *bounds, axes, steps).shape[0], {"N": size}) == expected
+    read = TensorSpec(int64, (1,), uid=1), TensorSpec(int64, (1,), uid=2)
+    numbers = {"symbol": {"N": size}, "value": {1: start, 2: end}}
+    count = Slice().infer(known, *read, axes, steps).shape[0]
+    assert substitute(count, lambda atom: numbers.get(atom.kind, {}).get(atom.args[0])) == expected
+    array = np.arange(size, dtype=np.float32)
+    lists = np.array([start]), np.array([end]), np.array([0]), np.array([stride])
+    np.testing.assert_array_equal(Slice().reference(array, *lists), array[start:end:stride])
