@@ -11,6 +11,7 @@ namespace ew::EW_ISA {
 namespace {
 
 constexpr int64_t TASK_COST = 1 << 18;  // element operations: about 30 us
+constexpr int64_t LONG_ROW = 192;       // elements from which on a tile ends with its row
 
 // The output's axes, merged where every input allows it, and each input's strides on them, in elements.
 struct Axes {
@@ -71,68 +72,100 @@ void merge_axes(Job &job) {
     }
 }
 
-// Axis 0 of `axes` is the innermost. Writes elements [start, start + n) of the broadcast input to a register.
-void spread(void *out, const Job &job, int input, int64_t start, int64_t n) {
+// The place of an element in a broadcast input. Axis 0 of `axes` is the innermost.
+struct Place {
+    int64_t index[EW_MAX_RANK], offset = 0;
+};
+
+Place locate(const Axes &axes, const int64_t *stride, int64_t element) {
+    Place place;
+    for (int a = 0; a < axes.rank; ++a) {
+        place.index[a] = element % axes.size[a];
+        element /= axes.size[a];
+        place.offset += place.index[a] * stride[a];
+    }
+    return place;
+}
+
+void next_row(const Axes &axes, const int64_t *stride, Place &place) {
+    place.offset -= place.index[0] * stride[0];
+    place.index[0] = 0;
+    for (int a = 1; a < axes.rank; ++a) {
+        place.offset += stride[a];
+        if (++place.index[a] < axes.size[a]) return;
+        place.offset -= axes.size[a] * stride[a];
+        place.index[a] = 0;
+    }
+}
+
+// What a register holds of an input that is one number in a whole row, so that it is not filled again.
+struct Filled {
+    int64_t offset = -1, n = 0;
+};
+
+// Writes elements [start, start + n) of the broadcast input to its register, or points to them where they lie.
+void spread(Registers &registers, const Job &job, int input, int64_t start, int64_t n, void *slot, Filled &filled) {
     const Axes &axes = job.axes;
     const int32_t dtype = job.program.dtypes[input];
     const int64_t size = element_size(dtype), out_size = element_size(machine_type(dtype));
     const int64_t *stride = axes.stride[input];
     const char *data = static_cast<const char *>(job.call->inputs[input].data);
-    char *to = static_cast<char *>(out);
-    int64_t index[EW_MAX_RANK], rest = start, offset = 0;
-    for (int a = 0; a < axes.rank; ++a) {
-        index[a] = rest % axes.size[a];
-        rest /= axes.size[a];
-        offset += index[a] * stride[a];
+    Place place = locate(axes, stride, start);
+    const bool one_row = place.index[0] + n <= axes.size[0];
+    registers.values[input] = slot;
+    if (one_row && stride[0] != 0 && machine_type(dtype) == dtype) {
+        registers.values[input] = const_cast<char *>(data + place.offset * size);
+        return;
     }
+    if (one_row && stride[0] == 0 && filled.offset == place.offset && filled.n >= n) return;
+    filled = {one_row && stride[0] == 0 ? place.offset : -1, n};
+    char *to = static_cast<char *>(slot);
     while (n > 0) {
-        const int64_t run = std::min(n, axes.size[0] - index[0]);
+        const int64_t run = std::min(n, axes.size[0] - place.index[0]);
         if (stride[0] == 0)
-            fill_elements(to, data + offset * size, dtype, run);
+            fill_elements(to, data + place.offset * size, dtype, run);
         else
-            load_elements(to, data + offset * size, dtype, run);
+            load_elements(to, data + place.offset * size, dtype, run);
         to += run * out_size;
         n -= run;
-        offset -= index[0] * stride[0];
-        index[0] = 0;
-        for (int a = 1; a < axes.rank; ++a) {
-            offset += stride[a];
-            if (++index[a] < axes.size[a]) break;
-            offset -= axes.size[a] * stride[a];
-            index[a] = 0;
-        }
+        next_row(axes, stride, place);
     }
 }
 
-void prepare_inputs(const Job &job, Registers &registers, int64_t start, int64_t n) {
-    for (int i = 0; i < job.program.n_inputs; ++i) {
+void run_tile(const Job &job, Registers &registers, void *const *slots, Filled *filled, int64_t start, int64_t n) {
+    const Program &program = job.program;
+    for (int i = 0; i < program.n_inputs; ++i) {
         const ew_tensor &input = job.call->inputs[i];
         if (job.access[i] == Access::direct)
             registers.values[i] = static_cast<char *>(input.data) + start * element_size(input.dtype);
-        if (job.access[i] == Access::spread) spread(registers.values[i], job, i, start, n);
+        if (job.access[i] == Access::spread) spread(registers, job, i, start, n, slots[i], filled[i]);
     }
+    const auto target = [&](int k) {
+        return static_cast<char *>(job.call->outputs[k].data) + start * element_size(job.call->outputs[k].dtype);
+    };
+    if (program.direct_output()) registers.values[program.outputs[0]] = target(0);
+    program.run(registers, n);
+    for (int k = 0; k < program.n_outputs; ++k)
+        store_elements(target(k), registers.values[program.outputs[k]], program.dtypes[program.outputs[k]], n);
 }
 
 void run_task(void *argument, int64_t task) {
     const Job &job = *static_cast<const Job *>(argument);
     const Program &program = job.program;
     Registers registers;
+    Filled filled[MAX_INPUTS];
+    void *slots[MAX_INPUTS];
     const int64_t first = task * job.chunk, last = std::min(job.total, first + job.chunk);
-    program.begin(registers, std::min(job.tile, last - first));
+    const int64_t most = std::min(job.tile, last - first), row = job.axes.size[0];
+    program.begin(registers, most);
+    std::copy(registers.values, registers.values + program.n_inputs, slots);
     for (int i = 0; i < program.n_inputs; ++i)
         if (job.access[i] == Access::scalar)
-            fill_elements(registers.values[i], job.call->inputs[i].data, program.dtypes[i],
-                          std::min(job.tile, last - first));
-    for (int64_t start = first; start < last; start += job.tile) {
-        const int64_t n = std::min(job.tile, last - start);
-        prepare_inputs(job, registers, start, n);
-        const auto target = [&](int k) {
-            return static_cast<char *>(job.call->outputs[k].data) + start * element_size(job.call->outputs[k].dtype);
-        };
-        if (program.direct_output()) registers.values[program.outputs[0]] = target(0);
-        program.run(registers, n);
-        for (int k = 0; k < program.n_outputs; ++k)
-            store_elements(target(k), registers.values[program.outputs[k]], program.dtypes[program.outputs[k]], n);
+            fill_elements(registers.values[i], job.call->inputs[i].data, program.dtypes[i], most);
+    for (int64_t start = first, n = 0; start < last; start += n) {
+        n = std::min(job.tile, last - start);
+        if (row >= LONG_ROW) n = std::min(n, row - start % row);  // then inputs are one number or in one piece
+        run_tile(job, registers, slots, filled, start, n);
     }
 }
 

@@ -1,5 +1,6 @@
 // Reads a pointwise program from a step's parameters, gives its values registers, and runs it on one tile.
 #include <algorithm>
+#include <cmath>
 
 #include "cpu/pointwise_loops.h"
 
@@ -31,6 +32,14 @@ struct Cube {
     template <class T>
     static T f(T x) {
         return x * x * x;
+    }
+};
+
+// The power 0.5, which unlike the square root is positive at -0 and infinite at -infinity.
+struct Root {
+    template <class T>
+    static T f(T x) {
+        return x == -__builtin_inff() ? -x : std::sqrt(x) + 0;
     }
 };
 
@@ -130,6 +139,7 @@ void Program::specialize_power(Step &step) {
     if (exponent < 0 || steps_[exponent].opcode != op_constant) return;
     const double number = steps_[exponent].immediate.f;
     if (number == 2) step.function = unary<Square, float, float>;
+    if (number == 0.5) step.function = unary<Root, float, float>;
     if (number == 3) step.function = unary<Cube, float, float>;
     if (number == -1) step.function = float32_function(op_reciprocal);
 }

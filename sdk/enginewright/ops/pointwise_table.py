@@ -49,8 +49,8 @@ def divide(a: Array, b: Array) -> Any:
 
 def power(a: Array, b: Array) -> Any:
     """a ** b; of integers wrapped, a negative exponent truncated toward zero."""
-    if a.dtype.kind == "f":
-        return np.power(a, b)
+    if a.dtype.kind == "f":  # a whole array of exponents: for a single one NumPy takes short cuts, as sqrt for 0.5
+        return np.power(a, np.array(np.broadcast_to(b, np.broadcast_shapes(a.shape, b.shape))))
     powers = np.power(a, np.maximum(b, 0))
     inverse = np.where(a == 1, 1, np.where((a.astype(np.int64) == -1), np.where(b % 2 == 0, 1, -1), 0))
     return np.where(b < 0, inverse.astype(a.dtype), powers).astype(a.dtype)

@@ -102,6 +102,17 @@ def test_every_cast(isa: str) -> None:
             assert_same(run(program, [x], isa)[0], program.run(x)[0], (source, target))
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("exponent", [2, 3, 0.5, -1, -0.5, 1.7, 0])
+def test_powers_with_a_constant_exponent(exponent: float, isa: str) -> None:
+    p = Builder(float32)
+    program = p.finish(p.pow(p.inputs[0], p.constant(float32, exponent)))
+    x = numbers(float32, 1031)
+    found, wanted = run(program, [x], isa)[0], program.run(x)[0]
+    assert (ulps(found, wanted) <= (2 if exponent == 3 else 1)).all()
+    np.testing.assert_array_equal(np.signbit(found[wanted == 0]), np.signbit(wanted[wanted == 0]))
+
+
 def mixed_program() -> PointwiseProgram:
     """Several outputs, types and constants; more values than fit one tile."""
     p = Builder(float32, float32, int64)
