@@ -15,9 +15,10 @@ import enginewright.ops
 from enginewright.registry.registry import registry
 
 TARGET = Path(__file__).with_name("methods.py")
-NAMES = {"MatMul": "matmul", "ArgMax": "argmax", "ArgMin": "argmin", "CumSum": "cumsum", "NonZero": "nonzero"} | {
-    name: name.lower() for name in ("TopK", "IsNaN", "IsInf", "LSTM", "GRU", "RNN", "DFT", "STFT", "PRelu", "Col2Im")
-}
+NAMES = {
+    name: name.lower()
+    for name in ("MatMul", "ArgMax", "ArgMin", "CumSum", "CumProd", "NonZero", "TopK", "IsNaN", "IsInf", "LSTM", "GRU")
+} | {name: name.lower() for name in ("RNN", "DFT", "STFT", "PRelu", "Col2Im")}
 HEADER = '''\
 """The operators as methods of `Network`, written by ``make methods`` from the operator classes, not by hand."""
 

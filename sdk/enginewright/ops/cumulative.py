@@ -1,4 +1,4 @@
-"""CumSum: running sums along an axis."""
+"""CumSum and CumProd: running sums and products along an axis."""
 
 from __future__ import annotations
 
@@ -16,6 +16,27 @@ from enginewright.tensors import TensorSpec, bfloat16, float16, float32, float64
 Array = np.ndarray[Any, Any]
 
 
+def _same_shape(x: TensorSpec, axis: TensorSpec) -> TensorSpec:
+    check_type(x, (*FLOATS, *WIDE_INTEGERS), "the input")
+    check_type(axis, (int32, int64), "the axis")
+    if axis.size != 1:
+        raise ShapeError(f"the axis has shape {axis.shape}", hint="Give a scalar.")
+    known = axis.constants()
+    if known is not None:
+        normalize_axis(known[0], x.rank)
+    return TensorSpec(x.dtype, x.shape)
+
+
+def _running(function: np.ufunc, x: Array, axis: Array, op: CumSum | CumProd) -> Array:
+    along = normalize_axis(int(axis.reshape(-1)[0]), x.ndim)
+    wide = np.flip(widen(x), along) if op.reverse else widen(x)
+    total = function.accumulate(wide, axis=along, dtype=wide.dtype)
+    if op.exclusive and x.shape[along]:
+        total = np.roll(total, 1, axis=along)
+        total[tuple(0 if a == along else slice(None) for a in range(x.ndim))] = function.identity
+    return np.ascontiguousarray(np.flip(total, along) if op.reverse else total).astype(x.dtype)
+
+
 @operator("ew::CumSum")
 class CumSum:
     """The sum of all elements up to and with each one, along the axis that a scalar input gives.
@@ -28,24 +49,11 @@ class CumSum:
 
     def infer(self, x: TensorSpec, axis: TensorSpec) -> TensorSpec:
         """The shape of x."""
-        check_type(x, (*FLOATS, *WIDE_INTEGERS), "the input of CumSum")
-        check_type(axis, (int32, int64), "the axis")
-        if axis.size != 1:
-            raise ShapeError(f"the axis of CumSum has shape {axis.shape}", hint="Give a scalar.")
-        known = axis.constants()
-        if known is not None:
-            normalize_axis(known[0], x.rank)
-        return TensorSpec(x.dtype, x.shape)
+        return _same_shape(x, axis)
 
     def reference(self, x: Array, axis: Array) -> Array:
         """numpy.cumsum; 16-bit floats in float32."""
-        along = normalize_axis(int(axis.reshape(-1)[0]), x.ndim)
-        wide = np.flip(widen(x), along) if self.reverse else widen(x)
-        total = np.cumsum(wide, axis=along, dtype=wide.dtype)
-        if self.exclusive and x.shape[along]:
-            total = np.roll(total, 1, axis=along)
-            total[tuple(0 if a == along else slice(None) for a in range(x.ndim))] = 0
-        return np.ascontiguousarray(np.flip(total, along) if self.reverse else total).astype(x.dtype)
+        return _running(np.add, x, axis, self)
 
     @staticmethod
     def examples() -> Iterator[tuple[CumSum, list[TensorSpec | Array]]]:
@@ -60,4 +68,34 @@ class CumSum:
         yield CumSum(), [TensorSpec(float32, (2, 0)), np.array(1, np.int64)]
 
 
+@operator("ew::CumProd")
+class CumProd:
+    """The product of all elements up to and with each one, along the axis that a scalar input gives.
+
+    `exclusive`: without the element itself. `reverse`: from the end.
+    """
+
+    exclusive: int = 0
+    reverse: int = 0
+
+    def infer(self, x: TensorSpec, axis: TensorSpec) -> TensorSpec:
+        """The shape of x."""
+        return _same_shape(x, axis)
+
+    def reference(self, x: Array, axis: Array) -> Array:
+        """numpy.cumprod; 16-bit floats in float32."""
+        return _running(np.multiply, x, axis, self)
+
+    @staticmethod
+    def examples() -> Iterator[tuple[CumProd, list[TensorSpec | Array]]]:
+        """All four forms, each axis, several types."""
+        for exclusive in (0, 1):
+            for reverse in (0, 1):
+                for axis in (0, 1, -1):
+                    yield CumProd(exclusive, reverse), [TensorSpec(float32, (3, 5, 7)), np.array(axis, np.int64)]
+        for dtype in (float64, float16, int32):
+            yield CumProd(), [TensorSpec(dtype, (4, 11)), np.array(1, np.int64)]
+
+
 import_plainly(CumSum)
+import_plainly(CumProd)
