@@ -17,7 +17,7 @@ from enginewright.ops.control import If as IfOp, Loop as LoopOp
 from enginewright.ops.conv import Conv as ConvOp
 from enginewright.ops.conv_integer import ConvInteger as ConvIntegerOp, QLinearConv as QLinearConvOp
 from enginewright.ops.conv_transpose import ConvTranspose as ConvTransposeOp
-from enginewright.ops.cumulative import CumSum as CumSumOp
+from enginewright.ops.cumulative import CumProd as CumProdOp, CumSum as CumSumOp
 from enginewright.ops.deform_conv import DeformConv as DeformConvOp
 from enginewright.ops.determinant import Det as DetOp
 from enginewright.ops.einsum import Einsum as EinsumOp
@@ -232,6 +232,12 @@ class OperatorMethods:
     def cosh(self, x: Tensor, *, name: str = "") -> Tensor:
         """The hyperbolic cosine."""
         return self.add(CoshOp(), x, name=name)[0]
+
+    def cumprod(self, x: Tensor, axis: Tensor, *, exclusive: int = 0, reverse: int = 0, name: str = "") -> Tensor:
+        """The product of all elements up to and with each one, along the axis that a scalar input gives.
+
+        `exclusive`: without the element itself. `reverse`: from the end."""
+        return self.add(CumProdOp(exclusive=exclusive, reverse=reverse), x, axis, name=name)[0]
 
     def cumsum(self, x: Tensor, axis: Tensor, *, exclusive: int = 0, reverse: int = 0, name: str = "") -> Tensor:
         """The sum of all elements up to and with each one, along the axis that a scalar input gives.
