@@ -41,4 +41,11 @@ EW_INLINE bool read_sliding(const ew_call *call, int32_t first, const ew_tensor 
 
 EW_INLINE int32_t sliding_params(const ew_tensor &x) { return 3 * (x.rank - 2); }
 
+// Every second element: picked from two vectors, the second of which starts one early so as not to read past the end.
+EW_INLINE vf load_even(const float *in) {
+    vi pick;
+    for (int i = 0; i < VL; ++i) pick[i] = i < VL / 2 ? 2 * i : 2 * i + 1;
+    return __builtin_shuffle(load(in), load(in + VL - 1), pick);
+}
+
 }  // namespace ew::EW_ISA

@@ -95,13 +95,6 @@ Copies find_copies(const Conv &c, int64_t first, int64_t columns, float *memory)
 
 int64_t copies_floats(const Conv &c) { return c.taps() * (3 * NR + 2) + 2; }
 
-// Every second element: picked from two vectors, the second of which starts one early so as not to read past the end.
-EW_INLINE vf load_even(const float *in) {
-    vi pick;
-    for (int i = 0; i < VL; ++i) pick[i] = i < VL / 2 ? 2 * i : 2 * i + 1;
-    return __builtin_shuffle(load(in), load(in + VL - 1), pick);
-}
-
 EW_INLINE void run_copy(const Copy &copy, const float *plane, float *out, int64_t stride) {
     const float *in = plane + copy.from;
     int64_t n = copy.n;
@@ -116,13 +109,13 @@ EW_INLINE void run_copy(const Copy &copy, const float *plane, float *out, int64_
     for (int64_t i = 0; i < n; ++i) out[i] = in[i * stride];
 }
 
-// Packs rows [k0, k0 + k) of the patches of one image and group into a panel of `width` columns.
-void pack_patches(const Conv &c, const float *x, const Copies &copies, int64_t width, int64_t k0, int64_t k,
-                  float *out) {
+// Packs rows [k0, k0 + k) of the patches of one image and group: `width` columns, rows `ld` apart.
+void pack_patches(const Conv &c, const float *x, const Copies &copies, int64_t width, int64_t k0, int64_t k, float *out,
+                  int64_t ld) {
     const int64_t taps = c.taps(), stride = c.stride[2];
     const float *plane = x + k0 / taps * c.in_size();
     int64_t tap = k0 % taps;
-    for (int64_t i = 0; i < k; ++i, out += width) {
+    for (int64_t i = 0; i < k; ++i, out += ld) {
         if (!copies.whole[tap])
             for (int64_t j = 0; j < width; j += VL) store(out + j, vf{});
         for (int32_t n = copies.begin[tap]; n < copies.begin[tap + 1]; ++n)
@@ -167,7 +160,7 @@ void run_panel(const Conv &c, int64_t image, int64_t group, int64_t first, int64
         if (c.pointwise)
             pack_input(c, x, first, columns, width, k0, k, b);
         else
-            pack_patches(c, x, copies, width, k0, k, b);
+            pack_patches(c, x, copies, width, k0, k, b, width);
         for (int64_t r = row; r < row + rows; r += MR) {
             const Part part{w + r * c.k + k0 * MR, b};
             const Tile tile{&part,
@@ -263,58 +256,120 @@ int32_t pack_rows_of_w(const ew_call *call) {
 
 // ---- positions as rows ----
 
+typedef float v4 __attribute__((vector_size(16)));
+typedef int32_t i4 __attribute__((vector_size(16)));
+typedef float v4u __attribute__((vector_size(16), aligned(4), may_alias));
+
+EW_INLINE void transpose_4x4(const float *in, int64_t ld, float *out, int64_t ldo) {
+    v4 row[4], pair[4];
+    for (int i = 0; i < 4; ++i) row[i] = *reinterpret_cast<const v4u *>(in + i * ld);
+    for (int i = 0; i < 2; ++i) {
+        pair[i] = __builtin_shuffle(row[2 * i], row[2 * i + 1], i4{0, 4, 1, 5});
+        pair[i + 2] = __builtin_shuffle(row[2 * i], row[2 * i + 1], i4{2, 6, 3, 7});
+    }
+    for (int i = 0; i < 2; ++i) {
+        *reinterpret_cast<v4u *>(out + 2 * i * ldo) = __builtin_shuffle(pair[2 * i], pair[2 * i + 1], i4{0, 1, 4, 5});
+        *reinterpret_cast<v4u *>(out + (2 * i + 1) * ldo) =
+            __builtin_shuffle(pair[2 * i], pair[2 * i + 1], i4{2, 3, 6, 7});
+    }
+}
+
 // Writes a tile [positions][channels] as [channels][positions].
 void write_transposed(const float *tile, int64_t ld, int64_t rows, int64_t columns, float *y, int64_t ldy) {
+    const int64_t whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
+    for (int64_t j = 0; j < whole_columns; j += 4)
+        for (int64_t i = 0; i < whole_rows; i += 4) transpose_4x4(tile + i * ld + j, ld, y + j * ldy + i, ldy);
     for (int64_t j = 0; j < columns; ++j)
-        for (int64_t i = 0; i < rows; ++i) y[j * ldy + i] = tile[i * ld + j];
+        for (int64_t i = j < whole_columns ? whole_rows : 0; i < rows; ++i) y[j * ldy + i] = tile[i * ld + j];
 }
 
-// Positions [first, first + rows) of one image and group, channels of panels [panel0, panel1).
-void run_positions(const Conv &c, int64_t image, int64_t group, const float *patches, int64_t ld, int64_t col,
-                   int64_t columns, float *y, int64_t ldy) {
-    (void)image;
-    const int64_t positions = c.out_size(), ldt = round_up(columns, VL);
-    const float *w = c.w + group * packed_floats(c.k, c.per_group) + col * c.k;
-    float *tile = scratch(SCRATCH_D, positions * ldt);
+// A block of positions (rows of the product) and channels of one image and group.
+struct Block {
+    int64_t group, row, rows, col, columns;
+};
+
+// `patches`: the first of the block's positions; y: its first channel and position.
+void run_block(const Conv &c, const Block &b, const float *patches, int64_t ld, float *y, int64_t ldy) {
+    const int64_t ldt = round_up(b.columns, VL);
+    const float *w = c.w + b.group * packed_floats(c.k, c.per_group) + b.col * c.k;
+    float *tile = scratch(SCRATCH_D, b.rows * ldt);
     Finish f;
-    if (c.bias) f.bias_col = c.bias + group * c.per_group + col;
-    run_gemm({positions, columns, c.k, {patches, 1, ld}, w, tile, ldt}, f);
-    write_transposed(tile, ldt, positions, columns, y, ldy);
+    if (c.bias) f.bias_col = c.bias + b.group * c.per_group + b.col;
+    run_gemm({b.rows, b.columns, c.k, {patches, 1, ld}, w, tile, ldt}, f);
+    write_transposed(tile, ldt, b.rows, b.columns, y, ldy);
 }
 
-// All patches of an image and group as a matrix [k][positions]; the data itself where that is the same.
-const float *all_patches(const Conv &c, int64_t unit, float *own, int64_t ld) {
+// Patches of positions [first, first + n) of one image and group as a matrix [k][n], rows `ld` apart (whole vectors).
+void fill_patches(const Conv &c, int64_t unit, int64_t first, int64_t n, float *out, int64_t ld) {
     const float *x = c.x + unit * (c.c / c.group) * c.in_size();
-    if (c.pointwise) return x;
-    for (int64_t p = 0; p < c.out_size(); p += NR) {
-        const int64_t columns = least(NR, c.out_size() - p), width = round_up(columns, VL);
-        float *b = scratch(SCRATCH_B, c.k * width);
-        pack_patches(c, x, find_copies(c, p, columns, scratch(SCRATCH_A, copies_floats(c))), width, 0, c.k, b);
-        for (int64_t i = 0; i < c.k; ++i) std::memcpy(own + i * ld + p, b + i * width, sizeof(float) * columns);
+    for (int64_t p = 0; p < n; p += NR) {
+        const int64_t columns = least(NR, n - p);
+        const Copies copies = find_copies(c, first + p, columns, scratch(SCRATCH_A, copies_floats(c)));
+        pack_patches(c, x, copies, round_up(columns, VL), 0, c.k, out + p, ld);
     }
-    return own;
 }
+
+struct Swapped {
+    const ew_call *call;
+    const Conv &c;
+    const Epilogue &epilogue;
+    bool direct;
+
+    // `patches` of the block's positions, rows `ld` apart.
+    void run(int64_t unit, const Block &b, const float *patches, int64_t ld) const {
+        const int64_t positions = c.out_size(), start = unit * c.per_group + b.col, ldy = direct ? positions : b.rows;
+        float *y = direct ? c.y + start * positions + b.row : scratch(SCRATCH_B, b.columns * b.rows);
+        run_block(c, b, patches, ld, y, ldy);
+        if (!epilogue.empty()) epilogue.run(y, ldy, start, start + b.columns, b.row, b.row + b.rows);
+    }
+
+    // Many positions: each task packs the patches of its own, for all channels.
+    void run_by_positions(int64_t rows) const {
+        const int64_t positions = c.out_size(), blocks = ceil_div(positions, rows);
+        parallel(call, c.n * c.group * blocks, [&](int64_t task) {
+            const int64_t unit = task / blocks, row = task % blocks * rows, n = least(rows, positions - row);
+            const int64_t ld = round_up(n, VL);
+            float *own = scratch(SCRATCH_C, c.k * ld);
+            fill_patches(c, unit, row, n, own, ld);
+            run(unit, {unit % c.group, row, n, 0, c.per_group}, own, ld);
+        });
+    }
+
+    // Few positions, or the input is the matrix of patches: all of them first, then blocks of channels and positions.
+    void run_by_channels() const {
+        const int64_t positions = c.out_size(), units = c.n * c.group, parts = ceil_div(positions, NR);
+        const int64_t ld = c.pointwise ? positions : round_up(positions, VL);
+        float *own = c.pointwise ? nullptr : scratch(SCRATCH_C, units * c.k * ld);
+        if (!c.pointwise)
+            parallel(call, units * parts, [&](int64_t task) {
+                const int64_t unit = task / parts, first = task % parts * NR;
+                fill_patches(c, unit, first, least(NR, positions - first), own + unit * c.k * ld + first, ld);
+            });
+        const Split s = split_gemm(positions, c.per_group, c.k, units >= 16 ? 1 : 32);
+        parallel(call, units * s.tasks(), [&](int64_t task) {
+            const int64_t unit = task / s.tasks(), part = task % s.tasks();
+            Block b{unit % c.group, part % s.by_rows * s.rows, 0, part / s.by_rows * s.panels * NR, 0};
+            b.rows = least(s.rows, positions - b.row);
+            b.columns = least(s.panels * NR, c.per_group - b.col);
+            const float *x = c.x + unit * (c.c / c.group) * c.in_size();
+            run(unit, b, (c.pointwise ? x : own + unit * c.k * ld) + b.row, ld);
+        });
+    }
+};
 
 int32_t conv_swapped(const ew_call *call) {
     Conv c;
     if (!read_conv(call, c)) return bad_sizes(call);
-    const int64_t positions = c.out_size(), units = c.n * c.group;
+    const int64_t positions = c.out_size();
     if (c.n * c.m * positions == 0) return EW_OK;
     Epilogue epilogue;
     if (!epilogue.parse(call, c.fixed, c.inputs, c.n * c.m, positions)) return EW_INVALID_PLAN;
-    const int64_t ld = c.pointwise ? positions : round_up(positions, VL);
-    float *own = c.pointwise ? nullptr : scratch(SCRATCH_C, units * c.k * ld);
-    if (!c.pointwise) parallel(call, units, [&](int64_t u) { all_patches(c, u, own + u * c.k * ld, ld); });
-    const Split s = split_gemm(positions, c.per_group, c.k, units >= 16 ? 1 : 32);
-    const bool direct = epilogue.empty() || writes_f32(call);
-    parallel(call, units * s.by_panels, [&](int64_t task) {
-        const int64_t unit = task / s.by_panels, col = task % s.by_panels * s.panels * NR;
-        const int64_t columns = least(s.panels * NR, c.per_group - col), start = unit * c.per_group + col;
-        const float *patches = c.pointwise ? c.x + unit * (c.c / c.group) * c.in_size() : own + unit * c.k * ld;
-        float *y = direct ? c.y + start * positions : scratch(SCRATCH_B, columns * positions);
-        run_positions(c, unit / c.group, unit % c.group, patches, ld, col, columns, y, positions);
-        if (!epilogue.empty()) epilogue.run(y, positions, start, start + columns, 0, positions);
-    });
+    const Swapped swapped{call, c, epilogue, epilogue.empty() || writes_f32(call)};
+    constexpr int64_t ROWS = 2 * NR;  // with 768 rows of patches: 288 KiB, which stays in L2
+    if (!c.pointwise && c.n * c.group * ceil_div(positions, ROWS) >= 8)
+        swapped.run_by_positions(ROWS);
+    else
+        swapped.run_by_channels();
     return EW_OK;
 }
 

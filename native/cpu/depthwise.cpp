@@ -57,8 +57,11 @@ void copy_row(const Depthwise &d, const float *in, float *out) {
     for (int64_t phase = 0; phase < stride; ++phase) {
         // Padded column phase + stride * i holds input column phase + stride * i - pad.
         int64_t i = phase >= pad ? 0 : ceil_div(pad - phase, stride);
-        for (float *to = out + phase * d.phase_width; phase + stride * i - pad < last; ++i)
-            to[i] = in[phase + stride * i - pad];
+        float *to = out + phase * d.phase_width;
+        if (stride == 2)
+            for (; phase + 2 * i - pad + 2 * VL - 1 <= last; i += VL)
+                store(to + i, load_even(in + phase + 2 * i - pad));
+        for (; phase + stride * i - pad < last; ++i) to[i] = in[phase + stride * i - pad];
     }
 }
 

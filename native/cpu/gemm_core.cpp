@@ -200,8 +200,12 @@ Split split_gemm(int64_t m, int64_t n, int64_t k, int64_t most_tasks) {
     const int64_t wanted = tasks < 1 ? 1 : tasks > double(most_tasks) ? most_tasks : static_cast<int64_t>(tasks);
     const int64_t panels = most(1, ceil_div(n, NR));
     const int64_t by_rows = most(1, least(wanted, ceil_div(m, MAX_ROWS)));
+    int64_t by_rows_more = by_rows;
+    const int64_t by_panels = most(1, least(panels, ceil_div(wanted, by_rows)));
+    if (by_rows * by_panels < wanted)  // few panels: lower blocks of rows keep all threads busy
+        by_rows_more = most(by_rows, least(ceil_div(wanted, by_panels), m / (4 * MR)));
     Split s;
-    s.rows = most(MR, round_up(ceil_div(m, by_rows), MR));
+    s.rows = most(MR, round_up(ceil_div(m, by_rows_more), MR));
     s.by_rows = most(1, ceil_div(m, s.rows));
     s.panels = ceil_div(panels, most(1, least(panels, ceil_div(wanted, s.by_rows))));
     s.by_panels = ceil_div(panels, s.panels);
