@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import enginewright as ew
+from tests.bench.page import write_page
 from tests.models import TestModel, load_model, manifest
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "models.md"
-HEAD = """# Models that are verified
-
-Each of these models is built, run, and compared with ONNX Runtime on generated inputs; `make verify-models` writes this
+INTRO = """Each of these models is built, run, and compared with ONNX Runtime on generated inputs; `make verify-models` writes this
 page. The error is that of the worst output, ‖ours - theirs‖ / ‖theirs‖; integers and booleans must be equal. The bar is
 1e-4 for float32, 1e-2 for 16-bit outputs, 2e-2 for quantized models. Where ONNX Runtime itself only rounds, the NumPy
-references decide ({doc}`concepts`). Reference steps are steps that call back into Python at each run.
-
-| model | from | steps | reference steps | worst error | bar | |
-|---|---|---|---|---|---|---|
-"""
+references decide ({doc}`concepts`). Reference steps are steps that call back into Python at each run."""
+COLUMNS = ("model", "from", "steps", "reference steps", "worst error", "bar", "")
 
 
 @dataclass(frozen=True)
@@ -38,10 +34,12 @@ class Row:
     bar: float
     passed: bool
 
-    def __str__(self) -> str:
-        verdict = "pass" if self.passed else "**fail**"
-        numbers = f"{self.steps} | {self.reference_steps} | {self.error:.1e} | {self.bar:.0e}"
-        return f"| {self.name} | {self.origin} | {numbers} | {verdict} |"
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The line as texts."""
+        counts = str(self.steps), str(self.reference_steps)
+        errors = f"{self.error:.1e}", f"{self.bar:.0e}"
+        return (self.name, self.origin, *counts, *errors, "pass" if self.passed else "**fail**")
 
 
 def check(model: TestModel, level: int = 1) -> Row:
@@ -72,9 +70,9 @@ def main() -> None:
     rows = []
     for name in options.names or manifest():
         rows.append(check(load_model(name)))
-        print(rows[-1], flush=True)
+        print(*rows[-1].cells, sep="  ", flush=True)
     if options.write:
-        PAGE.write_text(HEAD + "\n".join(map(str, rows)) + "\n", encoding="utf-8")
+        write_page(PAGE, "Models that are verified", INTRO, COLUMNS, [row.cells for row in rows])
     sys.exit(0 if all(row.passed for row in rows) else 3)
 
 
