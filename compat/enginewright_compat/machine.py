@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -19,12 +19,16 @@ KERNEL_FEATURES = frozenset(f"{_X86} {_OTHER}".split())
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Facts about one machine: `features` are names as in /proc/cpuinfo, `memory` is in bytes (0 if unknown)."""
+    """Facts about one machine: `features` are names as in /proc/cpuinfo, `memory` is in bytes (0 if unknown).
+
+    `compute_capability` ("sm_90") is that of its GPU; empty here, as this release runs plans on the CPU alone.
+    """
 
     arch: str
     features: frozenset[str]
     model: str
     memory: int
+    compute_capability: str = ""
 
     @property
     def kernel_features(self) -> tuple[str, ...]:
@@ -36,6 +40,22 @@ class Machine:
 def this_machine() -> Machine:
     """Return the facts of the machine that runs this process."""
     return read_machine(Path("/proc"))
+
+
+def other_machine(text: str) -> Machine:
+    """Return a machine that is described in words; raise ValueError for others.
+
+    "sm_86": this machine with a GPU of that compute capability. "x86_64+avx2+fma", "aarch64": a CPU of that
+    architecture that has these features of KERNEL_FEATURES and no others.
+    """
+    if re.fullmatch(r"sm_\d{2,3}[af]?", text):
+        return replace(this_machine(), compute_capability=text)
+    arch, *features = text.split("+")
+    unknown = [name for name in features if name not in KERNEL_FEATURES]
+    if not re.fullmatch(r"[a-z][a-z0-9_]+", arch) or unknown:
+        what = f"unknown features {', '.join(unknown)}" if unknown else "no device"
+        raise ValueError(f"{text[:80]!r}: {what}; write sm_86, aarch64 or x86_64+avx2+fma")
+    return Machine(arch, frozenset(features), model="", memory=0)
 
 
 def read_machine(proc: Path) -> Machine:

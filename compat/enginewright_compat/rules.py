@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import PurePath
@@ -13,6 +13,10 @@ from enginewright_compat.passport import Facts, Passport, Target
 from enginewright_compat.reason import Reason
 from enginewright_compat.version import Version
 
+PYTHON_STEPS = "python-steps"
+"""In a passport's features: some layers run in NumPy, for want of a kernel."""
+
+CODE = Reason("EW-P007", "trust", "code", "no code, or trust", "give the signer's key: --keys FILE, or --trust any")
 FIELDS = ("major", "minor", "patch", "build")
 
 # What a cell of the table means: (number in the file, number of the running release) -> allowed?
@@ -105,12 +109,29 @@ def judge_version(kind: Kind, found: Version, running: Version, runtime: str = "
     return Reason("EW-P003", field, str(found), wanted, "build it again with this release")
 
 
-def judge(facts: Facts, running: Version, machine: Machine, plugins: Collection[str]) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """The installed distribution that declares a plugin namespace."""
+
+    distribution: str
+    version: str
+
+
+def judge(
+    facts: Facts,
+    running: Version,
+    machine: Machine,
+    plugins: Mapping[str, Installed],
+    untrusted: tuple[Reason, ...] | None = None,
+) -> Verdict:
     """Return every reason for which an artifact cannot load, or is slower than need be, in the order of the checks.
 
-    `plugins` are the namespaces that installed distributions declare; none of them is imported.
+    `plugins` are the namespaces that installed distributions declare; none of them is imported. `untrusted` is what
+    check 8 found, if somebody could look at the signature; None: nothing is trusted, so code is refused.
     """
-    hard = tuple(_hard_reasons(facts, running, machine, plugins))
+    if untrusted is None:
+        untrusted = (CODE,) if facts.has_code else ()
+    hard = tuple(_hard_reasons(facts, running, machine, plugins, untrusted))
     soft = tuple(_soft_reasons(facts.passport, machine)) if facts.passport else ()
     level = Level.INCOMPATIBLE if hard else Level.SUBOPTIMAL if soft else Level.OK
     return Verdict(level, hard + soft)
@@ -122,18 +143,21 @@ def rebuild_command(path: str, passport: Passport | None) -> str:
     return f"enginewright build {model or 'MODEL.onnx'} -o {PurePath(path).name}"
 
 
-def _hard_reasons(facts: Facts, running: Version, machine: Machine, plugins: Collection[str]) -> Iterator[Reason]:
-    """Yield what prevents loading: checks 4, 5, 8 as far as the header tells, 11 and 12."""
+def _hard_reasons(
+    facts: Facts,
+    running: Version,
+    machine: Machine,
+    plugins: Mapping[str, Installed],
+    untrusted: tuple[Reason, ...],
+) -> Iterator[Reason]:
+    """Yield what prevents loading: checks 4, 5, 8, 11 and 12."""
     if facts.prefix_kind in frozenset(Kind):
         version = judge_version(Kind(facts.prefix_kind), facts.version, running)
         if version is not None:
             yield version
     if facts.unreadable is not None:
         yield facts.unreadable
-    if facts.has_code:
-        yield Reason(
-            "EW-P007", "code", "executable code", "none, or trust", "load it with trust= if you know its origin"
-        )
+    yield from untrusted
     if facts.passport is not None:
         yield from judge_target(facts.passport, machine)
         yield from judge_plugins(facts.passport, plugins)
@@ -147,8 +171,9 @@ def judge_target(passport: Passport, machine: Machine) -> Iterator[Reason]:
     again = "build it again on this machine"
     if target.arch != machine.arch:
         yield Reason("EW-P006", "arch", target.arch, machine.arch, again)
-    if target.compute_capability:
-        yield Reason("EW-P006", "compute_capability", target.compute_capability, "a CPU plan", "build it for the CPU")
+    if target.compute_capability and target.compute_capability != machine.compute_capability:
+        expected = machine.compute_capability or "a CPU plan"
+        yield Reason("EW-P006", "compute_capability", target.compute_capability, expected, "build it for this device")
     missing = sorted(set(target.needs) - machine.features)
     if missing:
         yield Reason("EW-P006", "needs", " ".join(missing), "features of this CPU", again)
@@ -157,12 +182,15 @@ def judge_target(passport: Passport, machine: Machine) -> Iterator[Reason]:
         yield Reason("EW-P006", "memory", found, expected, "build it with a smaller profile")
 
 
-def judge_plugins(passport: Passport, plugins: Collection[str]) -> Iterator[Reason]:
-    """Check 12: yield each plugin whose namespace no installed distribution declares."""
+def judge_plugins(passport: Passport, plugins: Mapping[str, Installed]) -> Iterator[Reason]:
+    """Check 12: yield each needed plugin that no installed distribution declares, or one in another version."""
     for use in passport.plugins:
-        if use.needed and use.key.partition("::")[0] not in plugins:
-            remedy = f"install {use.distribution} {use.version} (the plan says, not verified)"
-            yield Reason("EW-G001", use.key, "not installed", f"{use.distribution} {use.version}", remedy)
+        found = plugins.get(use.key.partition("::")[0])
+        if not use.needed or found == Installed(use.distribution, use.version):
+            continue
+        wanted = f"{use.distribution} {use.version}"
+        given = "not installed" if found is None else f"{found.distribution} {found.version}"
+        yield Reason("EW-G001", use.key, given, wanted, f"install {wanted} (the plan says, not verified)")
 
 
 def _soft_reasons(passport: Passport, machine: Machine) -> Iterator[Reason]:
@@ -171,6 +199,10 @@ def _soft_reasons(passport: Passport, machine: Machine) -> Iterator[Reason]:
         yield from _target_differences(passport.target, machine)
     if passport.timings in ("imported", "heuristic"):
         yield Reason("", "timings", passport.timings, "measured", "build it again with timing")
+    if PYTHON_STEPS in passport.features:
+        yield Reason(
+            "", "features", "layers that run in NumPy", "kernels", "enginewright inspect shows which; add kernels"
+        )
     for use in passport.plugins:
         if use.level == 0:
             yield Reason("", use.key, "runs in NumPy", "a kernel", "give the plugin a kernel")
@@ -187,8 +219,9 @@ def _target_differences(target: Target, machine: Machine) -> Iterator[Reason]:
         yield Reason("", "features", "built without " + " ".join(wider), "features of this CPU", again)
 
 
-def installed_namespaces() -> frozenset[str]:
-    """Return the plugin namespaces that installed distributions declare, from their metadata alone."""
+def installed_plugins() -> Mapping[str, Installed]:
+    """Return what declares each plugin namespace, from the metadata of installed distributions alone."""
     from importlib.metadata import entry_points  # 15 ms, and most artifacts have no plugins
 
-    return frozenset(entry.name for entry in entry_points(group="enginewright.plugins"))
+    found = ((entry.name, entry.dist) for entry in entry_points(group="enginewright.plugins"))
+    return {name: Installed(dist.name, dist.version) for name, dist in found if dist is not None}

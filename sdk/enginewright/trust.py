@@ -12,12 +12,14 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 from enginewright.errors import ConfigError
 from enginewright_compat.layout import SIGNED_TEXT, Header
 from enginewright_compat.reason import Reason
+from enginewright_compat.rules import CODE
 
 Trust: TypeAlias = str | Sequence[bytes] | None
 """None: no code is loaded; public keys of 32 bytes: only what one of them signed; "any": as trusted as a program."""
@@ -74,8 +76,7 @@ def judge_trust(header: Header, *, has_code: bool, trust: Trust) -> Reason | Non
     signer = f"signed by {key_name(header.key_id)}" if header.is_signed else "unsigned"
     found = f"{'code' if has_code else 'no code'}, {signer}"
     if trust is None or isinstance(trust, str):
-        expected, remedy = "no code, or trust", "load it with public keys in trust= (--keys FILE), or trust='any'"
-        return Reason("EW-P007", "trust", found, expected, remedy)
+        return replace(CODE, found=found)
     key = next((key for key in trust if hashlib.sha256(key).digest() == header.key_id), None)
     if not header.is_signed or key is None:
         return Reason("EW-P007", "trust", found, "a signature by a given key", "sign it, or give its signer's key")

@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from enginewright import errors
-from enginewright.errors import EnginewrightError, MissingPlugin, MissingPluginsDetails, PlanDetails, VersionDetails
-from enginewright_compat.machine import this_machine
+from enginewright.errors import (
+    ConfigError,
+    EnginewrightError,
+    MissingPlugin,
+    MissingPluginsDetails,
+    PlanDetails,
+    VersionDetails,
+)
+from enginewright.trust import Trust, check_trust_option, judge_trust
+from enginewright_compat.machine import Machine, other_machine, this_machine
 from enginewright_compat.passport import Facts, Passport, read_facts
 from enginewright_compat.reason import Reason, Refused
-from enginewright_compat.rules import Level, installed_namespaces, judge, rebuild_command
+from enginewright_compat.releases import find_release
+from enginewright_compat.rules import Level, installed_plugins, judge, rebuild_command
 from enginewright_compat.version import Version, running_version
 
 _CLASSES = {
@@ -30,47 +39,107 @@ _CLASSES = {
 
 
 @dataclass(frozen=True, slots=True)
+class SectionInfo:
+    """A section of a file: its name, its bytes, and its digest as hex."""
+
+    name: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanInfo:
-    """What a file is and whether it can load here; `passport` is None if only the release that wrote it can read it."""
+    """What a file is and whether it can load; `passport` is None if only the release that wrote it can read it.
+
+    `running` and `device` are the release and machine that the verdict is about; `key_id` names the key of the
+    signature as hex, empty if there is none, and proves nothing by itself.
+    """
 
     path: str
     kind: str
     version: Version
     file_size: int
     signed: bool
+    key_id: str
     has_code: bool
     passport: Passport | None
+    sections: tuple[SectionInfo, ...]
+    running: Version
+    device: str
     verdict: Level
     reasons: tuple[Reason, ...]
 
+    @property
+    def rebuild(self) -> str:
+        """The command that builds the file again for the release and machine asked about."""
+        return rebuild_command(self.path, self.passport)
 
-def plan_info(path: str | os.PathLike[str]) -> PlanInfo:
+    def exit_code(self, *, strict: bool = False) -> int:
+        """The exit code of `plan check`: 0, 4 if it cannot load (with `strict`: or should be built again), 5."""
+        if self.verdict is Level.SUBOPTIMAL:
+            return 4 if strict else 0
+        return max((5 if reason.code.startswith("EW-G") else 4 for reason in self.reasons if reason.code), default=0)
+
+
+def plan_info(
+    path: str | os.PathLike[str],
+    *,
+    against: str | None = None,
+    device: str | None = None,
+    trust: Trust = None,
+) -> PlanInfo:
     """Return the verdict on a file from its header and passport alone; weights are not read.
 
-    Raises PlanNotRecognized if the file is no artifact and another PlanError if its header or passport is damaged.
+    `against` asks about another release ("1.4.2" or "1.4.2+1873"), `device` about another machine ("aarch64",
+    "x86_64+avx2+fma", "sm_86"); `trust` is as in `ew.load`. Raises PlanNotRecognized if the file is no artifact,
+    another PlanError if its header or passport is damaged, ConfigError for an unknown release or device.
     """
+    check_trust_option(trust)
+    running, machine = _asked(against, device)
     try:
         facts = read_facts(Path(path))
     except Refused as refusal:
         raise as_error(refusal.reason, refusal.kind, str(path)) from refusal
-    return judge_facts(facts)
+    return judge_facts(facts, running, machine, trust)
 
 
-def judge_facts(facts: Facts) -> PlanInfo:
-    """Return the verdict of this release and machine on what is known of a file."""
-    plugins = installed_namespaces() if facts.passport and facts.passport.plugins else frozenset[str]()
-    verdict = judge(facts, running_version(), this_machine(), plugins)
+def _asked(against: str | None, device: str | None) -> tuple[Version, Machine]:
+    """Return the release and machine that a question is about."""
+    try:
+        running = find_release(against) if against is not None else running_version()
+        machine = other_machine(device) if device is not None else this_machine()
+    except ValueError as error:
+        raise ConfigError(str(error), hint="see the page on compatibility for releases and devices") from error
+    return running, machine
+
+
+def judge_facts(facts: Facts, running: Version, machine: Machine, trust: Trust) -> PlanInfo:
+    """Return the verdict of a release and machine on what is known of a file."""
+    plugins = installed_plugins() if facts.passport and facts.passport.plugins else {}
+    verdict = judge(facts, running, machine, plugins, _untrusted(facts, trust))
     return PlanInfo(
         path=facts.path,
         kind=facts.kind,
         version=facts.version,
         file_size=facts.file_size,
         signed=facts.signed,
+        key_id=facts.header.key_id.hex() if facts.header is not None and facts.signed else "",
         has_code=facts.has_code,
         passport=facts.passport,
+        sections=tuple(SectionInfo(entry.name, entry.length, entry.digest.hex()) for entry in facts.sections),
+        running=running,
+        device=machine.compute_capability or machine.arch,
         verdict=verdict.level,
         reasons=verdict.reasons,
     )
+
+
+def _untrusted(facts: Facts, trust: Trust) -> tuple[Reason, ...] | None:
+    """Check 8; None where the header cannot be read, so that nothing is known of a signature."""
+    if facts.header is None:
+        return None
+    reason = judge_trust(facts.header, has_code=facts.has_code, trust=trust)
+    return () if reason is None else (reason,)
 
 
 def as_error(reason: Reason, kind: str, where: str, passport: Passport | None = None) -> EnginewrightError:

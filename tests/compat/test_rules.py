@@ -14,6 +14,8 @@ from enginewright_compat.reason import Reason
 from enginewright_compat.rules import (
     FIELDS,
     LOAD_RULES,
+    PYTHON_STEPS,
+    Installed,
     Level,
     Verdict,
     find_rule,
@@ -103,7 +105,7 @@ USE = PluginUse("acme::Swish@1", "acme-ops", "1.3.0", "", "reference", 0, "", ""
 
 def verdict(passport: Passport = PASSPORT, facts: Facts = FACTS) -> Verdict:
     """Return the verdict on a plan with this passport."""
-    return judge(replace(facts, passport=passport), RUNNING, MACHINE, {"acme"})
+    return judge(replace(facts, passport=passport), RUNNING, MACHINE, {"acme": Installed("acme-ops", "1.3.0")})
 
 
 def test_ok() -> None:
@@ -118,6 +120,8 @@ def test_ok() -> None:
         (replace(PASSPORT, target=replace(TARGET, compute_capability="sm_90")), "EW-P006", "compute_capability"),
         (replace(PASSPORT, memory=(1 << 30) + 1), "EW-P006", "memory"),
         (replace(PASSPORT, plugins=(replace(USE, key="foo::Nms@3", level=1),)), "EW-G001", "foo::Nms@3"),
+        (replace(PASSPORT, plugins=(replace(USE, version="1.4.0", level=1),)), "EW-G001", "acme::Swish@1"),
+        (replace(PASSPORT, plugins=(replace(USE, distribution="other", level=1),)), "EW-G001", "acme::Swish@1"),
     ],
 )
 def test_incompatible(passport: Passport, code: str, field: str) -> None:
@@ -134,6 +138,7 @@ def test_incompatible(passport: Passport, code: str, field: str) -> None:
         (replace(PASSPORT, target=replace(TARGET, features=("avx2",))), "features"),
         (replace(PASSPORT, timings="imported"), "timings"),
         (replace(PASSPORT, timings="heuristic"), "timings"),
+        (replace(PASSPORT, features=(PYTHON_STEPS,)), "features"),
         (replace(PASSPORT, plugins=(USE,)), "acme::Swish@1"),
         (replace(PASSPORT, deprecations=("EW-D0001",)), "deprecations"),
     ],
@@ -150,20 +155,20 @@ def test_every_reason_at_once() -> None:
     passport = replace(PASSPORT, memory=1 << 40, timings="heuristic", target=replace(TARGET, needs=("sve",)))
     answer = verdict(passport, facts)
     assert answer.level is Level.INCOMPATIBLE
-    assert [reason.field for reason in answer.reasons] == ["patch", "code", "needs", "memory", "timings"]
+    assert [reason.field for reason in answer.reasons] == ["patch", "trust", "needs", "memory", "timings"]
 
 
 def test_unreadable_by_this_release() -> None:
     unreadable = Reason("EW-P004", "format_major", "2", "1", "load it with the release that wrote it")
     facts = replace(FACTS, version=RUNNING._replace(major=2), passport=None, unreadable=unreadable)
-    answer = judge(facts, RUNNING, MACHINE, ())
+    answer = judge(facts, RUNNING, MACHINE, {})
     assert [reason.code for reason in answer.reasons] == ["EW-P003", "EW-P004"]
 
 
 def test_unknown_kind_has_no_rule() -> None:
     unreadable = Reason("EW-P004", "kind", "9", "1, 2, 3 or 4", "")
     facts = replace(FACTS, prefix_kind=9, passport=None, unreadable=unreadable)
-    assert judge(facts, RUNNING, MACHINE, ()).reasons == (unreadable,)
+    assert judge(facts, RUNNING, MACHINE, {}).reasons == (unreadable,)
 
 
 def test_cache_has_no_target() -> None:

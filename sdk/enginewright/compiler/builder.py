@@ -37,6 +37,7 @@ from enginewright.progress import ProgressMonitor
 from enginewright.tensors import DataType
 from enginewright_compat.machine import this_machine
 from enginewright_compat.passport import ModelInfo, Target, TensorInfo
+from enginewright_compat.rules import PYTHON_STEPS
 from enginewright_compat.version import running_version
 
 Source = Any
@@ -226,9 +227,10 @@ def _passport(network: Network, meta: Meta, model: ModelInfo, report: BuildRepor
         inputs=tuple(_tensor_info(port, meta) for port in meta.inputs),
         outputs=tuple(_tensor_info(port, None) for port in meta.outputs),
         target=Target(machine.arch, tuple(needs), machine.kernel_features, machine.model),
+        features=(PYTHON_STEPS,) if meta.operators else (),
         model=model,
         timings="measured" if report.timings_measured else "imported" if report.timings_cached else "heuristic",
-        memory=0,
+        memory=max((weight.offset + weight.length for weight in meta.weights), default=0),
     )
 
 

@@ -44,7 +44,7 @@ from enginewright_compat.layout import DIGEST_SIZE, Header, Kind, Prefix, Sectio
 from enginewright_compat.machine import this_machine
 from enginewright_compat.passport import Passport, check_passport
 from enginewright_compat.reason import Refused
-from enginewright_compat.rules import installed_namespaces, judge_plugins, judge_target, judge_version
+from enginewright_compat.rules import installed_plugins, judge_plugins, judge_target, judge_version
 from enginewright_compat.version import Version, running_version
 
 __all__ = [
@@ -250,7 +250,7 @@ def _check_machine(artifact: Artifact) -> None:
     for reason in judge_target(artifact.passport, this_machine()):
         raise as_error(reason, label, artifact.where)
     if artifact.passport.plugins:
-        missing = tuple(judge_plugins(artifact.passport, installed_namespaces()))
+        missing = tuple(judge_plugins(artifact.passport, installed_plugins()))
         if missing:
             raise missing_plugins(missing, label, artifact.where)
 
