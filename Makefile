@@ -62,7 +62,6 @@ docs: $(call needs,docs) native           ## the site, in docs/_build/html
 
 methods: $(call needs,dev) native         ## write Network's operator methods from the operators
 	$(RUN) $(PY) -m enginewright.graph.write_methods
-	$(RUN) ruff format -q sdk/enginewright/graph/methods.py
 
 models: $(call needs,test models) native  ## fetch and generate the models of the long tests, outside the tree
 	$(RUN) $(PY) -m tests.models

@@ -15,7 +15,8 @@ from tests.bench.page import write_page
 from tests.models import TestModel, load_model, manifest
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "models.md"
-INTRO = """Each of these models is built, run, and compared with ONNX Runtime on generated inputs; `make verify-models` writes this
+INTRO = """\
+Each of these models is built, run, and compared with ONNX Runtime on generated inputs; `make verify-models` writes this
 page. The error is that of the worst output, ‖ours - theirs‖ / ‖theirs‖; integers and booleans must be equal. The bar is
 1e-4 for float32, 1e-2 for 16-bit outputs, 2e-2 for quantized models. Where ONNX Runtime itself only rounds, the NumPy
 references decide ({doc}`concepts`). Reference steps are steps that call back into Python at each run."""

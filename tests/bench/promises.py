@@ -37,7 +37,8 @@ class Promise:
         return self.value <= self.limit
 
     def __str__(self) -> str:
-        return f"{'ok    ' if self.kept else 'MISSED'}  {self.name:<44} {self.value:8.2f} {self.unit} (limit {self.limit:g})"
+        verdict = "ok    " if self.kept else "MISSED"
+        return f"{verdict}  {self.name:<44} {self.value:8.2f} {self.unit} (limit {self.limit:g})"
 
 
 def report() -> int:

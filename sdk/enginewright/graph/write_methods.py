@@ -6,6 +6,8 @@ import dataclasses
 import inspect
 import keyword
 import re
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,3 +134,4 @@ def _escaped(text: str) -> str:
 
 if __name__ == "__main__":
     TARGET.write_text(source(), encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(TARGET)], check=True)
