@@ -9,7 +9,7 @@ from enginewright.compiler.liveness import Liveness, network_fields
 from enginewright.compiler.sizes import SizeWriter
 from enginewright.compiler.weights import WeightPool
 from enginewright.dims import Atom, Dim, Size, atom_uids
-from enginewright.errors import BuildError
+from enginewright.errors import BuildError, UnsupportedModel
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.plan import meta
 from enginewright.plan.fields import operator_record
@@ -220,6 +220,7 @@ class _Lowering:
         return self._finish()
 
     def _inputs(self) -> None:
+        _refuse_text(self.network.inputs, "inputs")
         for index, tensor in enumerate(self.network.inputs):
             storage = self._memory(_Memory("input", 0, index))
             self.placed[tensor.spec.uid] = storage, 0
@@ -235,6 +236,7 @@ class _Lowering:
 
     def _layer(self, layer: Layer) -> None:
         where = f'layer "{layer.name}" ({layer.key.name})'
+        _refuse_text([tensor for tensor in (*layer.inputs, *layer.outputs) if tensor is not None], where)
         for check in layer.checks:
             self._check(check.kind, check.a, check.b, where)
         offset = self.live.views.get(layer)
@@ -358,6 +360,14 @@ def _upper(size: Size, uid: int) -> Size | None:
 
 def _bounds(tensor: Tensor) -> list[Size | None]:
     return [_upper(size, tensor.spec.uid) for size in tensor.shape]
+
+
+def _refuse_text(tensors: Sequence[Tensor], where: str) -> None:
+    """Raise for text that folding has not removed: plans have memory for numbers only."""
+    for tensor in tensors:
+        if tensor.dtype is DataType.STRING:
+            message = f'tensor "{tensor.name}" holds text, which engines can\'t run yet'
+            raise UnsupportedModel(message, hint="Convert text to numbers before the engine.", where=where)
 
 
 def _symbol(size: Size) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import onnx.numpy_helper
 
-from enginewright.errors import ExternalDataError, ModelInvalid, ModelNotReadable
+from enginewright.errors import ExternalDataError, ModelError, ModelInvalid, ModelNotReadable, UnsupportedModel
 from enginewright.tensors import MAX_RANK, DataType
 
 Array = np.ndarray[Any, Any]
@@ -85,7 +85,7 @@ def read_tensor(proto: onnx.TensorProto, folder: Path | None, where: str) -> Arr
     """The array in a TensorProto, whose external data (if any) lies inside `folder`; `ModelInvalid` if it is broken."""
     name = f'initializer "{proto.name}"' if proto.name else where
     if proto.data_type not in set(DataType):
-        raise ModelInvalid(f"data type {proto.data_type} is not known", hint=EXPORT_AGAIN, where=name)
+        raise unknown_type(proto.data_type, name)
     if len(proto.dims) > MAX_RANK or any(not 0 <= size < 2**31 for size in proto.dims):
         raise ModelInvalid(f"its dims {list(proto.dims)} are out of range", hint=EXPORT_AGAIN, where=name)
     if proto.data_location == onnx.TensorProto.EXTERNAL:
@@ -103,6 +103,14 @@ def read_tensor(proto: onnx.TensorProto, folder: Path | None, where: str) -> Arr
         return _strings(array) if dtype is DataType.STRING else array
     except (ValueError, TypeError) as error:
         raise ModelInvalid(f"its data does not fit its dims: {error}", hint=EXPORT_AGAIN, where=name) from None
+
+
+def unknown_type(number: int, where: str) -> ModelError:
+    """The error for a data type that only ONNX knows, or nobody."""
+    if number in onnx.TensorProto.DataType.values() and number:
+        name = onnx.TensorProto.DataType.Name(number)
+        return UnsupportedModel(f"data type {name} is not supported", hint="Export in another type.", where=where)
+    return ModelInvalid(f"data type {number} is not known", hint=EXPORT_AGAIN, where=where)
 
 
 def _strings(array: Array) -> Array:

@@ -25,7 +25,7 @@ from enginewright.errors import (
 )
 from enginewright.graph.network import Network, Tensor
 from enginewright.onnx_io.attributes import FunctionNode, attribute_values, resolve_references
-from enginewright.onnx_io.model_file import EXPORT_AGAIN, read_model, read_tensor
+from enginewright.onnx_io.model_file import EXPORT_AGAIN, read_model, read_tensor, unknown_type
 from enginewright.onnx_io.node_check import check_node
 from enginewright.registry.onnx_node import NotSupported, OnnxNode, Subgraph
 from enginewright.registry.registry import registry
@@ -384,13 +384,17 @@ def _value_spec(info: onnx.ValueInfoProto) -> TensorSpec:
     """The spec of a graph input: sizes without a value get the name "input.axis"."""
     where = f'graph input "{info.name}"'
     kind = info.type.WhichOneof("value")
+    if kind is None:
+        raise ModelInvalid("it has no type", hint=EXPORT_AGAIN, where=where)
     if kind != "tensor_type":
-        raise ModelInvalid(f"it is no tensor ({kind})", hint="Only tensor inputs are supported.", where=where)
+        raise UnsupportedModel(f"it is no tensor ({kind})", hint="Only tensor inputs are supported.", where=where)
     proto = info.type.tensor_type
     if proto.elem_type not in set(DataType):
-        raise ModelInvalid(f"data type {proto.elem_type} is not known", hint=EXPORT_AGAIN, where=where)
+        raise unknown_type(proto.elem_type, where)
     if not proto.HasField("shape"):
-        raise ModelInvalid("its rank is not given", hint="Export with a shape; named axes may be free.", where=where)
+        raise UnsupportedModel(
+            "its rank is not given", hint="Export with a shape; named axes may be free.", where=where
+        )
     sizes: list[Size] = []
     for axis, dim in enumerate(proto.shape.dim):
         if dim.HasField("dim_value") and 0 <= dim.dim_value <= MAX_SIZE:
