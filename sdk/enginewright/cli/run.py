@@ -33,7 +33,7 @@ def command(source: str, inputs: tuple[str, ...], seed: int | None, outputs: str
     """Run a PLAN, or a MODEL that is built first, once."""
     import time
 
-    from enginewright.tools.inputs import InputMaker, read_inputs
+    from enginewright.tools.inputs import read_inputs
     from enginewright.tools.subject import open_subject
 
     state = current()
@@ -41,8 +41,7 @@ def command(source: str, inputs: tuple[str, ...], seed: int | None, outputs: str
     given = read_inputs(inputs)
     with watching(state) as monitor:
         subject = open_subject(source, options.config(), progress=monitor)
-    maker = InputMaker(subject.engine.inputs, given, options.sizes(), subject.limits)
-    arrays = given if seed is None else maker.make(seed)
+    arrays = given if seed is None else subject.input_maker(given, options.sizes()).make(seed)
     start = time.perf_counter()
     results = subject.engine.run(arrays)
     milliseconds = (time.perf_counter() - start) * 1e3

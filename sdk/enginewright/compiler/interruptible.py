@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
 POLL_SECONDS, GRACE_SECONDS = 0.1, 0.05
 """How often the caller looks for an interruption that did not wake it (a signal that another thread received), and how
 long it then waits for the work to notice; the promise is 0.25 s in all."""
 
-_lock = threading.Lock()
 _left_behind: list[threading.Thread] = []
 
 
@@ -26,33 +25,62 @@ def run_interruptibly(work: Callable[[], Result], cancel: threading.Event) -> Re
     if threading.current_thread() is not threading.main_thread():
         return work()
     wait_for_left_behind()
-    future: Future[Result] = Future()
-    worker = threading.Thread(target=_fulfil, args=(work, future), name="enginewright build", daemon=True)
-    worker.start()
+    job = _Job(work)
+    worker = threading.Thread(target=job.run, name="enginewright build", daemon=True)
     try:
-        while not wait([future], POLL_SECONDS).done:
+        _start(worker)
+        while not job.finished.acquire(timeout=POLL_SECONDS):
             pass
     except KeyboardInterrupt:
         cancel.set()
-        worker.join(GRACE_SECONDS)
-        if worker.is_alive():
-            with _lock:
-                _left_behind.append(worker)
+        if worker.ident is not None and not job.finished.acquire(timeout=GRACE_SECONDS):
+            _left_behind.append(worker)
         raise
     worker.join()
-    return future.result()
+    return job.result()
+
+
+class _Job(Generic[Result]):
+    """The work and what came of it.
+
+    `finished` is a bare lock, which the worker releases: an exception from a signal handler can leave the locks inside
+    Event, Condition and Future held for ever, because these are written in Python.
+    """
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        self._work = work
+        self._found: list[Result] = []
+        self._error: BaseException | None = None
+        self.finished = threading.Lock()
+        self.finished.acquire()
+
+    def run(self) -> None:
+        """Called on the worker."""
+        try:
+            self._found.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - raised again on the thread that waits
+            self._error = error
+        finally:
+            self.finished.release()
+
+    def result(self) -> Result:
+        """What the work returned; raises what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._found[0]
+
+
+def _start(worker: threading.Thread) -> None:
+    """Start a thread with signals held back until it runs; it inherits that, so that all go to the main thread."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        worker.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def wait_for_left_behind() -> None:
     """Wait for the workers of interrupted builds, so that two builds never disturb each other's timings."""
     while _left_behind:
         _left_behind[0].join()
-        with _lock:
-            _left_behind[:] = [worker for worker in _left_behind if worker.is_alive()]
-
-
-def _fulfil(work: Callable[[], Result], future: Future[Result]) -> None:
-    try:
-        future.set_result(work())
-    except BaseException as error:  # noqa: BLE001 - raised again on the thread that waits
-        future.set_exception(error)
+        _left_behind.pop(0)

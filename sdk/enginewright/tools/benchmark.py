@@ -15,7 +15,7 @@ from enginewright.compiler.config import BuilderConfig
 from enginewright.errors import ConfigError, UsageError
 from enginewright.progress import ProgressMonitor
 from enginewright.tools.advice import Advice, Conditions, advise, clock_mhz
-from enginewright.tools.inputs import Arrays, InputMaker
+from enginewright.tools.inputs import Arrays
 from enginewright.tools.peers import PEERS, Ours, Peer, check_peers
 from enginewright.tools.profile import StepProfile, profile_steps
 from enginewright.tools.statistics import Times
@@ -97,7 +97,7 @@ def bench(
     effort, names = effort or Effort(), check_peers(peers)
     load, clock = os.getloadavg()[0], clock_mhz()
     subject = open_subject(source, config, progress=progress)
-    arrays = InputMaker(subject.engine.inputs, inputs or {}, shapes or {}, subject.limits).make(0)
+    arrays = subject.input_maker(inputs, shapes).make(0)
     race = _Race(subject, arrays, effort)
     for name in names:
         race.add_peer(name)

@@ -16,7 +16,7 @@ from enginewright.progress import ProgressMonitor
 from enginewright.tools.arbitration import Case, arbitrate
 from enginewright.tools.differences import OutputComparison, compare_output
 from enginewright.tools.divergence import Divergence, Search, find_divergence
-from enginewright.tools.inputs import Arrays, InputMaker
+from enginewright.tools.inputs import Arrays
 from enginewright.tools.peers import OnnxRuntime, Ours, Peer, Reference
 from enginewright.tools.subject import Source, Subject, is_plan, open_subject
 
@@ -83,7 +83,7 @@ def verify(
     """
     subject = open_subject(source, config, progress=progress)
     reference = _reference(subject, against, subject.engine.threads)
-    maker = InputMaker(subject.engine.inputs, inputs or {}, shapes or {}, subject.limits)
+    maker = subject.input_maker(inputs, shapes)
     tolerance = default_rtol(subject.network) if rtol is None else rtol
     ours = Ours(subject.engine)
     done = [_both(ours, reference, maker.make(seed + case)) for case in range(cases)]

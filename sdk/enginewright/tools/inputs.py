@@ -40,13 +40,14 @@ class InputMaker:
 
     Random inputs follow one rule, by name and type: floats are normal; what has "mask" in its name is one; positions
     count from 0; a sample rate is 16000; indices of a table lie inside it; other integers are 0 or 1; booleans are
-    random. A size that is not given is 1 on axis 0 and 128 elsewhere, the same name having the same size everywhere.
+    random. A size that is not given is that of `defaults`, else 1 on axis 0 and 128 elsewhere.
     """
 
     ports: Sequence[PortInfo]
     given: Arrays = field(default_factory=dict)
     shapes: Shapes = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
+    defaults: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse names that no input has."""
@@ -61,8 +62,8 @@ class InputMaker:
         sizes = self.sizes()
         return {port.name: self._make(port, sizes, rng) for port in self.ports}
 
-    def sizes(self) -> dict[str, int]:
-        """The size of every named dimension: from given arrays and shapes, else by rule."""
+    def given_sizes(self) -> dict[str, int]:
+        """The named dimensions that given arrays and shapes decide."""
         found: dict[str, int] = {}
         for port in self.ports:
             shape = self.given[port.name].shape if port.name in self.given else self.shapes.get(port.name)
@@ -73,11 +74,16 @@ class InputMaker:
                     f'"{port.name}" has {len(port.shape)} axes, {len(shape)} sizes are given', hint=f"It is {port}."
                 )
             found.update({name: size for name, size in zip(port.shape, shape, strict=True) if isinstance(name, str)})
+        return found
+
+    def sizes(self) -> dict[str, int]:
+        """The size of every named dimension: given, else by default."""
+        found = self.given_sizes()
         computed: dict[str, ast.BinOp] = {}
         for axis, name in self._named():
             tree = self._expression(name)
             if tree is None:
-                found.setdefault(name, DEFAULT_SIZE if axis else DEFAULT_BATCH)
+                found.setdefault(name, self.defaults.get(name, DEFAULT_SIZE if axis else DEFAULT_BATCH))
             else:
                 computed[name] = tree
         for name, tree in computed.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,7 +17,9 @@ from enginewright.onnx_io.parser import parse
 from enginewright.plan.plan import Plan
 from enginewright.progress import ProgressMonitor
 from enginewright.runtime.engine import Engine
+from enginewright.tools.inputs import Arrays, InputMaker, Shapes
 from enginewright.tools.ranges import index_limits
+from enginewright.tools.sizes import accepted_sizes
 from enginewright_compat.layout import MAGIC
 
 if TYPE_CHECKING:
@@ -38,6 +40,13 @@ class Subject:
     limits: Mapping[str, int]
     seconds_build: float
     seconds_load: float
+
+    def input_maker(self, inputs: Arrays | None = None, shapes: Shapes | None = None) -> InputMaker:
+        """Makes inputs: given ones, and random ones of sizes that the model accepts."""
+        maker = InputMaker(self.engine.inputs, inputs or {}, shapes or {}, self.limits)
+        if self.network is None:
+            return maker
+        return replace(maker, defaults=accepted_sizes(self.network, maker.given_sizes()))
 
     def need_model(self, why: str) -> Any:
         """The ONNX model; `UsageError` where there is only a plan or a network."""

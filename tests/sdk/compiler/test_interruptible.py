@@ -94,12 +94,10 @@ def test_timings_are_kept_when_a_build_ends_early(tmp_path: Path) -> None:
         def step(self, phase: str, done: int) -> bool:
             return phase != "time tactics" or done < 1
 
-    config = ew.BuilderConfig(timing_cache=str(cache))
+    # Level 4 times the kernels of every instruction set, so that each layer has several candidates.
+    config = ew.BuilderConfig(timing_cache=str(cache), level=4)
     with pytest.raises(ew.BuildCancelled):
         ew.build(chain(), config, progress=After())
     report = ew.build(chain(), config).report
-    whole = ew.build(chain(), ew.BuilderConfig(timing_cache=str(tmp_path / "other.timing"))).report
-    if whole.timings_measured == 0:
-        pytest.skip("no layer of this model has two candidates on this machine")
     assert report.timings_cached > 0
     assert cache.exists()
