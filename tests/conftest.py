@@ -1,7 +1,8 @@
-"""What all tests share: a cache folder of their own, and the same random examples on every machine."""
+"""What all tests share: a cache folder of their own, Ctrl-C, and the same random examples on every machine."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -17,3 +18,9 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ENGINEWRIGHT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupt_key() -> None:
+    """Ctrl-C works in the tests and their child processes, also where a shell started them in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
