@@ -212,7 +212,7 @@ def _soft_reasons(passport: Passport, machine: Machine) -> Iterator[Reason]:
 
 def _target_differences(target: Target, machine: Machine) -> Iterator[Reason]:
     again = "build it again on this machine to time again"
-    if target.device and target.device != machine.model:
+    if target.device and machine.model and target.device != machine.model:
         yield Reason("", "device", target.device, machine.model, again)
     wider = sorted(set(machine.kernel_features) - set(target.features))
     if wider and target.features:

@@ -152,6 +152,12 @@ from enginewright.tools.inspection import (
     coverage as coverage,
     inspect as inspect,
 )
+from enginewright.tools.plan_files import (
+    FileDifference as FileDifference,
+    diff_files as diff_files,
+    dump_file as dump_file,
+    verify_file as verify_file,
+)
 from enginewright.tools.profile import (
     StepProfile as StepProfile,
     StepTime as StepTime,
@@ -164,6 +170,7 @@ from enginewright.trust import (
 )
 from enginewright.verdict import (
     PlanInfo as PlanInfo,
+    SectionInfo as SectionInfo,
     plan_info as plan_info,
 )
 

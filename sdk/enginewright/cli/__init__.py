@@ -12,17 +12,20 @@ import click
 
 
 class Commands(click.Group):
-    """A group whose commands are the modules beside it; names that begin with "_" are none."""
+    """A group whose commands are the modules and folders of a package; names that begin with "_" are none."""
+
+    package = __name__
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands."""
-        return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+        paths = Path(str(sys.modules[self.package].__file__)).parent.glob("[!_]*")
+        return sorted(path.stem for path in paths if path.suffix == ".py" or (path / "__init__.py").is_file())
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import the command's module."""
         if name not in self.list_commands(ctx):
             return None
-        command: click.Command = import_module(f"{__name__}.{name}").command
+        command: click.Command = import_module(f"{self.package}.{name}").command
         return command
 
 

@@ -133,8 +133,8 @@ def open_artifact(
     return artifact
 
 
-def check_file(path: str | os.PathLike[str]) -> tuple[Container, memoryview]:
-    """Return the frame and a read-only view of a file of any kind and release, after checking every digest in it.
+def check_file(path: str | os.PathLike[str]) -> tuple[Artifact, Container, memoryview]:
+    """Return a file of any kind and release as an artifact, its frame, and its bytes, after checking every digest.
 
     Checks 1, 2, 5 to 7, 9, 10 and the digests of 13 and 14: the file is what its writer wrote, wherever it may load.
     """
@@ -144,9 +144,9 @@ def check_file(path: str | os.PathLike[str]) -> tuple[Container, memoryview]:
         source = BytesSource(view)
         prefix = read_prefix(source)
         container = read_container(source, prefix, read_header(source, prefix))
-        check_passport(source, container)
-        _check_content(_sections(view, container), container, where)
-    return container, view
+        passport, sections = check_passport(source, container), _sections(view, container)
+        _check_content(sections, container, where)
+    return Artifact(container.kind, prefix.version, passport, sections, where), container, view
 
 
 def _sections(view: memoryview, container: Container) -> dict[Section, memoryview]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from enginewright.plan.artifact import (
+    Artifact,
     Kind,
     Passport,
     Section,
@@ -64,6 +65,11 @@ class Plan:
     ) -> Plan:
         """Read a plan from a file (its weights stay mapped) or from bytes; raises a `PlanError` for any other bytes."""
         artifact = open_artifact(source, Kind.PLAN, verify=verify, mmap=mmap, trust=trust)
+        return Plan.decode(artifact)
+
+    @staticmethod
+    def decode(artifact: Artifact) -> Plan:
+        """The plan in an artifact that passed its checks; raises PlanInvalid or PlanLimitExceeded."""
         meta = artifact.decode(Section.META, Meta)
         try:
             check_meta(meta, artifact.weights)

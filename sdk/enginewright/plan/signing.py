@@ -13,7 +13,15 @@ from enginewright.errors import ConfigError
 from enginewright.plan.artifact import check_file
 from enginewright.plan.writing import replace_file
 from enginewright.trust import missing_cryptography
-from enginewright_compat.layout import ED25519, HEADER_SIZE, PREFIX_SIZE, SIGNED_TEXT, Header, root_digest
+from enginewright_compat.layout import (
+    ED25519,
+    ENTRY_SIZE,
+    HEADER_SIZE,
+    PREFIX_SIZE,
+    SIGNED_TEXT,
+    Header,
+    root_digest,
+)
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,13 +34,13 @@ def sign(path: str | os.PathLike[str], key: str | os.PathLike[str], *, password:
     PlanError for a file that is damaged, PlanWriteError if it cannot be replaced, ConfigError for another kind of key.
     """
     private = _read_key(Path(key), password)
-    container, view = check_file(path)
-    public = private.public_key().public_bytes_raw()
-    table = bytes(view[HEADER_SIZE : HEADER_SIZE + container.prefix.entry_size * container.prefix.n_sections])
-    header = _sign_header(container.header, bytes(view[:PREFIX_SIZE]), table, private, hashlib.sha256(public).digest())
-    head = bytes(view[:PREFIX_SIZE]) + header.pack()
-    replace_file(Path(path), head, [view[len(head) :]], container.kind.label)
-    return header.key_id.hex()
+    _, container, view = check_file(path)
+    key_id = hashlib.sha256(private.public_key().public_bytes_raw()).digest()
+    prefix = bytes(view[:PREFIX_SIZE])
+    table = bytes(view[HEADER_SIZE : HEADER_SIZE + ENTRY_SIZE * container.prefix.n_sections])
+    head = prefix + _sign_header(container.header, prefix, table, private, key_id).pack()
+    replace_file(Path(path), head, [view[HEADER_SIZE:]], container.kind.label)
+    return key_id.hex()
 
 
 def _sign_header(header: Header, prefix: bytes, table: bytes, private: Ed25519PrivateKey, key_id: bytes) -> Header:
