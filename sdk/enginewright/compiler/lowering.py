@@ -179,6 +179,9 @@ class _Lowering:
         spec = tensor.spec
         bounds = tuple(_bounds(tensor))
         data = bounds != spec.shape
+        if data and self.live.last[self.live.root[spec.uid]] == self.time:
+            # Nobody reads it, so no expression asks for its sizes; left open, they are still the kernel's to find.
+            bounds = tuple(bound if bound == size else None for bound, size in zip(bounds, spec.shape, strict=True))
         known = tuple(size for size in bounds if size is not None)
         grown = len(known) != spec.rank
         nbytes = 0 if grown else TensorSpec(spec.dtype, known).nbytes

@@ -177,5 +177,5 @@ def slice_inputs(net: Network, node: OnnxNode) -> Tensor:
 def slice_attributes(net: Network, node: OnnxNode) -> Tensor:
     """Starts, ends and axes are attributes."""
     starts, ends = node.integers("starts"), node.integers("ends")
-    axes = node.integers("axes", range(len(starts)))
+    axes = node.integers("axes", tuple(range(len(starts))))
     return net.slice(node.input(0), *_constants(net, starts, ends, axes))
