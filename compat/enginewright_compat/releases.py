@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,8 @@ def known_releases() -> Mapping[str, Version]:
 
 def read_releases(path: Path) -> Mapping[str, Version]:
     """Return the releases in a table file."""
+    import tomllib  # 4 ms, and most questions are about the running release
+
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     return {text: parse_version(f"{text}+{facts['build']}") for text, facts in table.items()}
 

@@ -12,7 +12,6 @@ import os
 import re
 import runpy
 import sys
-import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -75,6 +74,8 @@ def running_version() -> Version:
 
 def development_version(root: Path) -> Version:
     """Return the version of the source tree at `root`: numbers of pyproject.toml, build from the sources."""
+    import tomllib  # 4 ms, and a release has its numbers in _version.py
+
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     major, minor, patch = (int(number) for number in project["version"].split("."))
     return Version(major, minor, patch, source_build(root))

@@ -462,6 +462,11 @@ class PlanWriteError(PlanError, OSError):
     exit_code = 1
 
 
+def plan_error_class(code: str) -> type[PlanError]:
+    """Return the class of errors about plan files with a code, such as "EW-P002"."""
+    return next(cls for cls in PlanError.__subclasses__() if cls.code == code)
+
+
 class CacheError(EnginewrightError):
     """A cache cannot answer."""
 

@@ -6,20 +6,20 @@ by a given key, or `trust="any"`; a list of keys refuses whatever none of them s
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from enginewright.errors import ConfigError
 from enginewright_compat.layout import SIGNED_TEXT, Header
 from enginewright_compat.reason import Reason
 from enginewright_compat.rules import CODE
+
+if TYPE_CHECKING:
+    from enginewright.errors import ConfigError
 
 Trust: TypeAlias = str | Sequence[bytes] | None
 """None: no code is loaded; public keys of 32 bytes: only what one of them signed; "any": as trusted as a program."""
@@ -37,19 +37,21 @@ def read_public_keys(path: str | os.PathLike[str]) -> tuple[bytes, ...]:
     try:
         text = Path(path).read_text(encoding="ascii")
     except (OSError, ValueError) as error:
-        raise ConfigError(f"keys: {path} cannot be read: {error}", hint="give a PEM file of public keys") from error
+        raise _error(f"keys: {path} cannot be read: {error}", hint="give a PEM file of public keys") from error
     keys = tuple(_public_key(block) for block in _BLOCK.findall(text))
     if not keys or any(len(key) != KEY_SIZE for key in keys):
-        raise ConfigError(
+        raise _error(
             f"keys: {path} does not hold Ed25519 public keys alone",
             hint="write one with: openssl pkey -in key.pem -pubout -out keys.pem",
-            where=str(path),
         )
     return keys
 
 
 def _public_key(block: str) -> bytes:
     """Return the key in a PEM block, nothing if it is of another kind."""
+    import base64
+    import binascii
+
     try:
         data = base64.b64decode("".join(block.split()), validate=True)
     except binascii.Error:
@@ -63,7 +65,7 @@ def check_trust_option(trust: Trust) -> None:
         return
     keys: Sequence[object] = trust
     if isinstance(trust, str | bytes) or any(not isinstance(key, bytes) or len(key) != KEY_SIZE for key in keys):
-        raise ConfigError(
+        raise _error(
             f"trust={trust!r} is neither None nor public keys nor 'any'",
             hint="use ew.read_public_keys(FILE), None, or 'any'",
         )
@@ -108,7 +110,14 @@ def is_signed_by(header: Header, key: bytes) -> bool:
 
 def missing_cryptography() -> ConfigError:
     """Return the error for signatures without the library that makes them."""
-    return ConfigError(
+    return _error(
         "signatures need the package cryptography, which is not installed",
         hint="pip install 'enginewright[sign]'",
     )
+
+
+def _error(message: str, *, hint: str) -> ConfigError:
+    """Return the exception; its module takes a tenth of the start-up budget, so it is loaded when needed."""
+    from enginewright.errors import ConfigError
+
+    return ConfigError(message, hint=hint)

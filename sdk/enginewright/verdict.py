@@ -5,16 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from enginewright import errors
-from enginewright.errors import (
-    ConfigError,
-    EnginewrightError,
-    MissingPlugin,
-    MissingPluginsDetails,
-    PlanDetails,
-    VersionDetails,
-)
 from enginewright.trust import Trust, check_trust_option, judge_trust
 from enginewright_compat.machine import Machine, other_machine, this_machine
 from enginewright_compat.passport import Facts, Passport, read_facts
@@ -23,19 +15,8 @@ from enginewright_compat.releases import find_release
 from enginewright_compat.rules import Level, installed_plugins, judge, rebuild_command
 from enginewright_compat.version import Version, running_version
 
-_CLASSES = {
-    cls.code: cls
-    for cls in (
-        errors.PlanNotRecognized,
-        errors.PlanCorrupt,
-        errors.PlanFormatMismatch,
-        errors.PlanKindMismatch,
-        errors.PlanDeviceMismatch,
-        errors.PlanUntrusted,
-        errors.PlanLimitExceeded,
-        errors.PlanInvalid,
-    )
-}
+if TYPE_CHECKING:  # loaded when something fails: the dataclasses of the errors take 8 of the 100 ms of a question
+    from enginewright.errors import EnginewrightError
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +90,8 @@ def _asked(against: str | None, device: str | None) -> tuple[Version, Machine]:
         running = find_release(against) if against is not None else running_version()
         machine = other_machine(device) if device is not None else this_machine()
     except ValueError as error:
+        from enginewright.errors import ConfigError
+
         raise ConfigError(str(error), hint="see the page on compatibility for releases and devices") from error
     return running, machine
 
@@ -144,19 +127,23 @@ def _untrusted(facts: Facts, trust: Trust) -> tuple[Reason, ...] | None:
 
 def as_error(reason: Reason, kind: str, where: str, passport: Passport | None = None) -> EnginewrightError:
     """Return the exception for a reason of `enginewright_compat`; `passport` only improves the rebuild command."""
+    from enginewright import errors
+
     message = f"{kind}: {reason.field}: found {reason.found}, expected {reason.expected}"
     if reason.code == "EW-P003":
         running, rebuild = str(running_version()), rebuild_command(where, passport)
-        version = VersionDetails(kind, reason.found, running, reason.field, rebuild)
+        version = errors.VersionDetails(kind, reason.found, running, reason.field, rebuild)
         return errors.PlanVersionMismatch(message, hint=f"build it again: {rebuild}", where=where, details=version)
-    details = PlanDetails(kind, reason.field, reason.found, reason.expected)
-    return _CLASSES[reason.code](message, hint=reason.remedy, where=where, details=details)
+    details = errors.PlanDetails(kind, reason.field, reason.found, reason.expected)
+    return errors.plan_error_class(reason.code)(message, hint=reason.remedy, where=where, details=details)
 
 
 def missing_plugins(reasons: tuple[Reason, ...], kind: str, where: str) -> EnginewrightError:
     """Return the one exception for all plugins that an artifact lacks."""
+    from enginewright.errors import MissingPlugin, MissingPluginsDetails, PluginNotFound
+
     plugins = tuple(MissingPlugin(reason.field, reason.expected, reason.found) for reason in reasons)
-    return errors.PluginNotFound(
+    return PluginNotFound(
         f"{kind} needs {len(plugins)} plugin{'s' * (len(plugins) > 1)} that are not available",
         hint="; ".join(dict.fromkeys(reason.remedy for reason in reasons)),
         where=where,
