@@ -64,6 +64,37 @@ int32_t gather(const ew_call *call) {
     return EW_OK;
 }
 
+// A row of indices: along the axis itself each picks from one line, else each from its own column.
+struct Row {
+    const char *from;
+    char *to;
+    int64_t n, size, stride, column;  // stride: bytes along the axis; column: bytes from one place to the next
+};
+
+template <class T, class Index>
+void pick_elements(const Row &row, const Index *indices) {
+    for (int64_t k = 0; k < row.n; ++k) {
+        const int64_t index = indices[k] < 0 ? indices[k] + row.size : indices[k];
+        std::memcpy(row.to + k * sizeof(T), row.from + k * row.column + index * row.stride, sizeof(T));
+    }
+}
+
+template <class T>
+void pick_row(const Row &row, const ew_tensor &indices, int64_t first) {
+    if (indices.dtype == EW_INT32) return pick_elements<T>(row, static_cast<const int32_t *>(indices.data) + first);
+    pick_elements<T>(row, static_cast<const int64_t *>(indices.data) + first);
+}
+
+void pick_row_of(int64_t bytes, const Row &row, const ew_tensor &indices, int64_t first) {
+    switch (bytes) {
+        case 1: return pick_row<int8_t>(row, indices, first);
+        case 2: return pick_row<int16_t>(row, indices, first);
+        case 4: return pick_row<int32_t>(row, indices, first);
+        case 8: return pick_row<int64_t>(row, indices, first);
+        default: return pick_row<Pair>(row, indices, first);
+    }
+}
+
 // inputs: data, indices; outputs: y; params: axis.
 int32_t gather_elements(const ew_call *call) {
     const ew_tensor &x = call->inputs[0], &indices = call->inputs[1], &y = call->outputs[0];
@@ -76,9 +107,9 @@ int32_t gather_elements(const ew_call *call) {
             return call->host->error(call, EW_SHAPE, "axis %d of the indices is longer than that of the data", i);
     int64_t strides[EW_MAX_RANK];
     dense_strides(x, strides);
-    const int64_t row = x.rank ? indices.shape[x.rank - 1] : 1, n = count_of(indices), bytes = element_bytes(x);
+    const int64_t length = indices.shape[x.rank - 1], n = count_of(indices), bytes = element_bytes(x);
     if (n == 0) return EW_OK;
-    for_ranges(call, n / row, task_count(n * bytes, n / row), [&](int64_t first, int64_t last) {
+    for_ranges(call, n / length, task_count(n * bytes, n / length), [&](int64_t first, int64_t last) {
         for (int64_t unit = first; unit < last; ++unit) {
             const char *from = static_cast<const char *>(x.data);
             int64_t rest = unit;
@@ -86,12 +117,10 @@ int32_t gather_elements(const ew_call *call) {
                 if (i != axis) from += rest % indices.shape[i] * strides[i];
                 rest /= indices.shape[i];
             }
-            char *to = static_cast<char *>(y.data) + unit * row * bytes;
-            for (int64_t k = 0; k < row; ++k) {
-                const int64_t index = index_in(read_index(indices, unit * row + k), x.shape[axis]);
-                const int64_t place = axis == x.rank - 1 ? 0 : k * bytes;
-                std::memcpy(to + k * bytes, from + place + index * strides[axis], bytes);
-            }
+            const Row row{from,          static_cast<char *>(y.data) + unit * length * bytes,
+                          length,        x.shape[axis],
+                          strides[axis], axis == x.rank - 1 ? 0 : bytes};
+            pick_row_of(bytes, row, indices, unit * length);
         }
     });
     return EW_OK;

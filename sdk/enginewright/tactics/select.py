@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enginewright.dims import dim_min, product
 from enginewright.ops.select import Compress, NonZero, OneHot, TopK
 from enginewright.registry.registry import Launch, tactic
 from enginewright.tactics.element_widths import why_not_movable
@@ -22,7 +23,7 @@ from enginewright.tensors import (
 
 COMPARABLE = (float32, float64, int64, int32, int8, uint8)
 TOPK_TASKS = 64
-"""The most tasks that the kernel makes; each has a heap of its own."""
+"""The most tasks that the kernel makes, one row each at least; each has a heap of its own."""
 
 
 @tactic(NonZero, kernel="cpu_nonzero")
@@ -46,7 +47,8 @@ def topk(op: TopK, x: TensorSpec, k: TensorSpec) -> Launch | str:
         return f"{x.dtype} is not compared natively"
     axis = normalize_axis(op.axis, x.rank)
     count = op.infer(x, k)[0].shape[axis]
-    return Launch(params=(axis, int(op.largest)), inputs=(0,), workspace=count * (16 * TOPK_TASKS))
+    heaps = dim_min(product([size for i, size in enumerate(x.shape) if i != axis]), TOPK_TASKS)
+    return Launch(params=(axis, int(op.largest)), inputs=(0,), workspace=count * heaps * 16)
 
 
 @tactic(OneHot, kernel="cpu_one_hot")
