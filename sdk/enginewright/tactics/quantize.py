@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from enginewright.dims import Size
 from enginewright.ops.conv_integer import ConvInteger, QLinearConv
 from enginewright.ops.matmul import MatMulInteger, QLinearMatMul
@@ -129,6 +131,18 @@ def qlinear_matmul(op: QLinearMatMul, *specs: TensorSpec) -> Launch | str:
 
 
 @tactic(ConvInteger, kernel="cpu_conv_integer")
+def conv_integer_packed(
+    op: ConvInteger,
+    x: TensorSpec,
+    w: TensorSpec,
+    x_zero_point: TensorSpec | None = None,
+    w_zero_point: TensorSpec | None = None,
+) -> Launch | str:
+    """Patches as rows of the 8-bit matrix core; a constant weight, packed when building."""
+    return _packed_conv(op, x, w, (4, 1))
+
+
+@tactic(ConvInteger, kernel="cpu_conv_integer")
 def conv_integer(
     op: ConvInteger,
     x: TensorSpec,
@@ -137,7 +151,16 @@ def conv_integer(
     w_zero_point: TensorSpec | None = None,
 ) -> Launch | str:
     """Patches as rows of the 8-bit matrix core."""
-    return _conv_launch(op, x, w, 4)
+    return PACKED_INSTEAD if w.constant else _conv_launch(op, x, w, 4)
+
+
+@tactic(QLinearConv, kernel="cpu_qlinear_conv")
+def qlinear_conv_packed(op: QLinearConv, *specs: TensorSpec | None) -> Launch | str:
+    """Sums in int32, then bias, one multiplication and rounding; a constant weight, packed when building."""
+    x, w = specs[0], specs[3]
+    assert x is not None
+    assert w is not None
+    return _packed_conv(op, x, w, (9 if len(specs) > 8 else 8, 3))
 
 
 @tactic(QLinearConv, kernel="cpu_qlinear_conv")
@@ -146,14 +169,27 @@ def qlinear_conv(op: QLinearConv, *specs: TensorSpec | None) -> Launch | str:
     x, w = specs[0], specs[3]
     assert x is not None
     assert w is not None
-    return _conv_launch(op, x, w, 9 if len(specs) > 8 else 8)
+    return PACKED_INSTEAD if w.constant else _conv_launch(op, x, w, 9 if len(specs) > 8 else 8)
 
 
-def _conv_launch(op: ConvInteger | QLinearConv, x: TensorSpec, w: TensorSpec, inputs: int) -> Launch | str:
+def _conv_launch(
+    op: ConvInteger | QLinearConv, x: TensorSpec, w: TensorSpec, inputs: int, *, packed: int = 0
+) -> Launch | str:
     if x.rank > 5:
         return "needs at most three spatial axes"
-    params: tuple[Size, ...] = (op.group, inputs, *window_params(op.window(x, w)))
+    params: tuple[Size, ...] = (op.group, inputs, packed, *window_params(op.window(x, w)))
     return Launch(params)
+
+
+def _packed_conv(op: ConvInteger | QLinearConv, x: TensorSpec, w: TensorSpec, inputs: tuple[int, int]) -> Launch | str:
+    """With the weight, input `inputs[1]` of `inputs[0]`, in panels for each group."""
+    found = _conv_launch(op, x, w, inputs[0], packed=1)
+    sizes = [size for size in w.shape if isinstance(size, int)]
+    if isinstance(found, str) or len(sizes) < w.rank or w.size == 0:
+        return found if isinstance(found, str) else "the weight has sizes that are not known when building, or is empty"
+    depth = math.prod(sizes[1:])
+    step = -(-byte_panel_bytes(depth, sizes[0] // op.group) // 64) * 64
+    return Launch(found.params, pack={inputs[1]: Pack("cpu_pack_conv_i8", op.group * step, (op.group,))})
 
 
 @tactic(DynamicQuantizeLSTM, kernel="cpu_lstm_quantized")
