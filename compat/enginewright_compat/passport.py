@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from enginewright_compat.container import (
@@ -134,6 +135,7 @@ def encode_passport(passport: Passport) -> bytes:
     return data
 
 
+@lru_cache(maxsize=8)  # the same file is often asked about and then loaded; a passport never changes
 def decode_passport(data: bytes, *, strict: bool) -> Passport:
     """Return the passport in the bytes of its section; raise ValueError that names the field at fault."""
     passport = from_plain(Passport, parse_canonical(data), strict=strict)
@@ -150,6 +152,7 @@ def decode_passport(data: bytes, *, strict: bool) -> Passport:
     return passport
 
 
+@lru_cache(maxsize=8)
 def target_digest(data: bytes) -> bytes:
     """Return the SHA-256 of the target in the bytes of a passport, zero if there is none; raise ValueError."""
     plain = parse_canonical(data)

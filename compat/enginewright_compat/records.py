@@ -63,25 +63,26 @@ def _refuse_real(text: str) -> NoReturn:
 
 
 def _check_plain(value: object, depth: int) -> None:
-    """Check depth, integer range and text of everything in a decoded value."""
+    """Check depth, integer range and text of everything in a decoded value; texts first, as most values are."""
     if depth > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
-    if isinstance(value, dict):
-        for key, element in value.items():
+    kind = type(value)
+    if kind is str:
+        check_text(value)  # type: ignore[arg-type]
+    elif kind is dict:
+        for key, element in value.items():  # type: ignore[attr-defined]
             check_text(key)
             _check_plain(element, depth + 1)
-    elif isinstance(value, list):
-        for element in value:
+    elif kind is list:
+        for element in value:  # type: ignore[attr-defined]
             _check_plain(element, depth + 1)
-    elif isinstance(value, str):
-        check_text(value)
-    elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+    elif kind is int and not -(1 << 63) <= value < 1 << 63:  # type: ignore[operator]
         raise ValueError("an integer of more than 64 bits")
 
 
 def check_text(text: str) -> None:
     """Raise ValueError unless the text is at most 1,024 bytes of UTF-8 without control characters."""
-    if len(text.encode()) > MAX_NAME:
+    if len(text) * 4 > MAX_NAME and len(text.encode()) > MAX_NAME:
         raise ValueError(f"a text of more than {MAX_NAME} bytes")
     if _CONTROL.search(text):
         raise ValueError(f"control characters in {text[:40]!r}")
@@ -92,16 +93,27 @@ def _field_types(cls: Any) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
+@cache
+def _form(kind: Any) -> tuple[str, Any]:
+    """Return what a field type is: a record, an array or an optional value of another type, or a plain type."""
+    if dataclasses.is_dataclass(kind):
+        return "record", kind
+    if get_origin(kind) is tuple:
+        return "array", get_args(kind)[0]
+    return ("optional", get_args(kind)[0]) if get_origin(kind) is types.UnionType else ("plain", kind)
+
+
 def _convert(kind: Any, value: object, where: str, strict: bool) -> object:
     """Return `value` as the type `kind`, which stands at `where`."""
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _convert_record(kind, value, where, strict)
-    if get_origin(kind) is tuple:
+    form, inner = _form(kind)
+    if form == "array":
         if not isinstance(value, list):
             raise ValueError(f"{where} is no array")
-        return tuple(_convert(get_args(kind)[0], v, f"{where}[{i}]", strict) for i, v in enumerate(value))
-    if get_origin(kind) is types.UnionType:
-        return None if value is None else _convert(get_args(kind)[0], value, where, strict)
+        return tuple(_convert(inner, v, f"{where}[{i}]", strict) for i, v in enumerate(value))
+    if form == "record":
+        return _convert_record(inner, value, where, strict)
+    if form == "optional":
+        return None if value is None else _convert(inner, value, where, strict)
     if kind is float:
         return _convert_real(value, where)
     if type(value) is not kind:
