@@ -13,6 +13,8 @@ namespace ew::EW_ISA {
 
 typedef double vd __attribute__((vector_size(VL * 4)));  // half as many lanes
 typedef int64_t vl __attribute__((vector_size(VL * 4)));
+typedef uint32_t vu __attribute__((vector_size(VL * 4)));  // for differences that may wrap
+typedef uint64_t vul __attribute__((vector_size(VL * 4)));
 
 EW_INLINE vf select(vi mask, vf a, vf b) { return mask ? a : b; }
 EW_INLINE vf bits_to_float(vi v) { return (vf)v; }
@@ -53,7 +55,7 @@ EW_INLINE vf vexp(vf x) {
 EW_INLINE vf vlog(vf x) {
     const vi tiny = x < 1.17549435e-38f;
     const vf scaled = select(tiny, x * 8388608.0f, x);
-    const vi bits = (vi)scaled - 0x3f3504f3;  // sqrt(1/2)
+    const vi bits = (vi)((vu)scaled - 0x3f3504f3u);  // sqrt(1/2)
     const vi exponent = (bits >> 23) - (tiny & 23);
     const vf m = (vf)((bits & 0x007fffff) + 0x3f3504f3);
     const vf f = m - 1.0f, e = __builtin_convertvector(exponent, vf), square = f * f;
@@ -191,7 +193,7 @@ constexpr double MAGIC = 6755399441055744.0;
 constexpr int64_t MAGIC_BITS = 0x4338000000000000LL;
 
 EW_INLINE vd log_double(vd x) {
-    const vl bits = (vl)x - 0x3fe6a09e667f3bcdLL;
+    const vl bits = (vl)((vul)x - 0x3fe6a09e667f3bcdULL);
     const vl exponent = bits >> 52;
     const vd m = (vd)((bits & 0x000fffffffffffffLL) + 0x3fe6a09e667f3bcdLL);
     const vd s = (m - 1.0) / (m + 1.0), z = s * s;
