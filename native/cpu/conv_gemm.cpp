@@ -11,32 +11,6 @@ namespace ew::EW_ISA {
 
 namespace {
 
-struct Conv : Sliding {
-    int64_t k, per_group;  // products of an output element; output channels of a group
-    const float *x, *w, *bias;
-    float *y;
-    int32_t fixed, inputs;
-    bool pointwise;  // 1x1 with stride 1 and no padding: the input is the matrix of patches
-};
-
-bool read_conv(const ew_call *call, Conv &c) {
-    const ew_tensor &x = call->inputs[0], &w = call->inputs[1];
-    if (!read_sliding(call, 2, x, call->outputs[0], c)) return false;
-    c.group = call->params[0].i;
-    c.inputs = static_cast<int32_t>(call->params[1].i);
-    c.fixed = 2 + sliding_params(x);
-    fill_axes(c.kernel, w.shape + 2, w.rank - 2);
-    c.per_group = c.m / most(1, c.group);
-    c.k = w.shape[1] * c.taps();
-    c.x = f32(x);
-    c.w = f32(w);
-    c.bias = c.inputs > 2 && present(call, 2) ? f32(call->inputs[2]) : nullptr;
-    c.y = static_cast<float *>(call->outputs[0].data);
-    c.pointwise = c.taps() == 1;
-    for (int i = 0; i < 3; ++i) c.pointwise = c.pointwise && c.stride[i] == 1 && c.begin[i] == 0 && c.in[i] == c.out[i];
-    return c.group > 0 && c.m % c.group == 0 && w.shape[1] * c.group == c.c && w.shape[0] == c.m;
-}
-
 int32_t bad_sizes(const ew_call *call) {
     return call->host->error(call, EW_SHAPE, "convolution: sizes of data, weight and output disagree");
 }
@@ -201,8 +175,6 @@ Cut cut_conv(const Conv &c) {
     t.parts = ceil_div(c.per_group, t.channels);
     return t;
 }
-
-bool writes_f32(const ew_call *call) { return call->n_outputs == 1 && call->outputs[0].dtype == EW_FLOAT32; }
 
 // [M, K] per group in blocks of MR rows: [M / MR][K][MR], the last block zero-padded. Returns the floats written.
 int64_t pack_rows(const float *w, int64_t group, int64_t per_group, int64_t k, float *out) {

@@ -68,6 +68,19 @@ def conv_gemm_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None =
     return Launch(_conv_params(op, x, w, b), pack={1: pack}, split=2)
 
 
+@tactic(Conv, kernel="cpu_conv_direct_f32")
+def conv_direct_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None) -> Launch | str:
+    """No patches: every tap reads the padded input in place; good for many taps or few output channels."""
+    shape = _refuse_wide(op, x, w) or _sizes(w)
+    if isinstance(shape, str):
+        return shape
+    if x.rank > 4 or _taps(shape) == 1:
+        return "needs one or two spatial axes and more than one tap"
+    size = 4 * op.group * tiled(shape[0] // op.group) * shape[1] * _taps(shape)
+    pack = Pack("cpu_pack_conv_taps_f32", size, (op.group,))
+    return Launch(_conv_params(op, x, w, b), pack={1: pack}, split=2)
+
+
 @tactic(Conv, kernel="cpu_conv_dynamic_f32")
 def conv_dynamic_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None) -> Launch | str:
     """The same for a weight that comes at run time: packed at each call."""

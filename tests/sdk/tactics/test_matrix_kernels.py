@@ -10,7 +10,7 @@ import pytest
 from enginewright import _native
 from enginewright.ops.attention import Attention
 from enginewright.ops.conv import Conv
-from enginewright.tactics.conv import conv_gemm_f32, conv_swapped_f32, depthwise_direct_f32
+from enginewright.tactics.conv import conv_direct_f32, conv_gemm_f32, conv_swapped_f32, depthwise_direct_f32
 from enginewright.tactics.matmul import panel_bytes
 from enginewright.tactics.quantize import byte_panel_bytes
 from enginewright.tensors import TensorSpec, float32
@@ -115,6 +115,7 @@ def test_convolutions(isa: str, op: Conv, x: tuple[int, ...], w: tuple[int, ...]
     launches = {
         "cpu_conv_gemm_f32": conv_gemm_f32(op, *specs),
         "cpu_conv_dynamic_f32": conv_gemm_f32(op, *specs),
+        "cpu_conv_direct_f32": conv_direct_f32(op, *specs),
         "cpu_conv_swapped_f32": conv_swapped_f32(op, *specs),
         "cpu_depthwise_direct_f32": depthwise_direct_f32(op, *specs),
     }
