@@ -153,3 +153,22 @@ def test_form_is_refused(op_type: str, attributes: dict[str, Any], reason: str) 
     node = onnx.helper.make_node(op_type, list(feeds_of(case)[0]), ["y"], **attributes)
     with pytest.raises((UnsupportedModel, ew.ModelInvalid), match=reason):
         ew.build(model_of(case, node))
+
+
+@pytest.mark.parametrize(
+    ("op_type", "fed", "attributes"),
+    [
+        ("ArrayFeatureExtractor", (X[0], np.array([2, 0], np.int64)), {}),
+        ("ArrayFeatureExtractor", (X[0, 0], np.array([[2, 0]], np.int64)), {}),
+        ("Binarizer", (X[0],), {"threshold": 5.0}),
+    ],
+)
+def test_classical_operator_is_imported(op_type: str, fed: tuple[Array, ...], attributes: dict[str, Any]) -> None:
+    case = Case(op_type, 13, fed)
+    node = onnx.helper.make_node(op_type, list(feeds_of(case)[0]), ["y"], domain="ai.onnx.ml", **attributes)
+    model = model_of(case, node)
+    model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 1))
+    found = ew.load(ew.build(model)).run(feeds_of(case)[0])["y"]
+    expected = fed[0] > 5 if op_type == "Binarizer" else np.atleast_2d(fed[0])[:, fed[1].reshape(-1)]
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
