@@ -103,6 +103,7 @@ from enginewright.ops.matmul import (
     QLinearMatMul as QLinearMatMulOp,
 )
 from enginewright.ops.max_unpool import MaxUnpool as MaxUnpoolOp
+from enginewright.ops.ngrams import TfIdfVectorizer as TfIdfVectorizerOp
 from enginewright.ops.non_max_suppression import NonMaxSuppression as NonMaxSuppressionOp
 from enginewright.ops.norm import LRN as LRNOp, LpNormalization as LpNormalizationOp
 from enginewright.ops.normalization import (
@@ -1817,6 +1818,42 @@ class OperatorMethods:
 
         Places start at 0 where `write_indices` is left out; `mode` "circular" goes on at the beginning after the end."""
         return self.add(TensorScatterOp(axis=axis, mode=mode), past_cache, update, write_indices, name=name)[0]
+
+    def tf_idf_vectorizer(
+        self,
+        x: Tensor,
+        *,
+        max_gram_length: int,
+        min_gram_length: int,
+        max_skip_count: int,
+        mode: str,
+        ngram_counts: tuple[int, ...],
+        ngram_indexes: tuple[int, ...],
+        pool_int64s: tuple[int, ...] = (),
+        pool_strings: tuple[str, ...] = (),
+        weights: tuple[float, ...] = (),
+        name: str = "",
+    ) -> Tensor:
+        """For each n-gram of a pool how often it occurs in each row of `x` [C] or [N, C], in place ngram_indexes[id].
+
+        The pool holds all 1-grams one after another, from ngram_counts[1] on all 2-grams, and so on; those of
+        `min_gram_length` to `max_gram_length` elements are counted, with up to `max_skip_count` elements left out between
+        neighbours. `mode` "TF" counts, "IDF" gives the weight of those that occur, "TFIDF" the count times the weight."""
+        return self.add(
+            TfIdfVectorizerOp(
+                max_gram_length=max_gram_length,
+                min_gram_length=min_gram_length,
+                max_skip_count=max_skip_count,
+                mode=mode,
+                ngram_counts=ngram_counts,
+                ngram_indexes=ngram_indexes,
+                pool_int64s=pool_int64s,
+                pool_strings=pool_strings,
+                weights=weights,
+            ),
+            x,
+            name=name,
+        )[0]
 
     def thresholded_relu(self, x: Tensor, *, alpha: float = 1.0, name: str = "") -> Tensor:
         """x where x > alpha, else 0."""
