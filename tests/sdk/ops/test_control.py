@@ -259,3 +259,51 @@ def test_changed_rank_is_not_supported() -> None:
     )
     with pytest.raises(UnsupportedModel, match="changes its number of axes"):
         parse(parse_model(HEADER + text.replace("float[2] next, float[2] out", "float[1, 2] next, float[1, 2] out")))
+
+
+def test_reads_of_captured_contents_mean_the_same_outside() -> None:
+    """Both branches make a tensor as large as a captured number says."""
+    net = Network()
+    cond, size = net.input("c", bool_, ()), net.input("size", int64, (1,))
+    branches = []
+    for value in (1.0, 2.0):
+        inner = Network("branch", parent=net)
+        inner.output("y", inner.constant_of_shape(inner.input("size", int64, (1,)), value=value))
+        branches.append(inner)
+    (y,) = net.if_(cond, size, then_branch=branches[0], else_branch=branches[1])
+    assert y.shape == (Dim.value(size.spec, 0),)
+
+
+def test_sizes_that_only_a_branch_knows() -> None:
+    net = Network()
+    cond, x = net.input("c", bool_, ()), net.input("x", float32, (9,))
+    branches = []
+    for _ in range(2):
+        inner = Network("branch", parent=net)
+        inner.output("y", inner.nonzero(inner.input("x", float32, (9,))))
+        branches.append(inner)
+    (y,) = net.if_(cond, x, then_branch=branches[0], else_branch=branches[1])
+    assert y.shape[0] == 1
+    assert isinstance(y.shape[1], Dim)
+    assert y.shape[1].atoms[0].sizes == ()
+
+
+def test_equal_contents_stay_known() -> None:
+    net = Network()
+    cond = net.input("c", bool_, ())
+    branches = []
+    for number in (3, 3):
+        inner = Network("branch", parent=net)
+        inner.output("y", inner.constant(np.array([number])))
+        branches.append(inner)
+    (y,) = net.if_(cond, then_branch=branches[0], else_branch=branches[1])
+    assert y.spec.value == (3,)
+
+
+def test_loop_without_trip_count() -> None:
+    text = LOOP.replace("Loop (count, yes, start)", "Loop (, yes, start)").replace(
+        "on = Identity (going)", "three = Constant <value_int = 3> ()\n      on = Less (i, three)"
+    )
+    feeds = {"count": np.array(0), "start": np.array([1, 2], np.float32)}
+    network = parse(parse_model(HEADER + text))
+    assert network.evaluate(feeds)["all"].shape == (4, 2)

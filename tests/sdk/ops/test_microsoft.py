@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import onnx
 import onnxruntime as ort
 import pytest
 
+from enginewright.errors import UnsupportedModel
 from enginewright.onnx_io.parser import parse
+from enginewright.ops.conv import Conv
 from enginewright.tensors import DataType
 
 Array = np.ndarray[Any, Any]
@@ -29,7 +32,7 @@ def scalar(value: float, dtype: type = np.float32) -> Array:
 
 
 def model_of(
-    op_type: str, inputs: list[Array | None], outputs: int, constants: tuple[int, ...], **attributes: Any
+    op_type: str, inputs: Sequence[Array | None], outputs: int, constants: tuple[int, ...], **attributes: Any
 ) -> onnx.ModelProto:
     """One node of com.microsoft; the inputs numbered in `constants` are initializers."""
     names = ["" if array is None else f"x{index}" for index, array in enumerate(inputs)]
@@ -53,7 +56,7 @@ def model_of(
 
 def check(
     op_type: str,
-    inputs: list[Array | None],
+    inputs: Sequence[Array | None],
     outputs: int = 1,
     constants: tuple[int, ...] = (),
     *,
@@ -122,13 +125,13 @@ def test_matmul_n_bits(depth: int, zero: bool) -> None:
     ],
 )
 def test_fused_conv(activation: str, parameters: list[float]) -> None:
-    inputs: list[Array | None] = [floats(1, 3, 6, 7), floats(4, 3, 3, 3), floats(4)]
+    inputs: Sequence[Array | None] = [floats(1, 3, 6, 7), floats(4, 3, 3, 3), floats(4)]
     attributes: dict[str, Any] = {"activation_params": parameters} if parameters else {}
     check("FusedConv", inputs, pads=[1, 1, 1, 1], activation=activation, **attributes)
 
 
 def test_fused_conv_with_sum() -> None:
-    inputs: list[Array | None] = [floats(1, 3, 6, 7), floats(4, 3, 3, 3), floats(4), floats(1, 4, 4, 5)]
+    inputs: Sequence[Array | None] = [floats(1, 3, 6, 7), floats(4, 3, 3, 3), floats(4), floats(1, 4, 4, 5)]
     check("FusedConv", inputs, activation="Relu")
 
 
@@ -167,7 +170,7 @@ def test_quantized_binary(name: str) -> None:
 )
 def test_quantized_unary(name: str, attributes: dict[str, Any]) -> None:
     constants = (1, 2, 3, 4)
-    inputs: list[Array | None] = [
+    inputs: Sequence[Array | None] = [
         bytes_(1, 4, 5, 6),
         scalar(0.05),
         scalar(110, np.uint8),
@@ -239,3 +242,58 @@ def test_rotary_embedding(interleaved: int) -> None:
     positions = RNG.integers(0, 10, (2, 5))
     check("RotaryEmbedding", [floats(2, 5, 24), positions, *tables], interleaved=interleaved)
     check("RotaryEmbedding", [floats(2, 3, 5, 8), np.array([2]), *tables], interleaved=interleaved)
+
+
+BYTES, ONE = bytes_(2, 3), scalar(0.1)
+
+
+@pytest.mark.parametrize(
+    ("op_type", "inputs", "attributes", "reason"),
+    [
+        ("FusedMatMul", [floats(2, 3, 4), floats(2, 4, 5)], {"transBatchA": 1}, "transBatchA"),
+        (
+            "MatMulNBits",
+            [floats(3, 32), bytes_(6, 1, 8), floats(6)],
+            {"K": 32, "N": 6, "bits": 2, "block_size": 32},
+            "2 bits",
+        ),
+        (
+            "MatMulNBits",
+            [floats(3, 32), bytes_(6, 1, 16), floats(6)],
+            {"K": 32, "N": 6, "block_size": 32},
+            "not a constant",
+        ),
+        ("FusedConv", [floats(1, 3, 5, 5), floats(2, 3, 3, 3)], {"activation": "Swirl"}, "Swirl"),
+        ("Attention", ATTENTION, {"num_heads": 2, "do_rotary": 1}, "do_rotary"),
+        ("Attention", [*ATTENTION, np.ones((2, 1, 5, 5), np.int32)], {"num_heads": 2}, "a mask with 4 axes"),
+        ("Attention", [*ATTENTION, np.ones(2, np.int32)], {"num_heads": 2, "unidirectional": 1}, "lengths together"),
+        ("MultiHeadAttention", [floats(2, 5, 8), floats(2, 7, 2, 2, 4)], {"num_heads": 2}, "packed in one tensor"),
+        ("QLinearConcat", [ONE, scalar(0, np.uint8), BYTES, ONE], {"axis": 0}, "4 inputs"),
+        ("RotaryEmbedding", [floats(2, 5, 24), np.array([0]), floats(9, 4), floats(9, 4)], {"scale": 2.0}, "scale"),
+    ],
+)
+def test_forms_that_are_not_supported(
+    op_type: str, inputs: Sequence[Array | None], attributes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(UnsupportedModel, match=reason):
+        parse(model_of(op_type, inputs, 1, (), **attributes))
+
+
+def test_nhwc_conv() -> None:
+    """ONNX Runtime has no kernel for it on the CPU: it equals a convolution between transposes."""
+    x, w = floats(1, 6, 7, 3), floats(4, 3, 3, 3)
+    model = model_of("NhwcConv", [x, w], 1, (), pads=[1, 1, 1, 1], strides=[2, 2])
+    found = parse(model).evaluate({"x0": x, "x1": w})["y0"]
+    plain = Conv(padding=1, stride=2).reference(x.transpose(0, 3, 1, 2), w.transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(found, plain.transpose(0, 2, 3, 1), rtol=1e-5, atol=1e-5)
+
+
+def test_masks_together() -> None:
+    q, k, v = floats(2, 5, 8), floats(2, 7, 8), floats(2, 7, 8)
+    mask = np.array([[1] * 5 + [0] * 2, [1] * 7], np.int32)
+    check("MultiHeadAttention", [q, k, v, None, mask, floats(1, 2, 5, 7)], num_heads=2)
+
+
+def test_partial_rotation() -> None:
+    tables, x = [floats(10, 2), floats(10, 2)], floats(2, 5, 24)
+    check("RotaryEmbedding", [x, np.array([1]), *tables], num_heads=3, rotary_embedding_dim=4)
