@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,9 +63,19 @@ class _Sealed:
 
 
 def chunk_digests(data: memoryview) -> bytes:
-    """Return the BLAKE3-256 of each 4 MiB chunk of `data`, one after another, computed on all cores."""
-    chunks = (data[start : start + CHUNK] for start in range(0, len(data), CHUNK))
-    return b"".join(blake3(chunk, max_threads=blake3.AUTO).digest() for chunk in chunks)
+    """Return the BLAKE3-256 of each 4 MiB chunk of `data`, one after another, computed on all cores.
+
+    The threads end with the call: those that `blake3` starts itself live on, and a forked child that lacks them hangs.
+    """
+    chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
+    if len(chunks) < 2:
+        return b"".join(map(_digest, chunks))
+    with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), len(chunks))) as pool:
+        return b"".join(pool.map(_digest, chunks))
+
+
+def _digest(chunk: memoryview) -> bytes:
+    return blake3(chunk).digest()
 
 
 def artifact_bytes(kind: Kind, sections: Mapping[Section, Data], passport: Passport) -> bytes:

@@ -252,3 +252,18 @@ def test_mode_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(re, "search", lambda *_: None)
     write_artifact(tmp_path / "a.plan", Kind.PLAN, SECTIONS, example_passport())
     assert stat.S_IMODE((tmp_path / "a.plan").stat().st_mode) == 0o600
+
+
+def test_forked_child_can_hash_after_its_parent_did() -> None:
+    """A pool of threads that outlives the call is not there in the child, which would wait for it for ever."""
+    program = """
+        import os, signal
+        from enginewright.plan.writing import chunk_digests
+        data = memoryview(bytes(3 << 22))
+        expected = chunk_digests(data)
+        if os.fork() == 0:
+            signal.alarm(60)
+            os._exit(chunk_digests(data) != expected)
+        print(os.waitstatus_to_exitcode(os.wait()[1]))
+    """
+    assert run(program).stdout == "0\n"
