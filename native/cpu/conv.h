@@ -1,6 +1,8 @@
 // How a convolution or pool slides over one, two or three spatial axes, read from a step's tensors and params.
 #pragma once
 
+#include <utility>
+
 #include "cpu/gemm.h"
 
 namespace ew::EW_ISA {
@@ -72,10 +74,12 @@ EW_INLINE bool read_conv(const ew_call *call, Conv &c) {
 EW_INLINE bool writes_f32(const ew_call *call) { return call->n_outputs == 1 && call->outputs[0].dtype == EW_FLOAT32; }
 
 // Every second element: picked from two vectors, the second of which starts one early so as not to read past the end.
+template <int... I>
+EW_INLINE vf pick_even(vf a, vf b, std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(a, b, (I < VL / 2 ? 2 * I : 2 * I + 1)...);
+}
 EW_INLINE vf load_even(const float *in) {
-    vi pick;
-    for (int i = 0; i < VL; ++i) pick[i] = i < VL / 2 ? 2 * i : 2 * i + 1;
-    return __builtin_shuffle(load(in), load(in + VL - 1), pick);
+    return pick_even(load(in), load(in + VL - 1), std::make_integer_sequence<int, VL>{});
 }
 
 }  // namespace ew::EW_ISA

@@ -229,20 +229,19 @@ int32_t pack_rows_of_w(const ew_call *call) {
 // ---- positions as rows ----
 
 typedef float v4 __attribute__((vector_size(16)));
-typedef int32_t i4 __attribute__((vector_size(16)));
 typedef float v4u __attribute__((vector_size(16), aligned(4), may_alias));
 
 EW_INLINE void transpose_4x4(const float *in, int64_t ld, float *out, int64_t ldo) {
     v4 row[4], pair[4];
     for (int i = 0; i < 4; ++i) row[i] = *reinterpret_cast<const v4u *>(in + i * ld);
     for (int i = 0; i < 2; ++i) {
-        pair[i] = __builtin_shuffle(row[2 * i], row[2 * i + 1], i4{0, 4, 1, 5});
-        pair[i + 2] = __builtin_shuffle(row[2 * i], row[2 * i + 1], i4{2, 6, 3, 7});
+        pair[i] = __builtin_shufflevector(row[2 * i], row[2 * i + 1], 0, 4, 1, 5);
+        pair[i + 2] = __builtin_shufflevector(row[2 * i], row[2 * i + 1], 2, 6, 3, 7);
     }
     for (int i = 0; i < 2; ++i) {
-        *reinterpret_cast<v4u *>(out + 2 * i * ldo) = __builtin_shuffle(pair[2 * i], pair[2 * i + 1], i4{0, 1, 4, 5});
+        *reinterpret_cast<v4u *>(out + 2 * i * ldo) = __builtin_shufflevector(pair[2 * i], pair[2 * i + 1], 0, 1, 4, 5);
         *reinterpret_cast<v4u *>(out + (2 * i + 1) * ldo) =
-            __builtin_shuffle(pair[2 * i], pair[2 * i + 1], i4{2, 3, 6, 7});
+            __builtin_shufflevector(pair[2 * i], pair[2 * i + 1], 2, 3, 6, 7);
     }
 }
 
