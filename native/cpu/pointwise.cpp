@@ -181,7 +181,9 @@ void choose_access(Job &job, uint32_t *direct, uint32_t *lasting) {
                         : elements == 1       ? Access::scalar
                                               : Access::spread;
         if (job.access[i] == Access::direct) *direct |= 1u << i;
-        if (job.access[i] == Access::scalar) *lasting |= 1u << i;
+        // What spread() leaves in a register because the next tile reads the same number must outlive the program.
+        const bool kept = job.access[i] == Access::spread && job.axes.stride[i][0] == 0;
+        if (job.access[i] == Access::scalar || kept) *lasting |= 1u << i;
     }
 }
 

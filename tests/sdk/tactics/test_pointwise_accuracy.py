@@ -143,6 +143,17 @@ def test_broadcasting(data: st.DataObject, isa: str) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
+def test_a_number_for_a_long_row_lasts_from_tile_to_tile(isa: str) -> None:
+    """Scale and shift of channels: the register of the scale is free after the product, but the next tile needs it."""
+    p = Builder(float32, float32, float32)
+    x, scale, shift = p.inputs
+    program = p.finish(p.add(p.mul(x, scale), shift))
+    arrays: list[Array] = [np.random.default_rng(0).standard_normal((16, 5000)).astype(np.float32)]
+    arrays += [np.arange(16, dtype=np.float32).reshape(16, 1), np.full((16, 1), 3, np.float32)]
+    np.testing.assert_allclose(run(program, arrays, isa)[0], program.run(*arrays)[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("isa", ISAS)
 def test_an_output_may_take_the_memory_of_an_input(isa: str) -> None:
     for dtype in (float32, DataType.BFLOAT16, int64):
         p = Builder(dtype, dtype)
