@@ -24,18 +24,22 @@ Data goes to stdout, everything else to stderr; `--json` on every command that p
 """
 
 
-def section(name: str, parent: click.Context) -> str:
-    """Return the help of one command."""
-    command = group.get_command(parent, name)
+def sections(name: str, parent: click.Context) -> str:
+    """Return the help of one command, and of each command in it."""
+    assert isinstance(parent.command, click.Group)
+    command = parent.command.get_command(parent, name)
     assert command is not None
     context = click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=100)
-    return f"## {name}\n\n```text\n{command.get_help(context)}\n```\n"
+    title = context.command_path.removeprefix("enginewright ")
+    text = f"## {title}\n\n```text\n{command.get_help(context)}\n```\n"
+    inner = command.list_commands(context) if isinstance(command, click.Group) else []
+    return "\n".join([text, *(sections(each, context) for each in inner)])
 
 
 def write(app: Sphinx) -> None:
     """Write commands.md, which git ignores."""
     parent = click.Context(group, info_name="enginewright")
-    content = HEAD + "\n".join(section(name, parent) for name in group.list_commands(parent))
+    content = HEAD + "\n".join(sections(name, parent) for name in group.list_commands(parent))
     page = Path(app.srcdir, "commands.md")
     if not page.exists() or page.read_text(encoding="utf-8") != content:
         page.write_text(content, encoding="utf-8")
