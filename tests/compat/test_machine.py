@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from enginewright_compat.machine import KERNEL_FEATURES, read_machine, this_machine
+import pytest
+
+from enginewright_compat.machine import KERNEL_FEATURES, other_machine, read_machine, this_machine
 
 X86 = """processor\t: 0
 model name\t: Fast CPU @ 3 GHz
@@ -48,3 +50,23 @@ def test_this_machine() -> None:
     machine = this_machine()
     assert machine.memory > 1 << 26
     assert set(machine.kernel_features) <= KERNEL_FEATURES
+
+
+@pytest.mark.parametrize(
+    ("text", "arch", "features", "capability"),
+    [
+        ("aarch64", "aarch64", set(), ""),
+        ("x86_64+avx2+fma", "x86_64", {"avx2", "fma"}, ""),
+        ("sm_86", os.uname().machine, this_machine().features, "sm_86"),
+        ("sm_120a", os.uname().machine, this_machine().features, "sm_120a"),
+    ],
+)
+def test_machine_in_words(text: str, arch: str, features: set[str], capability: str) -> None:
+    machine = other_machine(text)
+    assert (machine.arch, machine.features, machine.compute_capability) == (arch, features, capability)
+
+
+@pytest.mark.parametrize("text", ["", "SM_86", "x86_64+warp", "../etc", "+avx2", "a b"])
+def test_no_machine(text: str) -> None:
+    with pytest.raises(ValueError, match="write sm_86"):
+        other_machine(text)

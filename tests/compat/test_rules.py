@@ -84,14 +84,26 @@ def test_first_broken_field_is_named() -> None:
     assert reason.field == "minor"
 
 
-def test_development_builds() -> None:
-    development = RUNNING._replace(build=DEVELOPMENT | 5)
-    assert judge_version(Kind.PLAN, development, RUNNING) is not None
-    assert judge_version(Kind.PLAN, RUNNING, development) is not None
-    assert judge_version(Kind.PLAN, development, development) is None
-    assert judge_version(Kind.PLAN, development._replace(build=DEVELOPMENT | 6), development) is not None
-    assert judge_version(Kind.SAFE_PLAN, development, RUNNING, "safety") is not None
-    assert judge_version(Kind.SAFE_PLAN, RUNNING, development, "safety") is None
+@pytest.mark.parametrize(("runtime", "kind"), list(TABLE))
+def test_development_builds(runtime: str, kind: Kind) -> None:
+    """A development build never loads a release's plan, nor the other way round, nor that of another one."""
+    mine, other = RUNNING._replace(build=DEVELOPMENT | 5), RUNNING._replace(build=DEVELOPMENT | 6)
+    row = TABLE[runtime, kind]
+    by_build = row["build"] == "="
+    found = [
+        judge_version(kind, *pair, runtime) is None
+        for pair in ((mine, mine), (mine, RUNNING), (RUNNING, mine), (other, mine))
+    ]
+    if by_build:
+        assert found == [True, False, False, False]
+    elif (runtime, kind) == ("safety", Kind.SAFE_PLAN):
+        assert found == [False, False, True, False], "a development runtime tests what a release wrote"
+    else:
+        assert found == [kind is Kind.CALIBRATION_CACHE and runtime == "standard"] * 4
+
+
+def test_the_matrix_is_large_enough() -> None:
+    assert len(list(cells())) >= 112
 
 
 # --- Verdict ----------------------------------------------------------------------------------------------------------
