@@ -14,10 +14,13 @@ from pathlib import Path
 import numpy as np
 
 import enginewright as ew
+from tests.bench.large_plan import verification_milliseconds, write_large_plan
 from tests.models import cache_folder, load_model
 
 CALL_MICROSECONDS = 6.0
 LOAD_MILLISECONDS = 15.0
+CHECK_MILLISECONDS = 100.0
+VERIFY_MILLISECONDS = 268.0  # of 1 GiB: 4 GB/s
 STARTS = 25
 START_MILLISECONDS = {"import enginewright": 60.0, "enginewright --help": 150.0, "enginewright --version": 150.0}
 
@@ -44,7 +47,13 @@ class Promise:
 def report() -> int:
     """Print every promise; 1 if one is missed."""
     found = []
-    for measure in (call_overhead, load_time, *(start_up(name) for name in START_MILLISECONDS)):
+    for measure in (
+        call_overhead,
+        load_time,
+        check_time,
+        verify_time,
+        *(start_up(name) for name in START_MILLISECONDS),
+    ):
         found.append(measure())
         print(found[-1], flush=True)
     return int(not all(promise.kept for promise in found))
@@ -84,6 +93,24 @@ def load_time() -> Promise:
             engine.close()
         size = path.stat().st_size / 1e6
     return Promise(f"ew.load of {name} ({size:.0f} MB)", statistics.median(times), LOAD_MILLISECONDS, "ms")
+
+
+def check_time() -> Promise:
+    """`plan check` of a plan of 1 GiB, start of the program included."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.plan"
+        write_large_plan(path)
+        value = _start(f"from enginewright.cli import main; main(['plan', 'check', {str(path)!r}])") - _start("pass")
+    return Promise("plan check of 1 GiB (without Python's own start)", value, CHECK_MILLISECONDS, "ms")
+
+
+def verify_time() -> Promise:
+    """Every byte of a plan of 1 GiB, as `plan verify` and loading check it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.plan"
+        write_large_plan(path)
+        value = verification_milliseconds(path)
+    return Promise("full verification of 1 GiB on two CPUs", value, VERIFY_MILLISECONDS, "ms")
 
 
 def start_up(name: str) -> Callable[[], Promise]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,10 @@ from enginewright.plan.artifact import Kind, Section, open_artifact
 from enginewright.plan.canonical import NotCanonical, decode_json
 from enginewright.plan.meta import Meta
 from enginewright.plan.plan import Plan
+from enginewright_compat.rules import Level
+from tests.bench.large_plan import write_large_plan
 from tests.fuzz.mutation import with_section
+from tests.fuzz.targets import limits
 from tests.golden.plans import golden
 
 Json = dict[str, Any]
@@ -278,3 +282,20 @@ def test_many_tiny_records_are_refused_before_they_are_decoded(record: str) -> N
     with pytest.raises(NotCanonical, match="MiB, at most") as caught:
         decode_json(whole.encode(), Meta, allowed=(56 << 20) + len(whole) // 2)
     assert caught.value.over_limit
+
+
+def test_the_densest_plan_that_is_decoded_keeps_the_promise(tmp_path: Path) -> None:
+    """5 MB of empty steps, just below what is refused: all is decoded, encoded again, and checked."""
+    meta = meta_of("mlp")
+    meta["programs"][0]["steps"] = [{"inputs": [], "kernel": "", "layer": "", "outputs": []}] * 100_000
+    path = tmp_path / "dense.plan"
+    path.write_bytes(with_meta("mlp", meta))
+    with limits(path.stat().st_size), pytest.raises(errors.PlanInvalid), ew.Engine(Plan.load(path), threads=1):
+        pass
+
+
+def test_plan_of_a_gigabyte_is_checked_by_its_head(tmp_path: Path) -> None:
+    path = tmp_path / "large.plan"
+    write_large_plan(path)
+    with limits(1 << 20):
+        assert ew.plan_info(path).verdict is Level.OK
