@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from enginewright.errors import CacheError, PlanError
 from enginewright.plan.artifact import Kind, Passport, Section, encode_json, open_artifact, write_artifact
+from enginewright.plan.writing import remove_abandoned
 from enginewright.tensors import TensorSpec
 from enginewright_compat.machine import this_machine
 from enginewright_compat.version import running_version
@@ -52,6 +53,8 @@ class TimingCache:
     def open(path: Path | None, *, explicit: bool) -> TimingCache:
         """Read a cache file; a broken or foreign default cache is set aside with a warning, a named one is an error."""
         cache = TimingCache(path)
+        if path is not None and not explicit:
+            remove_abandoned(path.parent)
         if path is None or not path.exists():
             return cache
         try:

@@ -180,6 +180,14 @@ def test_eight_processes_merge_one_timing_cache(tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
+def test_the_next_start_cleans_the_cache_folder(tmp_path: Path) -> None:
+    """What a killed build left in the default cache goes when the next one opens it, though that writes nothing."""
+    (tmp_path / ".a.timing.0123.ew-tmp").write_bytes(b"part")
+    assert TimingCache.open(tmp_path / "a.timing", explicit=False).entries == {}
+    assert leftovers(tmp_path) == []
+    assert TimingCache.open(tmp_path / "missing" / "a.timing", explicit=False).entries == {}
+
+
 # --- Places that cannot be written ------------------------------------------------------------------------------------
 
 
