@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from enginewright.verdict import PlanInfo, plan_info
 from enginewright_compat.layout import DIGEST_SIZE, Kind, Section
 from enginewright_compat.rules import Level
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 JSON_SECTIONS = frozenset({Section.PASSPORT, Section.META, Section.RECIPE, Section.ENTRIES, Section.RANGES})
 
 
@@ -125,7 +127,7 @@ def _differences(place: str, left: Any, right: Any) -> Iterator[FileDifference]:
         left, right = _by_name(left), _by_name(right)
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         for key in dict.fromkeys([*left, *right]):
-            inner = f"{place}.{key}" if place else str(key)
+            inner = f"{place}.{_printable(key)}" if place else _printable(key)
             if key not in left or key not in right:
                 yield FileDifference(inner, _short(left.get(key, "")), _short(right.get(key, "")))
             else:
@@ -145,5 +147,10 @@ def _by_name(records: list[Any]) -> dict[str, Any]:
 
 def _short(value: Any) -> str:
     """Return a value as text of at most 200 characters."""
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    text = _printable(value) if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def _printable(text: str) -> str:
+    """Return text from a file with its control characters spelled out, so that it cannot steer a terminal."""
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

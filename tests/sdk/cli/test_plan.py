@@ -24,6 +24,7 @@ from enginewright_compat.version import running_version
 from tests.compat.artifacts import example_plan
 from tests.fuzz.targets import timing_cache
 from tests.golden.plans import golden
+from tests.sdk.plan.test_bad_plans import meta_of, with_meta
 from tests.sdk.plan.test_signing import CODE
 
 Text = pytest.CaptureFixture[str]
@@ -185,6 +186,15 @@ def test_diff(capsys: Text, mlp: str, tmp_path: Path) -> None:
     assert code == 1
     assert {"header.root", "PASSPORT.name"} <= places
     assert call(capsys, "diff", mlp, str(tmp_path / "conv.plan"))[0] == 1
+
+
+def test_names_in_a_file_cannot_steer_the_terminal(capsys: Text, mlp: str, tmp_path: Path) -> None:
+    meta = meta_of("mlp")
+    meta["programs"][0]["steps"][0]["layer"] = "\x1b[2Jgone"
+    code, out, _ = call(capsys, "diff", mlp, write(tmp_path, "odd.plan", with_meta("mlp", meta)))
+    assert code == 1
+    assert "\x1b" not in out
+    assert "gone" in out
 
 
 def test_files_that_are_none(capsys: Text, tmp_path: Path) -> None:
