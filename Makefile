@@ -10,6 +10,10 @@ RUN    := PATH="$(dir $(PY)):$$PATH" PYTHONPATH="$(CURDIR)/sdk:$(CURDIR)/compat:
 PIP    := $(PY) -m pip install -q --disable-pip-version-check
 COVER  := --cov --cov-report=term --cov-report=html --cov-fail-under=90
 
+# New files that are not added yet are sources, too.
+NATIVE_SOURCES := git ls-files -z --cached --others --exclude-standard -- \
+  'native/*.cpp' 'native/*.h' 'native/*.cu' 'plugins/*.cpp' 'plugins/*.cu'
+
 # A stamp for each set of dependencies; an interpreter of one's own has them, so then there is none.
 needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)/.$(extra)))
 
@@ -46,15 +50,13 @@ lint: $(call needs,dev test) native       ## style, types, layers, and the rules
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(RUN) lint-imports
-	git ls-files -z 'native/*.cpp' 'native/*.h' 'native/*.cu' 'plugins/*.cpp' 'plugins/*.cu' \
-	  | $(RUN) xargs -0 -r clang-format --dry-run -Werror
+	$(NATIVE_SOURCES) | $(RUN) xargs -0 -r clang-format --dry-run -Werror
 	$(RUN) $(PY) -m pytest -q -m "not long" tests/repo
 
 format: $(call needs,dev)                 ## what lint can mend itself
 	$(RUN) ruff check -q --fix-only .
 	$(RUN) ruff format .
-	git ls-files -z 'native/*.cpp' 'native/*.h' 'native/*.cu' 'plugins/*.cpp' 'plugins/*.cu' \
-	  | $(RUN) xargs -0 -r clang-format -i
+	$(NATIVE_SOURCES) | $(RUN) xargs -0 -r clang-format -i
 
 docs: $(call needs,docs) native           ## the site, in docs/_build/html
 	$(RUN) $(PY) -m sphinx -q -W -n --keep-going -b dirhtml docs docs/_build/html

@@ -108,5 +108,5 @@ def input_option(function: Function) -> Function:
         "inputs",
         multiple=True,
         metavar="NAME=FILE",
-        help="An input: x=a.npy; or all.npz with arrays by name. What is not given is random.",
+        help="An input: x=a.npy; or all.npz with arrays by name. The others are random (run: with --random).",
     )(function)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from enginewright.errors import InputDetails, InputError
+from enginewright.errors import InputDetails, InputError, UsageError
 from enginewright.plan.meta import Port, ProfileRecord
 from enginewright.tensors import DataType
 
@@ -54,8 +54,10 @@ class PortInfo:
 
 
 def check_names(given: Mapping[str, Any], ports: Sequence[PortInfo]) -> None:
-    """Raise `InputError` if an input is missing or unknown."""
+    """Raise `InputError` if an input is missing or unknown, `UsageError` where nothing has a name."""
     names = [port.name for port in ports]
+    if not isinstance(given, dict | Mapping):  # dict first: it is the quick answer
+        raise UsageError(f"the inputs are one {type(given).__name__}", hint=f"Give arrays by name: {', '.join(names)}.")
     missing = [name for name in names if name not in given]
     extra = [name for name in given if name not in names]
     if missing or extra:

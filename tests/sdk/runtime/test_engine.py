@@ -104,6 +104,8 @@ def test_wrong_inputs_say_what_was_given_and_what_is_allowed(engine: ew.Engine, 
 def test_missing_inputs_are_named(engine: ew.Engine) -> None:
     with pytest.raises(InputError, match="missing: bias"):
         engine.run({"x": np.zeros((1, 8), np.float32)})
+    with pytest.raises(UsageError, match="one ndarray"):
+        engine.run(np.zeros((1, 8), np.float32))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match='no tensor "z"'):
         engine.create_context().bind_output("z", None)
     with pytest.raises(UsageError, match="nothing was run"):

@@ -13,6 +13,6 @@ class PlanCommands(Commands):
     package = __name__
 
 
-@click.group("plan", cls=PlanCommands, short_help="Look at, check, sign and rebuild plan files.")
+@click.group("plan", cls=PlanCommands, short_help="Look at, compare, check and sign plan files.")
 def command() -> None:
     """Work with the files of plans and caches: they are read, never run."""
