@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from enginewright.plan.artifact import Artifact, Kind, open_as
 from enginewright.plan.plan import Plan
 from enginewright.runtime.engine import Engine
 from enginewright.trust import Trust
@@ -22,5 +23,10 @@ def load(
     `threads` bounds the CPU threads of one run. `verify` is "full" or "header" (weights are not hashed); `mmap=False`
     copies the file first; `trust`: see the plan format. Raises a `PlanError`, or `PluginNotFound`.
     """
-    plan = source if isinstance(source, Plan) else Plan.load(source, verify=verify, mmap=mmap, trust=trust)
-    return Engine(plan, threads=threads)
+    if isinstance(source, Plan):
+        return Engine(source, threads=threads)
+
+    def engine(artifact: Artifact) -> Engine:
+        return Engine(Plan.decode(artifact), threads=threads)
+
+    return open_as(source, Kind.PLAN, engine, verify=verify, mmap=mmap, trust=trust)

@@ -10,7 +10,8 @@ import hashlib
 import logging
 import mmap as memory_map
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,7 @@ __all__ = [
     "encode_json",
     "invalid_content",
     "open_artifact",
+    "open_as",
     "write_artifact",
 ]
 
@@ -65,6 +67,8 @@ _log = logging.getLogger("enginewright.plan")
 DECODED = 56 << 20
 Bytes = npt.NDArray[np.uint8]
 Content = TypeVar("Content")
+WORTH_A_THREAD = 8 * 2**20
+"""From so many bytes on, weights are hashed while the graph is decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +127,38 @@ def open_artifact(
     `verify` is "full", or "header" to skip the digests of the weights. `mmap=False` copies the file first. Raises
     PlanError or PluginNotFound, whatever the bytes are; ConfigError for an option that does not exist.
     """
+    return open_as(source, kind, lambda artifact: artifact, verify=verify, mmap=mmap, trust=trust)
+
+
+def open_as(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview,
+    kind: Kind,
+    decode: Callable[[Artifact], Content],
+    *,
+    verify: str = "full",
+    mmap: bool = True,
+    trust: Trust = None,
+) -> Content:
+    """Open an artifact and return what `decode` makes of it, which works while other threads hash the weights."""
     _check_options(verify, trust)
     where = "bytes" if isinstance(source, bytes | bytearray | memoryview) else str(source)
     with _refusals(where):
         view = _view(source, mapped=mmap, whole=verify == "full")
         artifact, container = _check_frame(view, kind, trust, where)
         _check_machine(artifact)
-        _check_content(artifact.sections, container, where, skip_weights=verify == "header")
-    return artifact
+        _check_content(artifact.sections, container, where, skip_weights=True)
+        if verify == "header":
+            _log.warning('%s: opened with verify="header": damaged weights would not be noticed', where)
+            return decode(artifact)
+        if len(artifact.sections.get(Section.WEIGHTS, b"")) < WORTH_A_THREAD:
+            made = decode(artifact)
+            _check_weights(artifact.sections, container.prefix)
+            return made
+        with ThreadPoolExecutor(1) as pool:
+            hashing = pool.submit(_check_weights, artifact.sections, container.prefix)
+            made = decode(artifact)
+            hashing.result()
+    return made
 
 
 def check_file(path: str | os.PathLike[str]) -> tuple[Artifact, Container, memoryview]:
@@ -265,16 +293,14 @@ def _check_content(
             continue
         if hashlib.sha256(sections[section]).digest() != entry.digest:
             raise corrupt_section(container.prefix, section.name)
-    if Section.WEIGHTS not in sections:
-        return
-    if skip_weights:
-        _log.warning('%s: opened with verify="header": damaged weights would not be noticed', where)
-        return
-    _check_weights(sections, container.prefix)
+    if not skip_weights:
+        _check_weights(sections, container.prefix)
 
 
 def _check_weights(sections: Mapping[Section, memoryview], prefix: Prefix) -> None:
-    """Check 14: compare the digest of each chunk; says which chunk is damaged."""
+    """Check 14: compare the digest of each chunk, if there are weights; says which chunk is damaged."""
+    if Section.WEIGHTS not in sections:
+        return
     found, expected = chunk_digests(sections[Section.WEIGHTS]), sections[Section.CHUNKS]
     if found == expected:
         return

@@ -17,7 +17,7 @@ from enginewright.plan.artifact import (
     artifact_bytes,
     encode_json,
     invalid_content,
-    open_artifact,
+    open_as,
     write_artifact,
 )
 from enginewright.plan.graph_rules import TooMany, check_meta
@@ -64,8 +64,7 @@ class Plan:
         trust: Trust = None,
     ) -> Plan:
         """Read a plan from a file (its weights stay mapped) or from bytes; raises a `PlanError` for any other bytes."""
-        artifact = open_artifact(source, Kind.PLAN, verify=verify, mmap=mmap, trust=trust)
-        return Plan.decode(artifact)
+        return open_as(source, Kind.PLAN, Plan.decode, verify=verify, mmap=mmap, trust=trust)
 
     @staticmethod
     def decode(artifact: Artifact) -> Plan:
