@@ -40,8 +40,8 @@ CHECK_KINDS = ("equal", "broadcast", "at_least", "at_most")
 STORAGE_KINDS = ("input", "output", "weight", "arena", "grown", "slot")
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Base of the records: unknown fields are refused, defaults are left out."""
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Base of the records: unknown fields are refused, defaults left out; no cycles, so nothing to collect."""
 
 
 class Storage(Record, frozen=True):
