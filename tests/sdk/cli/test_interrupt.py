@@ -17,6 +17,10 @@ import enginewright as ew
 from enginewright.compiler.interruptible import wait_for_left_behind
 from tests.sdk.tools.small_models import chain, save
 
+# An interruption between two instructions of Python leaves what was open, say an iterator over a folder, to the garbage
+# collector, whose warning is no fault of the build.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+
 LIMIT_SECONDS = 0.25
 MODELS = ("ppocrv4_det", "silero_vad_16k_sequence", "light_squeezenet")
 MOMENTS = 20
