@@ -124,6 +124,37 @@ typedef struct ew_plugin {
 
 /* ---- the calls below are for the Python package; they may change with any release ---- */
 
+/* A kind of device, exported by its library through `ew_device_v1`: memory, streams, graphs and kernels. Each function
+ * returns 0, or another number after keeping a message that error() then tells (per thread). A stream is the library's
+ * own pointer; memory on the device is never read by the host. */
+typedef struct ew_device {
+    uint32_t struct_size;
+    uint32_t abi_major;
+    uint32_t abi_minor;
+    uint32_t n_kernels;
+    const char *name; /* "cuda" */
+    const ew_kernel *kernels;
+    const char *(*error)(void);
+    int32_t (*select)(int32_t ordinal); /* makes a device this thread's own; the others act on it */
+    int32_t (*allocate)(void **memory, uint64_t bytes);
+    void (*release)(void *memory);
+    int32_t (*allocate_host)(void **memory, uint64_t bytes); /* that copies reach without a detour */
+    void (*release_host)(void *memory);
+    int32_t (*copy)(void *to, const void *from, uint64_t bytes, void *stream); /* either way, or on the device */
+    int32_t (*create_stream)(void **stream);
+    void (*destroy_stream)(void *stream);
+    int32_t (*synchronize)(void *stream);
+    int32_t (*begin_capture)(void *stream);
+    int32_t (*end_capture)(void *stream, void **graph); /* a graph that is given is changed, or replaced */
+    void (*abandon_capture)(void *stream);
+    int32_t (*launch)(void *graph, void *stream);
+    int32_t (*time)(void *graph, void *stream, int32_t repeats, double *nanoseconds); /* of one launch among many */
+    void (*destroy_graph)(void *graph);
+} ew_device;
+
+/* Exported by the library of a device. */
+const ew_device *ew_device_v1(void);
+
 typedef struct ew_model ew_model;
 typedef struct ew_context ew_context;
 
