@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from enginewright.errors import (
 )
 from enginewright.graph.network import Network, Tensor
 from enginewright.onnx_io.attributes import FunctionNode, attribute_values, resolve_references
+from enginewright.onnx_io.custom_domain import custom_rule
+from enginewright.onnx_io.exchange import NAME, OUTPUT_NAME, SPEC, Reader, metadata_of, sources_of
 from enginewright.onnx_io.model_file import EXPORT_AGAIN, read_model, read_tensor, unknown_type
 from enginewright.onnx_io.node_check import check_node
 from enginewright.registry.onnx_node import NotSupported, OnnxNode, Subgraph
@@ -126,12 +128,27 @@ class _Graph:
         constants = {tensor.name for tensor in graph.initializer}
         for info in graph.input:
             if info.name not in constants:
-                spec = _value_spec(info)
                 self._check_new(info.name, f'graph input "{info.name}"')
-                self.values[info.name] = self.network.input(info.name, spec.dtype, spec.shape)
+                self.values[info.name] = self.add_input(info.name, self.declared(info))
+
+    def declared(self, info: onnx.ValueInfoProto) -> TensorSpec:
+        """The spec that a graph input declares."""
+        text = metadata_of(info).get(SPEC)
+        spec = _value_spec(info)
+        return spec if text is None else Reader(self.uid_of).spec(text, spec.dtype)
+
+    def uid_of(self, name: str) -> int:
+        """The identity of a tensor that a size reads."""
+        return self.lookup(name, f'a size that reads "{name}"').spec.uid
+
+    def add_input(self, name: str, spec: TensorSpec) -> Tensor:
+        """Add an input of the network with all that is known of it."""
+        made = self.network.input(name, spec.dtype, spec.shape)
+        made.spec = replace(spec, uid=made.spec.uid)
+        return made
 
     def outputs(self, graph: onnx.GraphProto) -> None:
-        """Mark the graph's outputs, whose declared type must be what the nodes give."""
+        """Mark the graph's outputs, whose declared type must be what the nodes give; then names are as in the file."""
         for info in graph.output:
             tensor = self.lookup(info.name, f'graph output "{info.name}"')
             declared = info.type.tensor_type.elem_type if info.type.HasField("tensor_type") else 0
@@ -142,9 +159,18 @@ class _Graph:
                     hint=EXPORT_AGAIN,
                     where=f'graph output "{info.name}"',
                 )
-            if any(info.name == known for known, _ in self.network.outputs):
+            name = metadata_of(info).get(OUTPUT_NAME, info.name)
+            if any(name == known for known, _ in self.network.outputs):
                 raise ModelInvalid("it is listed twice", hint=EXPORT_AGAIN, where=f'graph output "{info.name}"')
-            self.network.output(info.name, tensor)
+            self.network.output(name, tensor)
+        self._restore_names(graph)
+
+    def _restore_names(self, graph: onnx.GraphProto) -> None:
+        """Give tensors the names that they had in the network that the file was written from."""
+        for info in (*graph.input, *graph.initializer, *graph.value_info, *graph.output):
+            tensor, name = self.values.get(info.name), metadata_of(info).get(NAME)
+            if tensor is not None and name is not None:
+                tensor.name = name
 
     def body(self, graph: onnx.GraphProto) -> None:
         """Add the initializers and import the nodes."""
@@ -221,6 +247,8 @@ class _Graph:
             version = self._version(domain, function)
             rule = registry.rule(domain, proto.op_type, version)
             if rule is None and function is None:
+                rule = custom_rule(domain, proto.op_type, version, self.uid_of)
+            if rule is None and function is None:
                 function = FunctionNode(proto, version, domain).body(lambda: self._types(proto))
             inputs = tuple(self.lookup(item, where) if item else None for item in proto.input)
             if (proto.domain, proto.op_type) not in self.model.functions:
@@ -231,7 +259,7 @@ class _Graph:
             assert rule is not None
             node = OnnxNode(proto.op_type, domain, version, name, inputs, tuple(proto.output), values)
             try:
-                with self.network.at(sources=(name,), label=name):
+                with self.network.at(sources=sources_of(proto, name), label=name):
                     made = rule(self.network, node)
             except NotSupported as reason:
                 return self._inline(self._definition(proto, version, reason), inputs, values, proto, name)
@@ -274,7 +302,9 @@ class _Graph:
         function = self.model.functions.get((proto.domain, proto.op_type))
         try:
             version = self._version(domain, function)
-            if function is None and registry.rule(domain, proto.op_type, version) is None:
+            rule = registry.rule(domain, proto.op_type, version)
+            rule = rule or custom_rule(domain, proto.op_type, version, self.uid_of)
+            if function is None and rule is None:
                 FunctionNode(proto, version, domain).schema()
         except NotSupported as reason:
             self._problem(proto, name, str(reason))
@@ -320,7 +350,7 @@ class _Graph:
             if tensor.const is None:
                 captures[name] = tensor
 
-        def parse_nested(inputs: Sequence[TensorSpec], captured: Mapping[str, Tensor] = captures) -> Network:
+        def parse_nested(inputs: Sequence[TensorSpec] | None, captured: Mapping[str, Tensor] = captures) -> Network:
             return self._nested(graph, inputs, captured)
 
         formal = tuple(info.name for info in graph.input)
@@ -337,19 +367,21 @@ class _Graph:
             raise _Waiting(graph.name)
         return [nested.lookup(info.name, f'graph output "{info.name}"') for info in graph.output]
 
-    def _nested(self, graph: onnx.GraphProto, inputs: Sequence[TensorSpec], captured: Mapping[str, Tensor]) -> Network:
-        if len(inputs) != len(graph.input):
+    def _nested(
+        self, graph: onnx.GraphProto, inputs: Sequence[TensorSpec] | None, captured: Mapping[str, Tensor]
+    ) -> Network:
+        if inputs is not None and len(inputs) != len(graph.input):
             raise ModelInvalid(
                 f'graph "{graph.name}" has {len(graph.input)} inputs, {len(inputs)} are given', hint=EXPORT_AGAIN
             )
         network = Network(graph.name or "graph", parent=self.network)
         nested = _Graph(self.model, network, self.opsets, self.depth + 1)
         nested.outer, nested.attributes = self, self.attributes
-        for info, spec in zip(graph.input, inputs, strict=True):
-            nested.define(info.name, network.input(info.name, spec.dtype, spec.shape), "input")
+        for index, info in enumerate(graph.input):
+            spec = nested.declared(info) if inputs is None else inputs[index]
+            nested.define(info.name, nested.add_input(info.name, spec), "input")
         for name, tensor in captured.items():
-            inner = network.input(f"captured:{name}", tensor.dtype, tensor.shape)
-            inner.spec = TensorSpec(tensor.dtype, tensor.shape, tensor.spec.value, inner.spec.uid)
+            inner = nested.add_input(f"captured:{name}", TensorSpec(tensor.dtype, tensor.shape, tensor.spec.value))
             nested.values.setdefault(name, inner)
         before = set(self.model.problems)
         nested.body(graph)

@@ -23,9 +23,9 @@ class Subgraph:
     """A graph attribute, not imported yet: `parse` makes a nested network of it.
 
     `captures` are the outer tensors that it reads (nested graphs included), by ONNX name, in a stable order.
-    `parse(inputs, captures)` gets a tensor spec for each formal input and the tensors to capture, which become further
-    inputs of the nested network in that order. `inline()` imports the graph as part of the surrounding network instead
-    and returns its outputs; for a graph without inputs.
+    `parse(inputs, captures)` gets a tensor spec for each formal input (None: as the graph declares them) and the
+    tensors to capture, which become further inputs of the nested network in that order. `inline()` imports the graph
+    as part of the surrounding network instead and returns its outputs; for a graph without inputs.
     """
 
     inputs: tuple[str, ...]
