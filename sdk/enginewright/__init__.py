@@ -10,6 +10,8 @@ _PUBLIC = {
     "enginewright.compiler.report": "BuildReport LayerReport Timing",
     "enginewright.loading": "load",
     "enginewright.plan.plan": "Plan",
+    "enginewright.plan.timing_cache": "TimingCache",
+    "enginewright.plan.timing_entries": "TimingEntry TimingDescription TacticTime",
     "enginewright.plan.signing": "sign",
     "enginewright.runtime.engine": "Engine Context",
     "enginewright.onnx_io.parser": "parse",

@@ -86,6 +86,14 @@ from enginewright.plan.plan import (
 from enginewright.plan.signing import (
     sign as sign,
 )
+from enginewright.plan.timing_cache import (
+    TimingCache as TimingCache,
+)
+from enginewright.plan.timing_entries import (
+    TacticTime as TacticTime,
+    TimingDescription as TimingDescription,
+    TimingEntry as TimingEntry,
+)
 from enginewright.progress import (
     ProgressMonitor as ProgressMonitor,
 )

@@ -151,6 +151,25 @@ class CacheMissDetails(Details):
 
 
 @dataclass(frozen=True, slots=True)
+class PinConflict:
+    """One layer of timing caches, by key and in words, and the different tactics that are pinned for it."""
+
+    key: str
+    layer: str
+    tactics: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {' or '.join(self.tactics)} for {self.layer}"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheConflictDetails(Details):
+    """Every layer for which caches that were to be merged pin different tactics."""
+
+    pins: tuple[PinConflict, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NativeDetails(Details):
     """The status number that native code returned."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from enginewright.plan.artifact import Section
+from enginewright.plan.timing_entries import Entries
 from tests.compat.artifacts import relaid, take_apart, with_passport
 
 NUMBERS = (
@@ -111,6 +112,16 @@ def respelled(text: bytes, content: type[Any]) -> bytes:
         return msgspec.json.encode(msgspec.json.decode(text, type=content), order="sorted")
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return text
+
+
+def with_keys(text: bytes) -> bytes:
+    """Return the entries of a timing cache with keys that fit their descriptions, in order; else as they are."""
+    try:
+        found = msgspec.json.decode(text, type=Entries).entries
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return text
+    fitted = [msgspec.structs.replace(entry, key=entry.description.key) for entry in found]
+    return msgspec.json.encode(Entries(sorted(fitted, key=lambda entry: entry.key)), order="sorted")
 
 
 def with_section(data: bytes, section: Section, content: bytes) -> bytes:

@@ -14,7 +14,8 @@ from enginewright.errors import EnginewrightError, PlanError, PluginNotFound
 from enginewright.plan.artifact import Kind, Section, open_artifact
 from enginewright.plan.meta import Meta
 from enginewright.plan.plan import Plan
-from enginewright.plan.timing_cache import Entries
+from enginewright.plan.timing_cache import TimingCache
+from enginewright.plan.timing_entries import TacticTime, TimingDescription
 from enginewright.runtime.engine import Engine
 from enginewright_compat.container import BytesSource
 from enginewright_compat.machine import this_machine
@@ -22,8 +23,7 @@ from enginewright_compat.passport import facts_of
 from enginewright_compat.reason import Refused
 from enginewright_compat.rules import judge
 from enginewright_compat.version import running_version
-from tests.compat.artifacts import example_cache
-from tests.fuzz.mutation import Choices, mutated, respelled, with_section
+from tests.fuzz.mutation import Choices, mutated, respelled, with_keys, with_section
 from tests.golden.plans import MORE, NETWORKS, golden
 
 SECONDS_PER_MIB = 2
@@ -36,12 +36,13 @@ class LimitBroken(Exception):
 
 @cache
 def timing_cache() -> bytes:
-    """Return a timing cache with two entries."""
-    entries = (
-        b'{"entries":[{"description":"Relu on float32[N, 3]","key":"00","times":{"a":5,"b":7}},'
-        b'{"description":"Add","key":"11","times":{}}]}'
-    )
-    return with_section(example_cache(), Section.ENTRIES, entries)
+    """Return a timing cache with two entries, one of them pinned."""
+    made = TimingCache()
+    for name in ("ew::Relu@1", "ew::Add@1"):
+        what = TimingDescription(name, {"axis": "1"}, ["float32[2, 3]"], "kernels", {}, {"model": "cpu"}, "free")
+        entry = made.record(what, {"a": TacticTime(5, 15), "b": TacticTime(7, 3)})
+    made.pin(entry.key, "b")
+    return made.to_bytes()
 
 
 def load_plan(data: bytes) -> None:
@@ -58,7 +59,7 @@ def load_plan(data: bytes) -> None:
 
 def load_cache(data: bytes) -> None:
     """Load a timing cache."""
-    open_artifact(data, Kind.TIMING_CACHE).decode(Section.ENTRIES, Entries)
+    TimingCache.load(data)
 
 
 def ask(data: bytes) -> None:
@@ -100,6 +101,8 @@ def caches(data: bytes) -> tuple[bytes, Callable[[bytes], None]]:
     choices = Choices(data)
     section = Section.PASSPORT if choices.below(4) == 0 else Section.ENTRIES
     content = mutated(_section(timing_cache(), section), choices)
+    if section is Section.ENTRIES:
+        content = with_keys(content)
     return with_section(timing_cache(), section, content), load_cache
 
 

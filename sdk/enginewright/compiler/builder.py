@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 import enginewright.ops
 import enginewright.tactics
 from enginewright import _native
@@ -21,10 +19,10 @@ from enginewright.compiler.interruptible import run_interruptibly
 from enginewright.compiler.lowering import Programs
 from enginewright.compiler.progress import Phases
 from enginewright.compiler.report import BuildReport
-from enginewright.compiler.tuning import Tuner, default_sizes
+from enginewright.compiler.tuning import HEURISTIC, IMPORTED, MEASURED, Tuner, default_sizes
 from enginewright.compiler.weights import WeightPool
 from enginewright.dims import Atom, Dim, Size, substitute
-from enginewright.errors import NetworkError
+from enginewright.errors import CacheMissDetails, NetworkError, TimingCacheMiss
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network, Tensor
 from enginewright.onnx_io.parser import parse
@@ -105,11 +103,12 @@ class _Build:
             with self._phase("time tactics", len(inner.layers)) as step:
                 tuner = Tuner(
                     self.config.level, threads, cache, _sizes(inner, profile),
-                    strict=self.config.error_on_timing_cache_miss, progress=step,
+                    strict=self.config.error_on_timing_cache_miss, target=self.config.target, progress=step,
                 )  # fmt: skip
                 tuner.assumed = () if profile else tuple(tuner.sizes)
                 tuner.run(inner)
             tuned.append((inner, tuner))
+        check_misses([tuner for _, tuner in tuned], profiles)
         programs = Programs({k: v for _, tuner in tuned for k, v in tuner.choices.items()}, WeightPool())
         with self._phase("write", len(tuned)):
             programs.add_all([inner for inner, _ in tuned])
@@ -123,13 +122,14 @@ class _Build:
             notes=tuple(note for tuner in tuners for note in tuning_notes(tuner)),
             timings_measured=sum(tuner.measured for tuner in tuners),
             timings_cached=sum(tuner.cached for tuner in tuners),
+            timings=next((word for word in (HEURISTIC, IMPORTED) if any(word in t.origins for t in tuners)), MEASURED),
         )
 
     def _timing_cache(self) -> TimingCache:
         given = self.config.timing_cache
-        if given is not None:
-            return TimingCache.open(Path(given) if given else None, explicit=True)
-        return TimingCache.open(cache_folder() / "timing" / f"{running_version()}.timing", explicit=False)
+        if given is None:
+            return TimingCache.default()
+        return TimingCache.named(given) if given else TimingCache()
 
     @contextmanager
     def _phase(self, name: str, steps: int) -> Iterator[Any]:
@@ -139,6 +139,18 @@ class _Build:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
+def check_misses(tuners: Sequence[Tuner], profiles: Sequence[ProfileRecord]) -> None:
+    """Raise TimingCacheMiss for the layers of all profiles that must not be timed; nothing was timed by now."""
+    names = [f" ({profile.name})" if len(profiles) > 1 else "" for profile in profiles] or [""]
+    missing = [layer + name for tuner, name in zip(tuners, names, strict=True) for layer in tuner.missing]
+    if missing:
+        raise TimingCacheMiss(
+            f"{len(missing)} layers are not in the timing cache",
+            hint="Build once without error_on_timing_cache_miss, or merge the cache of the build machine.",
+            details=CacheMissDetails(tuple(missing)),
+        )
+
+
 def tuning_notes(tuner: Tuner) -> Iterator[str]:
     """What a user should know about the timings: sizes that nobody gave, and layers that could not be timed."""
     if tuner.assumed and tuner.measured:
@@ -146,11 +158,7 @@ def tuning_notes(tuner: Tuner) -> Iterator[str]:
         yield f"no profile gives these sizes, so tactics were timed with {sizes}"
     if tuner.untimed:
         yield f"chosen by rule, not by time: {', '.join(tuner.untimed)}"
-
-
-def cache_folder() -> Path:
-    """Where caches live: ENGINEWRIGHT_CACHE_DIR, else the user's cache folder."""
-    return Path(os.environ.get("ENGINEWRIGHT_CACHE_DIR") or platformdirs.user_cache_dir("enginewright"))
+    yield from tuner.notes
 
 
 def specialize(network: Network, profile: ProfileRecord | None) -> Network:
@@ -229,7 +237,7 @@ def _passport(network: Network, meta: Meta, model: ModelInfo, report: BuildRepor
         target=Target(machine.arch, tuple(needs), machine.kernel_features, machine.model),
         features=(PYTHON_STEPS,) if meta.operators else (),
         model=model,
-        timings="measured" if report.timings_measured else "imported" if report.timings_cached else "heuristic",
+        timings=report.timings,
         memory=max((weight.offset + weight.length for weight in meta.weights), default=0),
     )
 

@@ -32,7 +32,11 @@ class LayerReport:
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """The history of a build; `seconds` by phase."""
+    """The history of a build; `seconds` by phase.
+
+    `timings`, also in the plan's passport, says what the choices rest on, in the worst case: "measured" on this
+    machine, "imported" (a timing cache file had the times, or a tactic is pinned there), "heuristic" (chosen by rule).
+    """
 
     passes: tuple[PassRecord, ...] = ()
     layers: tuple[LayerReport, ...] = ()
@@ -40,6 +44,7 @@ class BuildReport:
     notes: tuple[str, ...] = ()
     timings_measured: int = 0
     timings_cached: int = 0
+    timings: str = "measured"
 
     @property
     def reference_steps(self) -> tuple[str, ...]:

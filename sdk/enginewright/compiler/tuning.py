@@ -13,20 +13,25 @@ from enginewright.compiler.candidates import Candidates, candidates
 from enginewright.compiler.liveness import network_fields, view_offset
 from enginewright.compiler.lowering import Choice, Programs
 from enginewright.compiler.report import LayerReport, Timing
+from enginewright.compiler.timing_key import describe
 from enginewright.compiler.unfuse import unfuse
 from enginewright.compiler.weights import WeightPool
+from enginewright.device.fingerprint import device_fingerprint, kernel_library
 from enginewright.dims import Dim, Size, evaluate
-from enginewright.errors import CacheMissDetails, EnginewrightError, NoTactic, NoTacticDetails, TimingCacheMiss
+from enginewright.errors import EnginewrightError, NoTactic, NoTacticDetails
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.pointwise import Fused
 from enginewright.plan.meta import SCHEMA, Meta
-from enginewright.plan.timing_cache import TimingCache, timing_key
+from enginewright.plan.timing_cache import TimingCache
+from enginewright.plan.timing_entries import TacticTime, TimingEntry
 from enginewright.runtime.session import Session
 from enginewright.tensors import TensorSpec
 
 Step = Callable[[int, int], None]
 DEFAULT_SIZE, DEFAULT_BATCH = 128, 1
 MAX_TIMED_BYTES = 2**28
+LOWEST_TIMED = 2
+MEASURED, IMPORTED, HEURISTIC = "measured", "imported", "heuristic"
 HOPELESS = 2
 """A candidate whose best run so far took this many times as long as the best of all is not run again."""
 
@@ -35,7 +40,8 @@ HOPELESS = 2
 class Tuner:
     """Chooses for a whole network; `sizes` gives the number that each named dimension has while timing.
 
-    Of these, `assumed` came from no profile. `untimed` are layers with a choice that could not be timed.
+    Of these, `assumed` came from no profile. `untimed` are layers with a choice that could not be timed, `missing`
+    those that `strict` forbids to time, `origins` where the times came from that were decided by.
     """
 
     level: int
@@ -43,6 +49,7 @@ class Tuner:
     cache: TimingCache
     sizes: dict[str, int] = field(default_factory=dict)
     strict: bool = False
+    target: str = "cpu"
     progress: Step = lambda done, total: None
     choices: dict[Layer, Choice] = field(default_factory=dict)
     reports: list[LayerReport] = field(default_factory=list)
@@ -51,6 +58,14 @@ class Tuner:
     cached: int = 0
     untimed: list[str] = field(default_factory=list)
     assumed: tuple[str, ...] = ()
+    origins: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Ask once what the device is."""
+        self._device, self._kernels = device_fingerprint(self.target, self.threads), kernel_library()
+        if self.level < LOWEST_TIMED:
+            self.origins.add(HEURISTIC)
 
     def run(self, network: Network) -> None:
         """Fill `choices` and `reports` for the network and everything nested in it."""
@@ -63,12 +78,6 @@ class Tuner:
                 done += 1
                 if view_offset(layer) is None:
                     self._choose(inner, layer)
-        if self.missing:
-            raise TimingCacheMiss(
-                f"{len(self.missing)} layers are not in the timing cache",
-                hint="Build once without error_on_timing_cache_miss, or merge the cache of the build machine.",
-                details=CacheMissDetails(tuple(self.missing)),
-            )
 
     def _choose(self, network: Network, layer: Layer) -> None:
         found = candidates(layer, every_isa=self.level >= 4)
@@ -82,36 +91,61 @@ class Tuner:
                 hint="Give the operator a tactic or a reference.",
                 details=NoTacticDetails(layer.name, found.rejected),
             )
-        timings = self._timings(layer, found) if len(found.choices) > 1 and self.level >= 2 else {}
-        best = min(found.choices, key=lambda choice: timings.get(choice.tactic, 0)) if timings else found.choices[0]
-        self.choices[layer] = replace(best, nanoseconds=timings.get(best.tactic))
-        listed = tuple(Timing(c.tactic, c.kernel, timings.get(c.tactic)) for c in found.choices)
+        entry = self._entry(layer, found) if len(found.choices) > 1 else None
+        best = self._best(layer, found, entry)
+        times = {name: time.nanoseconds for name, time in entry.timings.items() if time.samples} if entry else {}
+        self.choices[layer] = replace(best, nanoseconds=times.get(best.tactic))
+        listed = tuple(Timing(c.tactic, c.kernel, times.get(c.tactic)) for c in found.choices)
         self.reports.append(
             LayerReport(layer.name, layer.key.name, best.tactic, best.kernel, layer.sources, listed, found.rejected)
         )
 
-    def _timings(self, layer: Layer, found: Candidates) -> dict[str, int]:
-        """Nanoseconds by tactic, from the cache or measured now; a layer that can't be timed has none."""
+    def _best(self, layer: Layer, found: Candidates, entry: TimingEntry | None) -> Choice:
+        """The pinned choice, else the fastest, ties by name; without times the best guess."""
+        by_name = {choice.tactic: choice for choice in found.choices}
+        if entry is not None and entry.pinned in by_name:
+            return by_name[entry.pinned]
+        times = {name: time.nanoseconds for name, time in entry.timings.items() if time.samples} if entry else {}
+        timed = sorted((times[name], name) for name in by_name if name in times)
+        if not timed and len(by_name) > 1:
+            self.origins.add(HEURISTIC)
+        return by_name[timed[0][1]] if timed else found.choices[0]
+
+    def _entry(self, layer: Layer, found: Candidates) -> TimingEntry | None:
+        """What the cache knows of the layer, after measuring what it lacks; None for a layer that is not timed."""
+        if self.level < LOWEST_TIMED:
+            return None
         try:
             specs = [None if tensor is None else self._timed_spec(tensor) for tensor in layer.inputs]
         except EnginewrightError:
             self.untimed.append(layer.name)
-            return {}
-        key = timing_key(layer, specs, self.threads)
-        known = self.cache.times(key)
-        missing = [choice for choice in found.choices if choice.tactic not in known]
-        if not missing:
-            self.cached += 1
-            return known
-        if self.strict:
+            return None
+        description = describe(layer, specs, self._device, self._kernels)
+        known = self.cache.get(description.key)
+        names = {choice.tactic for choice in found.choices}
+        pinned = known.pinned if known else None
+        if pinned is not None and pinned not in names:
+            self.notes.append(f"{layer.name}: the pinned tactic {pinned} cannot run it")
+        missing = [choice for choice in found.choices if known is None or choice.tactic not in known.timings]
+        if self.strict and (missing if pinned is None else pinned not in names):
             self.missing.append(layer.name)
-            return {}
-        made = time_layer(layer, missing, specs, self.threads, samples=5 if self.level == 2 else 15)
-        self.measured += len(made)
-        if not made:
+            return None
+        if missing and pinned not in names:
+            known = self.cache.record(description, self._measure(layer, missing, specs))
+        else:
+            self.cached += 1
+        assert known is not None
+        if not any(known.timings[name].samples for name in names & known.timings.keys()):
             self.untimed.append(layer.name)
-        self.cache.record(key, layer, specs, made)
-        return {**known, **made}
+        ours = self.cache.is_default or description.key in self.cache.measured
+        self.origins.add(MEASURED if ours else IMPORTED)
+        return known
+
+    def _measure(self, layer: Layer, choices: list[Choice], specs: list[TensorSpec | None]) -> dict[str, TacticTime]:
+        """Time some choices; one that cannot be run alone gets no samples, so that nobody tries it again."""
+        made = time_layer(layer, choices, specs, self.threads, samples=5 if self.level == LOWEST_TIMED else 15)
+        self.measured += len(made)
+        return {choice.tactic: made.get(choice.tactic, TacticTime(0, 0)) for choice in choices}
 
     def _timed_spec(self, tensor: Tensor) -> TensorSpec:
         shape: list[Size] = [self._timed_size(size, axis) for axis, size in enumerate(tensor.shape)]
@@ -161,8 +195,8 @@ def all_networks(network: Network) -> Iterable[Network]:
 
 def time_layer(
     layer: Layer, choices: list[Choice], specs: list[TensorSpec | None], threads: int, samples: int
-) -> dict[str, int]:
-    """Median nanoseconds of each choice, run as a plan of one step on generated data; rounds are interleaved.
+) -> dict[str, TacticTime]:
+    """Median time of each choice, run as a plan of one step on generated data; rounds are interleaved.
 
     Each choice ran once before, so that its memory is there. One that is clearly slower is not run to the end.
     """
@@ -179,7 +213,7 @@ def time_layer(
                 start = time.perf_counter_ns()
                 session.run()
                 times[tactic].append(time.perf_counter_ns() - start)
-    return {tactic: int(statistics.median(values)) for tactic, values in times.items()}
+    return {tactic: TacticTime(int(statistics.median(values)), len(values)) for tactic, values in times.items()}
 
 
 def _one_step(layer: Layer, choice: Choice, specs: list[TensorSpec | None], threads: int) -> Session | None:

@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
@@ -54,7 +53,7 @@ def _check_content(artifact: Artifact) -> None:
         plan = Plan.decode(artifact)
         LoadedPlan(plan.meta, plan.weights).close()
     elif artifact.kind is Kind.TIMING_CACHE:
-        TimingCache.open(Path(artifact.where), explicit=True)
+        TimingCache.load(artifact.where)
 
 
 def dump_file(path: str | os.PathLike[str], section: str | None = None) -> dict[str, Any]:

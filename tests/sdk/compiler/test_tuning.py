@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 import enginewright as ew
 from enginewright.compiler.candidates import broadcast_pattern, candidates, kernel_variants
 from enginewright.compiler.tuning import default_sizes
-from enginewright.errors import BuildCancelled, ConfigError, PlanError, TimingCacheMiss
+from enginewright.errors import BuildCancelled, CacheMissDetails, ConfigError, PlanError, TimingCacheMiss
 from enginewright.plan.timing_cache import TimingCache
+from enginewright.plan.timing_entries import TacticTime, TimingEntry
 
 RNG = np.random.default_rng(0)
 N = ew.Dim("N")
@@ -59,21 +61,114 @@ def test_the_default_cache_is_set_aside_if_broken(
     (path,) = (tmp_path / "timing").glob("*.timing")
     path.write_bytes(b"damaged")
     assert ew.build(_network()).report.timings_measured > 0
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
     assert "is not used" in caplog.text
-    assert TimingCache.open(path, explicit=True).entries
+    assert path.with_name(path.name + ".bad").read_bytes() == b"damaged"
+    assert TimingCache.load(path)
 
 
-def test_saving_merges_with_what_others_wrote(tmp_path: Path) -> None:
-    path = tmp_path / "t.timing"
+def test_misses_of_all_profiles_are_named_at_once(tmp_path: Path) -> None:
+    shapes = [((n, 3, 16, 16),) * 3 for n in (1, 2)]
+    profiles = [ew.Profile({"x": shape}, name) for shape, name in zip(shapes, ("small", "large"), strict=True)]
+    config = ew.BuilderConfig(timing_cache="", error_on_timing_cache_miss=True, profiles=profiles)
+    with pytest.raises(TimingCacheMiss) as caught:
+        ew.build(_network(), config)
+    assert isinstance(caught.value.details, CacheMissDetails)
+    layers = caught.value.details.layers
+    assert [name.partition(" ")[2] for name in layers] == ["(small)", "(large)"]
+
+
+def _filled(path: Path) -> tuple[ew.BuilderConfig, TimingCache]:
+    """Fill a cache file; the config that uses it, and what is in it."""
+    config = ew.BuilderConfig(timing_cache=str(path))
+    ew.build(_network(), config)
+    return config, TimingCache.load(path)
+
+
+def _chosen(plan: ew.Plan) -> str:
+    (layer,) = (item for item in plan.report.layers if len(item.candidates) > 1)
+    return str(layer.tactic)
+
+
+def test_the_pinned_tactic_is_taken(tmp_path: Path) -> None:
+    config, cache = _filled(tmp_path / "t.timing")
+    (key,) = cache
+    for tactic in cache[key].timings:
+        cache.pin(key, tactic)
+        cache.save()
+        plan = ew.build(_network(), replace(config, error_on_timing_cache_miss=True))
+        assert _chosen(plan) == tactic
+
+
+def _with_times(path: Path, times: dict[str, TacticTime], pinned: str | None = None) -> None:
+    """Give the one entry of a cache file other times."""
+    (entry,) = TimingCache.load(path).values()
+    path.unlink()
+    cache = TimingCache(path)
+    cache.merge({entry.key: TimingEntry(entry.key, entry.description, times, pinned)})
+    cache.save()
+
+
+def test_the_fastest_tactic_is_taken_ties_by_name(tmp_path: Path) -> None:
+    config, cache = _filled(tmp_path / "t.timing")
+    names = sorted(cache[next(iter(cache))].timings)
+    for times, fastest in ((dict.fromkeys(names, 7), names[0]), (dict.fromkeys(names, 7) | {names[-1]: 6}, names[-1])):
+        _with_times(tmp_path / "t.timing", {name: TacticTime(time, 1) for name, time in times.items()})
+        assert _chosen(ew.build(_network(), config)) == fastest
+
+
+def test_a_pin_that_cannot_run_the_layer_is_a_miss(tmp_path: Path) -> None:
+    config, cache = _filled(tmp_path / "t.timing")
+    times = dict(cache[next(iter(cache))].timings) | {"magic": TacticTime(1, 1)}
+    _with_times(tmp_path / "t.timing", times, "magic")
+    plan = ew.build(_network(), config)
+    assert any("pinned tactic magic cannot run it" in note for note in plan.report.notes)
+    with pytest.raises(TimingCacheMiss):
+        ew.build(_network(), replace(config, error_on_timing_cache_miss=True))
+
+
+def test_a_tactic_that_cannot_be_timed_is_no_miss_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept without samples: nobody tries again, and a strict build has all it needs."""
+    config = ew.BuilderConfig(timing_cache=str(tmp_path / "t.timing"))
+    monkeypatch.setattr("enginewright.compiler.tuning._one_step", lambda *_: None)
     net = _network()
-    layer, specs = net.layers[0], [net.inputs[0].spec]
-    one, other = TimingCache.open(path, explicit=True), TimingCache.open(path, explicit=True)
-    one.record("a" * 32, layer, specs, {"t": 1})
-    other.record("b" * 32, layer, specs, {"t": 2})
-    one.save()
-    other.save()
-    assert sorted(TimingCache.open(path, explicit=True).entries) == ["a" * 32, "b" * 32]
-    assert "Conv" in one.entries["a" * 32].description
+    plan = ew.build(net, config)
+    assert plan.passport.timings == "heuristic"
+    assert any("chosen by rule" in note for note in plan.report.notes)
+    again = ew.build(net, replace(config, error_on_timing_cache_miss=True))
+    assert again.to_bytes() == plan.to_bytes()
+
+
+def test_the_passport_says_what_the_choices_rest_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times of this machine's own cache are measured, those of a named file may be anybody's."""
+    monkeypatch.setenv("ENGINEWRIGHT_CACHE_DIR", str(tmp_path))
+    assert [ew.build(_network()).passport.timings for _ in range(2)] == ["measured", "measured"]
+    named = ew.BuilderConfig(timing_cache=str(tmp_path / "t.timing"))
+    assert [ew.build(_network(), named).passport.timings for _ in range(2)] == ["measured", "imported"]
+    assert ew.build(_network(), ew.BuilderConfig(level=1)).passport.timings == "heuristic"
+    single = ew.Network()
+    single.output("y", single.relu(single.input("x", ew.float32, (3,))))
+    assert ew.build(single, ew.BuilderConfig(level=0)).passport.timings == "heuristic"
+    assert ew.build(single).passport.timings == "measured", "there is nothing to choose"
+
+
+def test_two_equal_layers_are_timed_once() -> None:
+    net = ew.Network()
+    x = net.input("x", ew.float32, (1, 3, 16, 16))
+    for name in ("a", "b"):
+        net.output(name, net.conv(x, net.constant(RNG.standard_normal((16, 3, 3, 3)).astype(np.float32)), padding=1))
+    plan = ew.build(net, ew.BuilderConfig(timing_cache=""))
+    assert plan.passport.timings == "measured"
+    assert plan.report.timings_cached == 1
+
+
+def test_imported_times_make_a_plan_suboptimal(tmp_path: Path) -> None:
+    config, _ = _filled(tmp_path / "t.timing")
+    for given, expected in ((config, ["timings"]), (ew.BuilderConfig(timing_cache=""), [])):
+        ew.build(_network(), given).save(tmp_path / "a.plan")
+        info = ew.plan_info(tmp_path / "a.plan")
+        assert [reason.field for reason in info.reasons] == expected
+        assert info.exit_code(strict=True) == (4 if expected else 0)
 
 
 def test_candidates_and_reasons() -> None:

@@ -19,6 +19,7 @@ from enginewright import errors
 from enginewright.plan import writing
 from enginewright.plan.artifact import Kind, Section, open_artifact, write_artifact
 from enginewright.plan.timing_cache import TimingCache
+from enginewright.plan.timing_entries import TacticTime, TimingDescription
 from tests.compat.artifacts import META, example_passport
 
 BIG = {Section.META: META, Section.WEIGHTS: np.ones(1 << 20, np.uint8)}
@@ -69,14 +70,15 @@ def write_once(path: Path, what: str, number: int) -> None:
         add_timings(path, [f"{number}"])
 
 
+def description(name: str) -> TimingDescription:
+    return TimingDescription("ew::Relu@1", {}, [f"float32[{name}]"], "kernels", {}, {"model": "some CPU"}, "free")
+
+
 def add_timings(path: Path, names: list[str]) -> None:
     """Merge one entry for each name into a cache file."""
     for name in names:
-        net = ew.Network()
-        net.output("y", net.relu(net.input("x", ew.float32, (int(name) + 1,))))
-        layer, specs = net.layers[0], [tensor.spec for tensor in net.layers[0].inputs]
-        cache = TimingCache.open(path, explicit=True)
-        cache.record(f"{int(name):032x}", layer, specs, {"cpu_relu": int(name) + 1})
+        cache = TimingCache.named(path)
+        cache.record(description(name), {"cpu_relu": TacticTime(int(name) + 1, 15)})
         cache.save()
 
 
@@ -174,18 +176,20 @@ def test_eight_processes_merge_one_timing_cache(tmp_path: Path) -> None:
     for child in children:
         _, text = child.communicate()
         assert child.returncode == 0, text
-    merged = TimingCache.open(path, explicit=True)
+    merged = TimingCache.load(path)
+    assert len(merged) == 80
     for number in range(80):
-        assert merged.times(f"{number:032x}") == {"cpu_relu": number + 1}
+        assert merged[description(str(number)).key].timings == {"cpu_relu": TacticTime(number + 1, 15)}
     assert leftovers(tmp_path) == []
 
 
-def test_the_next_start_cleans_the_cache_folder(tmp_path: Path) -> None:
+def test_the_next_start_cleans_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a killed build left in the default cache goes when the next one opens it, though that writes nothing."""
-    (tmp_path / ".a.timing.0123.ew-tmp").write_bytes(b"part")
-    assert TimingCache.open(tmp_path / "a.timing", explicit=False).entries == {}
-    assert leftovers(tmp_path) == []
-    assert TimingCache.open(tmp_path / "missing" / "a.timing", explicit=False).entries == {}
+    monkeypatch.setenv("ENGINEWRIGHT_CACHE_DIR", str(tmp_path))
+    (tmp_path / "timing").mkdir(mode=0o700)
+    (tmp_path / "timing" / ".a.timing.0123.ew-tmp").write_bytes(b"part")
+    assert not TimingCache.default()
+    assert leftovers(tmp_path / "timing") == []
 
 
 # --- Places that cannot be written ------------------------------------------------------------------------------------

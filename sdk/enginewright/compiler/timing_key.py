@@ -1,0 +1,114 @@
+"""Says what is timed when a layer is timed: two layers with the same description share their timings."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from enginewright.dims import Dim
+from enginewright.graph.network import Layer, Network
+from enginewright.ops.pointwise import Fused
+from enginewright.plan.timing_entries import TimingDescription
+from enginewright.registry.registry import Key
+from enginewright.tensors import MAX_RANK, DataType, TensorSpec
+from enginewright_compat.rules import installed_plugins
+
+OWN = "ew"
+LONGEST = 2000
+CLOCK = "free"
+"""Kernels are timed at the clock that the device happens to have."""
+
+
+def describe(
+    layer: Layer, specs: Sequence[TensorSpec | None], device: dict[str, str], kernels: str
+) -> TimingDescription:
+    """The description of a layer at the sizes that it is timed with; `device` is its fingerprint."""
+    return TimingDescription(
+        operator=str(layer.key),
+        fields=_fields(layer.op),
+        inputs=[_input_text(spec) for spec in specs],
+        kernel_library=kernels,
+        plugins=_plugins(layer),
+        device=device,
+        clock=CLOCK,
+    )
+
+
+def _plugins(layer: Layer) -> dict[str, str]:
+    """The installed distribution behind each foreign operator of the layer."""
+    keys: list[Key] = [layer.key] + ([layer.op.anchor.KEY] if isinstance(layer.op, Fused) else [])
+    names = {key.namespace for key in keys} - {OWN}
+    if not names:
+        return {}
+    found = installed_plugins()
+    return {name: f"{found[name].distribution} {found[name].version}" if name in found else "" for name in names}
+
+
+def _fields(op: Any) -> dict[str, str]:
+    return {item.name: _short(_text(getattr(op, item.name))) for item in dataclasses.fields(op)}
+
+
+def _short(text: str) -> str:
+    """The text, or its beginning with a digest of it all."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}...:{_digest(text.encode())}"
+
+
+def _input_text(spec: TensorSpec | None) -> str:
+    """Type, shape, format, and contents that say what is to be done: "float32[8, 3, 3, 3] linear constant".
+
+    These are known integers, such as axes and sizes, and up to 8 floats, such as scales; not the values of weights.
+    """
+    if spec is None:
+        return "-"
+    words = [str(spec), "linear", *(["constant"] if spec.constant else [])]
+    tells = spec.value is not None and (not spec.dtype.is_float or len(spec.value) <= MAX_RANK)
+    return _short(" ".join([*words, f"= {_text(spec.value)}"] if tells else words))
+
+
+def _text(value: Any) -> str:
+    """A field as text: the same for equal fields, another for others; exact numbers, digests of arrays."""
+    match value:
+        case DataType() | Key() | Dim() | None:
+            return str(value)
+        case Enum():
+            return value.name
+        case bool() | int():
+            return str(value)
+        case float():
+            return value.hex()
+        case str():
+            return json.dumps(value)
+        case bytes():
+            return f"bytes:{_digest(value)}"
+        case np.ndarray():
+            return f"{value.dtype}{list(value.shape)}:{_digest(np.ascontiguousarray(value).tobytes())}"
+        case tuple() | list():
+            return f"({', '.join(map(_text, value))})"
+        case Network():
+            return f"network:{_digest(_network_text(value).encode())}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        name = str(getattr(value, "KEY", type(value).__name__))
+        return f"{name}({', '.join(f'{field}={text}' for field, text in _fields(value).items())})"
+    return type(value).__qualname__  # its own text may hold an address, which would never be found again
+
+
+def _network_text(network: Network) -> str:
+    """A nested network: its layers and how they are connected, tensors by number."""
+    numbers: dict[Any, int] = {}
+    lines = []
+    for layer in network.layers:
+        inputs = [None if t is None else (numbers.setdefault(t, len(numbers)), t.spec) for t in layer.inputs]
+        outputs = [numbers.setdefault(tensor, len(numbers)) for tensor in layer.outputs]
+        ends = [None if end is None else f"{end[0]} {_input_text(end[1])}" for end in inputs]
+        lines.append(f"{layer.key}({_fields(layer.op)}) {ends} -> {outputs}")
+    return "\n".join([*lines, str([numbers.get(tensor) for _, tensor in network.outputs])])
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
