@@ -17,7 +17,7 @@ NATIVE_SOURCES := git ls-files -z --cached --others --exclude-standard -- \
 # A stamp for each set of dependencies; an interpreter of one's own has them, so then there is none.
 needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)/.$(extra)))
 
-.PHONY: demo test test-long fuzz lint format bench bench-models verify-models docs wheel native methods models clean
+.PHONY: demo test test-long fuzz lint format bench bench-models verify-models docs wheel native methods c-deprecations models clean
 .DELETE_ON_ERROR:
 
 # ---- what a user runs -------------------------------------------------------------------------------------------------
@@ -64,6 +64,9 @@ docs: $(call needs,docs) native           ## the site, in docs/_build/html
 
 methods: $(call needs,dev) native         ## write Network's operator methods from the operators
 	$(RUN) $(PY) -m enginewright.graph.write_methods
+
+c-deprecations: $(call needs,native)      ## write the C header of deprecations from the registry
+	$(RUN) $(PY) -m enginewright_compat.deprecation.c_header native/include/enginewright_deprecated.h
 
 models: $(call needs,test models) native  ## fetch and generate the models of the long tests, outside the tree
 	$(RUN) $(PY) -m tests.models

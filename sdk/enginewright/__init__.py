@@ -48,12 +48,15 @@ _PUBLIC = {
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
 __all__ = list(_HOME)
+__all__ += ["deprecations"]
 
 
 def __getattr__(name: str) -> object:
     if name in {"__version__", "__version_info__"}:
         version = import_module("enginewright_compat.version").running_version()
         return version.public if name == "__version__" else tuple(version)
+    if name == "deprecations":  # a public module: its names are used as `enginewright.deprecations.report`
+        return import_module("enginewright.deprecations")
     if name not in _HOME:
         raise AttributeError(f"module 'enginewright' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)
@@ -62,4 +65,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *__all__})

@@ -1,5 +1,8 @@
 """The public names of Enginewright, for type checkers; __init__.py loads the same ones at first use."""
 
+from enginewright import (
+    deprecations as deprecations,
+)
 from enginewright.compiler.builder import (
     build as build,
 )

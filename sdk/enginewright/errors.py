@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import ClassVar, Self
 
-DOCS_URL = "https://enginewright.readthedocs.io/en/stable"
+from enginewright_compat import DOCS_URL
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from enginewright.plan.plan import Plan
 from enginewright.plan.timing_cache import TimingCache
 from enginewright.progress import ProgressMonitor
 from enginewright.tensors import DataType
+from enginewright_compat.deprecation import identity_of, warn_deprecated
 from enginewright_compat.machine import this_machine
 from enginewright_compat.passport import ModelInfo, Target, TensorInfo
 from enginewright_compat.rules import PYTHON_STEPS
@@ -50,10 +51,13 @@ def build(source: Source, config: BuilderConfig | None = None, *, progress: Prog
     """
     job = _Build(config or BuilderConfig(), Phases(progress))
     try:
-        return run_interruptibly(lambda: job.run(source), job.phases.cancelled)
+        plan = run_interruptibly(lambda: job.run(source), job.phases.cancelled)
     finally:
         if job.cache is not None:
             job.cache.save()  # here, not in the job: only the thread that called writes files
+    for identity in plan.passport.deprecations:
+        warn_deprecated(identity)  # nor in the job: the warning is for the caller's line
+    return plan
 
 
 @dataclass
@@ -239,7 +243,14 @@ def _passport(network: Network, meta: Meta, model: ModelInfo, report: BuildRepor
         model=model,
         timings=report.timings,
         memory=max((weight.offset + weight.length for weight in meta.weights), default=0),
+        deprecations=_deprecations(network),
     )
+
+
+def _deprecations(network: Network) -> tuple[str, ...]:
+    """The ids of what is deprecated among the operators that are left, sorted as a passport wants them."""
+    marks = {getattr(layer.op, "DEPRECATED", "") for layer in network.layers}
+    return tuple(sorted({identity_of(mark) for mark in marks if mark}))
 
 
 def _tensor_info(port: Port, meta: Meta | None) -> TensorInfo:
