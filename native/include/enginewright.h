@@ -48,7 +48,8 @@ enum {
     EW_PYTHON = 6,        /* the Python step raised; the exception is kept by the caller */
     EW_CANCELLED = 7,
     EW_UNKNOWN_KERNEL = 8,
-    EW_USAGE = 9          /* context busy, or an input is not bound */
+    EW_USAGE = 9,         /* context busy, or an input is not bound */
+    EW_DEVICE = 10        /* a device failed, or is not there */
 };
 /* clang-format on */
 
@@ -154,6 +155,8 @@ typedef struct ew_device {
 
 /* Exported by the library of a device. */
 const ew_device *ew_device_v1(void);
+/* Makes a kind of device and its kernels known; it must stay loaded. 0, or EW_FAILED where a name is taken. */
+int32_t ew_device_add(const ew_device *device);
 
 typedef struct ew_model ew_model;
 typedef struct ew_context ew_context;
@@ -175,20 +178,31 @@ void ew_set_python_step(int32_t (*run)(const ew_call *));
 ew_model *ew_model_create(const int64_t *words, int64_t n_words, const char *strings, int64_t n_strings,
                           const void *weights, int64_t n_weights, int32_t *status, char *error, int64_t error_size);
 void ew_model_destroy(ew_model *model);
+/* Gives a model the device that its programs run on, once, before any context: the weights are copied there. */
+int32_t ew_model_use_device(ew_model *model, const char *name, int32_t ordinal, char *error, int64_t error_size);
 
 /* A context runs the programs of one model, one call at a time. threads <= 0: the CPUs of the affinity mask. */
 ew_context *ew_context_create(ew_model *model, int32_t program, int32_t threads);
 void ew_context_destroy(ew_context *context);
-/* Binds memory: the shape is copied, the data is read (or written) at each run. */
-int32_t ew_context_bind_input(ew_context *context, int32_t index, void *data, const int64_t *shape, int32_t rank);
+/* Binds memory: the shape is copied, the data is read (or written) at each run. device: 1 for memory of the model's
+ * device, 0 for the host's; what lies elsewhere than the program needs it is copied at each run. */
+int32_t ew_context_bind_input(ew_context *context, int32_t index, void *data, const int64_t *shape, int32_t rank,
+                              int32_t device);
 /* data NULL: the context provides the memory. Otherwise run fails if the output needs more than capacity bytes. */
-int32_t ew_context_bind_output(ew_context *context, int32_t index, void *data, int64_t capacity);
+int32_t ew_context_bind_output(ew_context *context, int32_t index, void *data, int64_t capacity, int32_t device);
 /* Evaluates sizes for the bound input shapes without running; ew_context_output then tells output shapes. */
 int32_t ew_context_resolve(ew_context *context);
 int32_t ew_context_run(ew_context *context);
+/* Queues a run on the caller's stream of the device and returns; all memory bound is on the device, and no step runs on
+ * the host. The first run of a set of shapes waits until it is done. */
+int32_t ew_context_run_async(ew_context *context, void *stream);
+/* Nanoseconds of one run on the device among `repeats` that follow each other, after a run; without host steps. */
+int32_t ew_context_time(ew_context *context, int32_t repeats, double *nanoseconds);
 /* Data pointer (NULL before a run where the context provides it) and shape of an output; a size that is
  * not known yet is -1. The shape stays valid until the next run or resolve. */
 int32_t ew_context_output(ew_context *context, int32_t index, ew_tensor *tensor);
+/* Copies an output of the last run from the device to the host's memory. */
+int32_t ew_context_fetch(ew_context *context, int32_t index, void *to, int64_t bytes);
 /* Message of the last failure of this context, and the step (or -1) and program it happened in. */
 const char *ew_context_error(ew_context *context, int32_t *program, int32_t *step);
 /* Time per step: after enable, each run adds nanoseconds to totals[step] of the main program. */
@@ -196,7 +210,7 @@ int32_t ew_context_profile(ew_context *context, int32_t enable, int64_t *totals,
 int64_t ew_context_memory(ew_context *context); /* bytes of arenas and owned outputs */
 int32_t ew_context_cancel(ew_context *context); /* from any thread: the running call ends with EW_CANCELLED */
 
-/* Runs one kernel once, outside any plan: packing weights at build, constant folding, tests. */
+/* Runs one kernel of the host once, outside any plan: packing weights at build, constant folding, tests. */
 int32_t ew_kernel_call(const char *name, ew_call *call, int32_t threads, char *error, int64_t error_size);
 
 /* Takes the oldest message that kernels logged: its length (text holds at most size - 1 bytes of it), -1 if none. */

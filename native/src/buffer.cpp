@@ -18,7 +18,7 @@ constexpr int64_t ALIGNMENT = 64;
 constexpr int64_t HUGE_PAGE = int64_t{2} << 20;
 constexpr int64_t LIMIT = int64_t{1} << 46;  // more than any machine of today has; sums of sizes cannot overflow
 
-char *allocate(int64_t bytes) {
+char *allocate_host(int64_t bytes) {
     const bool huge = bytes >= 2 * HUGE_PAGE;
     const int64_t alignment = huge ? HUGE_PAGE : ALIGNMENT;
     const auto rounded = static_cast<size_t>((bytes + alignment - 1) / alignment * alignment);
@@ -29,12 +29,30 @@ char *allocate(int64_t bytes) {
 
 }  // namespace
 
-Buffer::~Buffer() { std::free(data_); }
+Buffer::~Buffer() { release(); }
+
+char *Buffer::allocate(int64_t bytes) const {
+    if (place_.device == nullptr) return allocate_host(bytes);
+    void *memory = nullptr;
+    const auto size = static_cast<uint64_t>(bytes);
+    const auto take = place_.on_device ? place_.device->allocate : place_.device->allocate_host;
+    if (take(&memory, size) != 0)
+        fail(EW_OUT_OF_MEMORY, "%s: %lld bytes", place_.device->error(), static_cast<long long>(bytes));
+    return static_cast<char *>(memory);
+}
+
+void Buffer::release() {
+    char *memory = std::exchange(data_, nullptr);
+    if (place_.device == nullptr) {
+        std::free(memory);
+    } else if (memory != nullptr) {
+        (place_.on_device ? place_.device->release : place_.device->release_host)(memory);
+    }
+}
 
 bool Buffer::reserve(int64_t bytes) {
     if (bytes <= capacity_ && data_ != nullptr) return false;
-    std::free(data_);
-    data_ = nullptr;
+    release();
     const int64_t before = std::exchange(capacity_, 0);
     return extend(std::max(bytes, before > 0 ? before + before / 4 : 0), 0);
 }
@@ -46,7 +64,7 @@ bool Buffer::extend(int64_t bytes, int64_t used) {
     char *memory = allocate(wanted);
     if (memory == nullptr) fail(EW_OUT_OF_MEMORY, "no memory for %lld bytes", static_cast<long long>(wanted));
     if (used > 0) std::memcpy(memory, data_, static_cast<size_t>(used));
-    std::free(data_);
+    release();
     data_ = memory;
     capacity_ = wanted;
     return true;

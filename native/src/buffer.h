@@ -4,11 +4,20 @@
 #include <cstdint>
 #include <utility>
 
+#include "enginewright.h"
+
 namespace ew {
+
+// Whose memory a buffer takes: the host's (device NULL), the host's that a device reaches, the device's.
+struct Place {
+    const ew_device *device = nullptr;
+    bool on_device = false;
+};
 
 class Buffer {
   public:
     Buffer() = default;
+    explicit Buffer(Place place) : place_(place) {}
     Buffer(Buffer &&other) noexcept { swap(other); }
     Buffer &operator=(Buffer &&other) noexcept {
         swap(other);
@@ -28,11 +37,16 @@ class Buffer {
     bool extend(int64_t bytes, int64_t used);
 
     void swap(Buffer &other) noexcept {
+        std::swap(place_, other.place_);
         std::swap(data_, other.data_);
         std::swap(capacity_, other.capacity_);
     }
 
   private:
+    char *allocate(int64_t bytes) const;
+    void release();
+
+    Place place_;
     char *data_ = nullptr;
     int64_t capacity_ = 0;
 };

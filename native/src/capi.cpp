@@ -12,7 +12,7 @@
 #include "thread_pool.h"
 
 struct ew_model {
-    std::shared_ptr<const ew::Model> model;
+    std::shared_ptr<ew::Model> model;
 };
 
 struct ew_context {
@@ -49,6 +49,7 @@ int32_t guarded(ew_context *context, Fn fn) {
     if (context->busy.exchange(true, std::memory_order_acquire)) return EW_USAGE;
     int32_t status = EW_OK;
     try {
+        context->model->device.select();
         fn(*context);
     } catch (Failure &failure) {
         status = keep_failure(*context, std::move(failure));
@@ -57,6 +58,11 @@ int32_t guarded(ew_context *context, Fn fn) {
     }
     context->busy.store(false, std::memory_order_release);
     return status;
+}
+
+void check_place(const ew_context &context, int32_t device) {
+    if (device < 0 || device > 1 || (device == 1 && !context.frame->device()))
+        ew::fail(EW_USAGE, "memory of a device is bound to a program that uses none");
 }
 
 void check_index(int32_t index, int32_t count, const char *what) {
@@ -120,6 +126,26 @@ EW_EXPORT ew_model *ew_model_create(const int64_t *words, int64_t n_words, const
     });
 }
 
+EW_EXPORT int32_t ew_device_add(const ew_device *device) {
+    try {
+        return ew::add_device(device) ? EW_OK : EW_FAILED;
+    } catch (const std::exception &) {
+        return EW_OUT_OF_MEMORY;
+    }
+}
+
+EW_EXPORT int32_t ew_model_use_device(ew_model *model, const char *name, int32_t ordinal, char *error,
+                                      int64_t error_size) {
+    int32_t status = EW_OK;
+    translated(&status, error, error_size, [&]() -> int {
+        const ew_device *api = ew::find_device(name);
+        if (api == nullptr) ew::fail(EW_DEVICE, "no kind of device is named %s", name);
+        ew::use_device(*model->model, {api, ordinal});
+        return 0;
+    });
+    return status;
+}
+
 EW_EXPORT void ew_model_destroy(ew_model *model) { delete model; }
 
 EW_EXPORT ew_context *ew_context_create(ew_model *model, int32_t program, int32_t threads) {
@@ -137,22 +163,44 @@ EW_EXPORT ew_context *ew_context_create(ew_model *model, int32_t program, int32_
 EW_EXPORT void ew_context_destroy(ew_context *context) { delete context; }
 
 EW_EXPORT int32_t ew_context_bind_input(ew_context *context, int32_t index, void *data, const int64_t *shape,
-                                        int32_t rank) {
+                                        int32_t rank, int32_t device) {
     return guarded(context, [&](ew_context &c) {
         check_index(index, c.frame->program().n_inputs, "input");
-        c.frame->bind_input(index, data, shape, rank);
+        check_place(c, device);
+        c.frame->bind_input(index, data, shape, rank, device);
     });
 }
 
-EW_EXPORT int32_t ew_context_bind_output(ew_context *context, int32_t index, void *data, int64_t capacity) {
+EW_EXPORT int32_t ew_context_bind_output(ew_context *context, int32_t index, void *data, int64_t capacity,
+                                         int32_t device) {
     return guarded(context, [&](ew_context &c) {
         check_index(index, c.frame->program().n_outputs, "output");
-        c.frame->bind_output(index, data, data == nullptr ? 0 : capacity, false);
+        check_place(c, device);
+        c.frame->bind_output(index, data, data == nullptr ? 0 : capacity, false, device);
     });
 }
 
 EW_EXPORT int32_t ew_context_resolve(ew_context *context) {
     return guarded(context, [](ew_context &c) { c.frame->resolve(); });
+}
+
+EW_EXPORT int32_t ew_context_run_async(ew_context *context, void *stream) {
+    return guarded(context, [&](ew_context &c) {
+        c.state.cancelled.store(false, std::memory_order_relaxed);
+        c.state.error.clear();
+        c.frame->run_async(stream);
+    });
+}
+
+EW_EXPORT int32_t ew_context_time(ew_context *context, int32_t repeats, double *nanoseconds) {
+    return guarded(context, [&](ew_context &c) { *nanoseconds = c.frame->time(std::max(repeats, 1)); });
+}
+
+EW_EXPORT int32_t ew_context_fetch(ew_context *context, int32_t index, void *to, int64_t bytes) {
+    return guarded(context, [&](ew_context &c) {
+        check_index(index, c.frame->program().n_outputs, "output");
+        c.frame->fetch(index, to, bytes);
+    });
 }
 
 EW_EXPORT int32_t ew_context_run(ew_context *context) {

@@ -27,6 +27,7 @@ void Frame::begin(bool with_data) {
         }
         inputs_changed_ = !with_data;
     }
+    if (device_ && with_data) stage_inputs();
     select_resolved();
 }
 
@@ -37,7 +38,9 @@ void Frame::run(Profile *profile) {
         step_ = -1;
         has_run_ = true;
         copy_outputs();
+        if (device_ && !queue_.async) wait();
     } catch (Failure &failure) {
+        if (device_) device_.api->synchronize(queue_.stream);  // nothing may still be reading or writing
         has_run_ = false;
         if (failure.program < 0) {
             failure.program = program_.index;
@@ -52,25 +55,19 @@ void Frame::run_segments(Profile *profile) {
     for (int32_t k = 0; k < n_segments; ++k) {
         const Segment &segment = program_.segments[static_cast<size_t>(k)];
         step_ = -1;
+        if (queue_.busy && !segment.reads.empty()) wait();
         prepare(k);
         ensure_memory(k);
         reset_sizes(segment);
-        if (profile != nullptr) {
+        if (device_) {
+            profile != nullptr ? run_stretches_timed(segment, *profile) : run_stretches(k);
+        } else if (profile != nullptr) {
             run_steps_timed(segment, *profile);
         } else {
             run_steps(segment);
         }
         resolved_until_ = k + 1;
     }
-}
-
-inline void Frame::run_step(int32_t index) {
-    const auto at = static_cast<size_t>(index);
-    const Step &running = program_.steps[at];
-    step_ = index;
-    if (const int32_t status = running.run(&current_->calls[at]); status != EW_OK) fail_step(status);
-    if (running.sized) check_sizes(running);
-    if (state_.cancelled.load(std::memory_order_relaxed)) fail(EW_CANCELLED, "the run was cancelled");
 }
 
 void Frame::run_steps(const Segment &segment) {
@@ -145,7 +142,12 @@ void Frame::copy_outputs() {
         if (bytes > bound.capacity)
             fail(EW_USAGE, "output %d needs %lld bytes, the memory bound to it has %lld", i, static_cast<Wide>(bytes),
                  static_cast<Wide>(bound.capacity));
-        if (bytes > 0) std::memmove(bound.user, found.data, static_cast<size_t>(bytes));
+        if (bytes <= 0) continue;
+        if (device_) {
+            copy_output(outputs_[static_cast<size_t>(i)], found, bytes);
+        } else {
+            std::memmove(bound.user, found.data, static_cast<size_t>(bytes));
+        }
     }
 }
 

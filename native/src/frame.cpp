@@ -22,6 +22,7 @@ Frame::Frame(const Model &model, const Program &program, CallState &state)
       inputs_(static_cast<size_t>(program.n_inputs)),
       outputs_(static_cast<size_t>(program.n_outputs)),
       arenas_(program.segments.size()),
+      device_arenas_(program.on_device ? program.segments.size() : 0),
       grown_(program.storages.size()),
       children_(program.programs.size()),
       output_shape_(static_cast<size_t>(program.n_outputs) * EW_MAX_RANK) {
@@ -31,9 +32,10 @@ Frame::Frame(const Model &model, const Program &program, CallState &state)
         size += static_cast<size_t>(tensor(program.inputs[i]).rank);
     }
     key_.resize(size + static_cast<size_t>(program.n_params));
+    if (program.on_device) use_device();
 }
 
-void Frame::bind_input(int32_t index, void *data, const int64_t *shape, int32_t rank) {
+void Frame::bind_input(int32_t index, void *data, const int64_t *shape, int32_t rank, int32_t device) {
     Input &input = inputs_[static_cast<size_t>(index)];
     const Tensor &own = tensor(program_.inputs[static_cast<size_t>(index)]);
     if (rank != own.rank) fail(EW_SHAPE, "input %d: the rank is %d, must be %d", index, rank, own.rank);
@@ -44,10 +46,14 @@ void Frame::bind_input(int32_t index, void *data, const int64_t *shape, int32_t 
         sizes[i] = shape[i];
         key_changed_ = true;
     }
-    if (input.data != data || !input.bound) {
+    const bool foreign = device != storage(own).device;
+    if (input.data != data || !input.bound || input.foreign != foreign) {
         input.data = static_cast<char *>(data);
         input.bound = true;
-        ++memory_version_;
+        input.foreign = foreign;
+        char *base = foreign ? input.staged.data() : input.data;
+        if (base != input.base) ++memory_version_;
+        input.base = base;
     }
     inputs_changed_ = true;
 }
@@ -59,13 +65,17 @@ void Frame::set_param(int32_t index, int64_t value) {
     key_changed_ = true;
 }
 
-void Frame::bind_output(int32_t index, void *data, int64_t capacity, bool soft) {
+void Frame::bind_output(int32_t index, void *data, int64_t capacity, bool soft, int32_t device) {
     Output &output = outputs_[static_cast<size_t>(index)];
-    if (output.user == data && output.capacity == capacity && output.soft == soft) return;
+    const Tensor &own = tensor(program_.outputs[static_cast<size_t>(index)]);
+    const bool foreign = data != nullptr && device != storage(own).device;
+    if (output.user == data && output.capacity == capacity && output.soft == soft && output.foreign == foreign) return;
+    const bool apart = foreign && (output.foreign || output.user == nullptr);
     output.user = static_cast<char *>(data);
     output.capacity = capacity;
     output.soft = soft;
-    ++memory_version_;
+    output.foreign = foreign;
+    if (!apart) ++memory_version_;  // else the program writes the same memory as before
 }
 
 int64_t Frame::input_dim(int32_t input, int32_t axis) const {
@@ -109,7 +119,7 @@ bool Frame::prepare(int32_t index) {
 void Frame::resolve() {
     begin(false);
     const bool with_data =
-        std::all_of(inputs_.begin(), inputs_.end(), [](const Input &i) { return i.data != nullptr; });
+        std::all_of(inputs_.begin(), inputs_.end(), [](const Input &i) { return i.base != nullptr && !i.foreign; });
     const auto n_segments = static_cast<int32_t>(program_.segments.size());
     for (int32_t k = 0; k < n_segments; ++k) {
         // What a segment reads must be there: only the first can read inputs and weights before anything ran.
@@ -139,6 +149,7 @@ ew_tensor Frame::output(int32_t index) {
     described.rank = own.rank;
     described.dtype = own.dtype;
     described.format = own.format;
+    described.device = storage(own).device;
     return described;
 }
 
@@ -165,7 +176,9 @@ std::unique_ptr<ControlState> &Frame::control_state() {
 
 int64_t Frame::memory() const {
     int64_t bytes = 0;
-    for (const Output &output : outputs_) bytes += output.own.capacity();
+    for (const Input &input : inputs_) bytes += input.staged.capacity() + input.pinned.capacity();
+    for (const Output &output : outputs_) bytes += output.own.capacity() + output.pinned.capacity();
+    for (const Buffer &buffer : device_arenas_) bytes += buffer.capacity();
     for (const Buffer &buffer : arenas_) bytes += buffer.capacity();
     for (const Buffer &buffer : grown_) bytes += buffer.capacity();
     for (const auto &frame : children_) bytes += frame != nullptr ? frame->memory() : 0;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "buffer.h"
+#include "failure.h"
 #include "host.h"
 #include "model.h"
 #include "resolved.h"
@@ -25,16 +26,27 @@ struct Profile {
 class Frame final : public ValueSource {
   public:
     Frame(const Model &model, const Program &program, CallState &state);
+    Frame(const Frame &) = delete;
+    Frame &operator=(const Frame &) = delete;
+    ~Frame();
 
     const Program &program() const { return program_; }
-    // The shape is copied, the data is not. Throws EW_SHAPE for another rank.
-    void bind_input(int32_t index, void *data, const int64_t *shape, int32_t rank);
+    // The device that the program uses besides the host, if any.
+    const Device &device() const { return device_; }
+    // The shape is copied, the data is not. `device`: where it lies. Throws EW_SHAPE for another rank.
+    void bind_input(int32_t index, void *data, const int64_t *shape, int32_t rank, int32_t device = 0);
     void set_param(int32_t index, int64_t value);
     // Memory for an output; NULL: the frame's own. If `soft`, memory that turns out too small is not used.
-    void bind_output(int32_t index, void *data, int64_t capacity, bool soft);
+    void bind_output(int32_t index, void *data, int64_t capacity, bool soft, int32_t device = 0);
 
     void resolve();
     void run(Profile *profile = nullptr);
+    // Queues a run on a stream of the caller (frame_device.cpp). Throws EW_USAGE where something needs the host.
+    void run_async(void *stream);
+    // Nanoseconds of one of `repeats` runs on the device in a row.
+    double time(int32_t repeats);
+    // Copies an output of the last run to the host.
+    void fetch(int32_t index, void *to, int64_t bytes);
     // Shape (-1: not known yet), type and, after a run, data.
     ew_tensor output(int32_t index);
     // The output's own memory, to be swapped for another; NULL unless the output has such.
@@ -56,6 +68,9 @@ class Frame final : public ValueSource {
         char *data = nullptr;
         int32_t key = 0;  // where its sizes begin in key_
         bool bound = false;
+        bool foreign = false;   // data lies elsewhere than the program reads it
+        char *base = nullptr;   // what the program reads
+        Buffer staged, pinned;  // of foreign data: where the program reads it, and on the way there
     };
     struct Output {
         char *user = nullptr;
@@ -63,6 +78,15 @@ class Frame final : public ValueSource {
         bool soft = false;
         Buffer own;
         char *data = nullptr;
+        bool foreign = false;  // `user` lies elsewhere than the program writes
+        Buffer pinned;         // on the way there
+    };
+    // What running on a device takes.
+    struct Queue {
+        void *stream = nullptr;
+        bool busy = false;   // something was queued that nobody waited for
+        bool async = false;  // the caller waits, on a stream of its own
+        void *caller = nullptr;
     };
 
     const Tensor &tensor(int32_t id) const { return program_.tensors[static_cast<size_t>(id)]; }
@@ -77,6 +101,17 @@ class Frame final : public ValueSource {
     void reset_sizes(const Segment &segment);
     void check_sizes(const Step &step);
     void copy_outputs();
+    // frame_device.cpp
+    void use_device();
+    void stage_inputs();
+    void stage_input(Input &input, int64_t bytes, bool to_device);
+    void run_stretches(int32_t segment);
+    void run_stretch(int32_t segment, size_t index);
+    void record(const Stretch &stretch, StretchGraph &graph);
+    void run_stretches_timed(const Segment &segment, Profile &profile);
+    void wait();
+    void copy_output(Output &output, const ew_tensor &found, int64_t bytes);
+    bool is_recorded(int32_t segment) const;
     // frame.cpp
     void select_resolved();
     bool reads_changed(int32_t segment);
@@ -97,7 +132,10 @@ class Frame final : public ValueSource {
     Host host_;
     std::vector<Input> inputs_;
     std::vector<Output> outputs_;
+    Device device_;  // NULL for a program on the host
+    Queue queue_;
     std::vector<Buffer> arenas_;                    // one a segment, so that a later one cannot move what is alive
+    std::vector<Buffer> device_arenas_;             // the same on the device
     std::vector<Buffer> grown_;                     // by storage
     std::vector<std::unique_ptr<Frame>> children_;  // as Program::programs
     std::vector<std::unique_ptr<ControlState>> control_;
@@ -110,5 +148,14 @@ class Frame final : public ValueSource {
     int32_t resolved_until_ = 0;  // segments whose sizes are known
     int32_t step_ = -1;
 };
+
+inline void Frame::run_step(int32_t index) {
+    const auto at = static_cast<size_t>(index);
+    const Step &running = program_.steps[at];
+    step_ = index;
+    if (const int32_t status = running.run(&current_->calls[at]); status != EW_OK) fail_step(status);
+    if (running.sized) check_sizes(running);
+    if (state_.cancelled.load(std::memory_order_relaxed)) fail(EW_CANCELLED, "the run was cancelled");
+}
 
 }  // namespace ew

@@ -57,13 +57,17 @@ char *Frame::address(const Resolved &resolved, const Tensor &of) const {
     const Storage &memory = program_.storages[id];
     char *base = nullptr;
     switch (memory.kind) {
-        case StorageKind::Input: base = inputs_[static_cast<size_t>(memory.value)].data; break;
+        case StorageKind::Input: base = inputs_[static_cast<size_t>(memory.value)].base; break;
         case StorageKind::Output: base = outputs_[static_cast<size_t>(memory.value)].data; break;
-        case StorageKind::Weight: base = const_cast<char *>(model_.weights) + memory.value; break;
+        case StorageKind::Weight:
+            base =
+                (memory.device == 0 ? const_cast<char *>(model_.weights) : model_.device_weights.data()) + memory.value;
+            break;
         case StorageKind::Grown: base = grown_[id].data(); break;
         case StorageKind::Slot: return reinterpret_cast<char *>(static_cast<intptr_t>(memory.value + 1));
         case StorageKind::Arena:
-            base = arenas_[static_cast<size_t>(memory.segment)].data() + resolved.storage_offsets[id];
+            base = (memory.device == 0 ? arenas_ : device_arenas_)[static_cast<size_t>(memory.segment)].data() +
+                   resolved.storage_offsets[id];
             break;
     }
     return base == nullptr ? nullptr : base + value_of(resolved, of.offset);
@@ -114,8 +118,9 @@ void Frame::ensure_output(int32_t id) {
     const int64_t bytes = current_->storage_bytes[static_cast<size_t>(id)];
     const bool fits = output.user != nullptr && output.capacity >= bytes;
     if (output.user != nullptr && !fits && !output.soft) fail_capacity(memory.value, bytes, output.capacity);
-    if (!fits && !memory.growing) output.own.reserve(bytes);
-    char *data = fits ? output.user : output.own.data();
+    const bool direct = fits && !output.foreign;
+    if (!direct && !memory.growing) output.own.reserve(bytes);
+    char *data = direct ? output.user : output.own.data();
     if (data == output.data) return;
     output.data = data;
     ++memory_version_;
@@ -123,9 +128,10 @@ void Frame::ensure_output(int32_t id) {
 
 void Frame::ensure_memory(int32_t index) {
     const auto at = static_cast<size_t>(index);
-    const int64_t bytes = current_->segments[at].arena_bytes;
+    const int64_t bytes = current_->segments[at].arena_bytes[0];
     if ((bytes > arenas_[at].capacity() || arenas_[at].data() == nullptr) && arenas_[at].reserve(bytes))
         ++memory_version_;
+    if (device_ && device_arenas_[at].reserve(current_->segments[at].arena_bytes[1])) ++memory_version_;
     for (const int32_t id : program_.segments[at].outputs) ensure_output(id);
     if (current_->segments[at].memory_version == memory_version_) return;
     patch(index);
@@ -157,8 +163,10 @@ void Frame::patch(int32_t index) {
             if (id >= 0) resolved.args[static_cast<size_t>(i)].data = address_for_step(step, id);
         }
         ew_call &call = resolved.calls[static_cast<size_t>(s)];
+        const std::vector<Buffer> &arenas = step.device == 0 ? arenas_ : device_arenas_;
+        call.stream = step.device == 0 ? nullptr : queue_.stream;
         call.workspace = call.workspace_size == 0 ? nullptr
-                                                  : arenas_[static_cast<size_t>(index)].data() +
+                                                  : arenas[static_cast<size_t>(index)].data() +
                                                         resolved.workspace_offsets[static_cast<size_t>(s)];
     }
 }
@@ -174,8 +182,9 @@ char *Frame::grow(const Tensor &of, int64_t bytes) {
     Output &output = outputs_[static_cast<size_t>(memory.value)];
     const bool fits = output.user != nullptr && output.capacity >= bytes;
     if (output.user != nullptr && !fits && !output.soft) fail_capacity(memory.value, bytes, output.capacity);
-    if (!fits && output.own.reserve(bytes)) ++memory_version_;
-    char *data = fits ? output.user : output.own.data();
+    const bool direct = fits && !output.foreign;
+    if (!direct && output.own.reserve(bytes)) ++memory_version_;
+    char *data = direct ? output.user : output.own.data();
     if (data != output.data) ++memory_version_;
     return output.data = data;
 }

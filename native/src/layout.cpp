@@ -43,16 +43,18 @@ int64_t room_for(Operand size, int64_t bytes) {
 
 // The blocks of a segment: its storages in the arena, then the workspaces of its steps. Blocks of no bytes stay where
 // they are, so that two lists can be compared.
-void list_blocks(const Program &program, Resolved &resolved, const Segment &segment, std::vector<Block> &blocks) {
+void list_blocks(const Program &program, Resolved &resolved, const Segment &segment, int32_t device,
+                 std::vector<Block> &blocks) {
     blocks.clear();
     for (const int32_t id : segment.storages) {
         const Storage &storage = program.storages[static_cast<size_t>(id)];
-        if (storage.kind != StorageKind::Arena) continue;
+        if (storage.kind != StorageKind::Arena || storage.device != device) continue;
         const int64_t bytes = room_for(storage.size, resolved.storage_bytes[static_cast<size_t>(id)]);
         blocks.push_back({bytes, storage.first, storage.last, &resolved.storage_offsets[static_cast<size_t>(id)]});
     }
     for (int32_t i = segment.first_step; i < segment.end_step; ++i) {
         const auto at = static_cast<size_t>(i);
+        if (program.steps[at].device != device) continue;
         const Operand size = program.steps[at].workspace;
         const int64_t bytes = room_for(size, static_cast<int64_t>(resolved.calls[at].workspace_size));
         if (size != 0) blocks.push_back({bytes, i, i, &resolved.workspace_offsets[at]});
@@ -64,15 +66,33 @@ bool same_sizes(const std::vector<Block> &blocks, const std::vector<int64_t> &si
                       [](const Block &block, int64_t size) { return block.bytes == size; });
 }
 
-// Copies the offsets of all blocks of a segment.
-void take_over(const Program &program, Resolved &to, const Resolved &from, const Segment &segment) {
+// Copies the offsets of all blocks of a segment on a device.
+void take_over(const Program &program, Resolved &to, const Resolved &from, const Segment &segment, int32_t device) {
     for (const int32_t id : segment.storages)
-        to.storage_offsets[static_cast<size_t>(id)] = from.storage_offsets[static_cast<size_t>(id)];
+        if (program.storages[static_cast<size_t>(id)].device == device)
+            to.storage_offsets[static_cast<size_t>(id)] = from.storage_offsets[static_cast<size_t>(id)];
     for (int32_t i = segment.first_step; i < segment.end_step; ++i)
-        to.workspace_offsets[static_cast<size_t>(i)] = from.workspace_offsets[static_cast<size_t>(i)];
+        if (program.steps[static_cast<size_t>(i)].device == device)
+            to.workspace_offsets[static_cast<size_t>(i)] = from.workspace_offsets[static_cast<size_t>(i)];
     const auto index = static_cast<size_t>(&segment - program.segments.data());
-    to.segments[index].arena_bytes = from.segments[index].arena_bytes;
-    to.segments[index].laid_out = from.segments[index].laid_out;
+    to.segments[index].arena_bytes[device] = from.segments[index].arena_bytes[device];
+    to.segments[index].laid_out[device] = from.segments[index].laid_out[device];
+}
+
+void lay_out_on(const Program &program, Resolved &resolved, int32_t index, const Resolved *similar, int32_t device) {
+    static thread_local std::vector<Block> blocks;
+    const auto at = static_cast<size_t>(index);
+    const Segment &segment = program.segments[at];
+    SegmentState &state = resolved.segments[at];
+    list_blocks(program, resolved, segment, device, blocks);
+    if (same_sizes(blocks, state.laid_out[device])) return;
+    if (similar != nullptr && same_sizes(blocks, similar->segments[at].laid_out[device]))
+        return take_over(program, resolved, *similar, segment, device);
+    state.laid_out[device].clear();  // a failure below leaves no layout
+    std::vector<int64_t> sizes;
+    for (const Block &block : blocks) sizes.push_back(block.bytes);
+    state.arena_bytes[device] = lay_out(blocks);
+    state.laid_out[device] = std::move(sizes);
 }
 
 }  // namespace
@@ -101,19 +121,8 @@ int64_t lay_out(std::vector<Block> &blocks) {
 }
 
 void lay_out_segment(const Program &program, Resolved &resolved, int32_t index, const Resolved *similar) {
-    static thread_local std::vector<Block> blocks;
-    const auto at = static_cast<size_t>(index);
-    const Segment &segment = program.segments[at];
-    SegmentState &state = resolved.segments[at];
-    list_blocks(program, resolved, segment, blocks);
-    if (same_sizes(blocks, state.laid_out)) return;
-    if (similar != nullptr && same_sizes(blocks, similar->segments[at].laid_out))
-        return take_over(program, resolved, *similar, segment);
-    state.laid_out.clear();  // a failure below leaves no layout
-    std::vector<int64_t> sizes;
-    for (const Block &block : blocks) sizes.push_back(block.bytes);
-    state.arena_bytes = lay_out(blocks);
-    state.laid_out = std::move(sizes);
+    lay_out_on(program, resolved, index, similar, 0);
+    if (program.on_device) lay_out_on(program, resolved, index, similar, 1);
 }
 
 }  // namespace ew

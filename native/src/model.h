@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "buffer.h"
+#include "device.h"
 #include "program.h"
 #include "registry.h"
 
@@ -22,6 +24,11 @@ struct Expr {
     int64_t a, b;
 };
 
+// Steps that follow each other on one device.
+struct Stretch {
+    int32_t first_step, end_step, device;
+};
+
 // Half-open ranges of exprs, checks and steps, and what is resolved at the start of the segment.
 struct Segment {
     int32_t first_expr, end_expr;
@@ -32,6 +39,7 @@ struct Segment {
     std::vector<int32_t> outputs;  // storages of kind Output among them
     std::vector<int32_t> tensors;
     std::vector<int32_t> sized_steps;  // steps that fill in sizes
+    std::vector<Stretch> stretches;    // its steps by device; only where the program uses a device
 };
 
 struct Check {
@@ -44,7 +52,7 @@ struct Storage {
     StorageKind kind;
     int64_t value;
     Operand size;
-    int32_t first, last, segment;
+    int32_t first, last, segment, device;
     bool growing;  // its kernel asks for its memory: Grown, or an Output of unknown size
 };
 
@@ -68,7 +76,7 @@ struct Param {
 struct Step {
     KernelFn run;
     int32_t kernel, layer;  // string ids
-    int32_t segment;
+    int32_t segment, device;
     int32_t n_inputs, n_outputs, args;  // args: index of the first tensor id in Program::args; inputs, then outputs
     int32_t n_params, params;
     Operand workspace;
@@ -78,6 +86,7 @@ struct Step {
 
 struct Program {
     int32_t index;
+    bool on_device = false;  // some storage or step is
     int32_t n_inputs, n_outputs, n_params;
     std::vector<Expr> exprs;
     std::vector<Segment> segments;
@@ -101,6 +110,8 @@ struct Model {
     std::vector<std::string> strings;
     const char *weights = nullptr;
     int64_t n_weights = 0;
+    Device device;          // NULL until ew_model_use_device
+    Buffer device_weights;  // the same bytes there
 
     const char *string(int32_t id) const { return strings[static_cast<size_t>(id)].c_str(); }
 };
@@ -112,6 +123,8 @@ void read_strings(Model &model, const char *bytes, int64_t n_bytes);
 // EW_INVALID_PLAN or EW_UNKNOWN_KERNEL.
 void validate(Model &model);
 void validate_steps(const Model &model, Program &program);
+// Gives the model its device and copies the weights there (device.cpp). Throws EW_DEVICE, EW_OUT_OF_MEMORY.
+void use_device(Model &model, Device device);
 // Segment in whose beginning the value of the operand is known (exprs carry no segment of their own).
 int32_t segment_of(const Program &program, Operand operand);
 

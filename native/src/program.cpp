@@ -95,6 +95,7 @@ void read_storages(Reader &reader, Program &program) {
         storage.first = reader.id("first step of a storage");
         storage.last = reader.id("last step of a storage");
         storage.segment = reader.id("segment of a storage");
+        storage.device = reader.take32("device of a storage", 0, 1);
         storage.growing =
             storage.kind == StorageKind::Grown || (storage.kind == StorageKind::Output && is_unknown(storage.size));
     }
@@ -140,6 +141,7 @@ void read_step(Reader &reader, Program &program, Step &step, const Model &model)
     step.programs = static_cast<int32_t>(program.programs.size());
     read_ids(reader, program.programs, step.n_programs, "program of a step", 0,
              static_cast<int64_t>(model.programs.size()));
+    step.device = reader.take32("device of a step", 0, 1);
 }
 
 void read_program(Reader &reader, Program &program, const Model &model) {

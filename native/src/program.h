@@ -7,16 +7,19 @@
 //   expr     = op, a, b                                 sizes as expressions, in order of use (ExprOp)
 //   segment  = end_expr, end_check, end_step            exclusive ends; the first segment starts at 0
 //   check    = kind, a, b, label string id              operands that must agree (CheckKind)
-//   storage  = kind, value, size, first, last, segment  bytes; alive from step `first` to step `last`, inclusive
+//   storage  = kind, value, size, first, last, segment, device  bytes; alive from step `first` to step `last`
 //   tensor   = dtype, format, storage, offset, rank, dim...   offset in bytes
 //   step     = kernel string id, layer string id, n_inputs, tensor ids (-1: missing)..., n_outputs, tensor ids...,
-//              n_params, (kind, value)..., workspace, n_programs, program index...
+//              n_params, (kind, value)..., workspace, n_programs, program index..., device
 //
 // An *operand* (a, b of most exprs and of checks; size, offset, dim, workspace) is a literal if >= 0, UNKNOWN, or ~k:
 // the value of expr k. A param's kind says what its value is (ParamKind).
 //
 // strings = n + 1 int64 offsets, then UTF-8 bytes; string k is bytes[offset[k]..offset[k+1]) of the whole blob, so that
 // offset[0] = 8 * (n + 1) tells n; n_strings counts bytes.
+//
+// Devices. A storage lies on the host (0) or on the model's device (1), a step runs there; all that it uses lies there,
+// too, but for the steps "copy_to_device" and "copy_to_host", which are queued on the device.
 //
 // Segments. Sizes that depend on values or on data-dependent shapes are read between segments: exprs, checks,
 // storages and tensors that need such a value belong to the later segment. A tensor belongs to the segment in which its
@@ -32,7 +35,7 @@
 
 namespace ew {
 
-constexpr int64_t WORDS_VERSION = 1;
+constexpr int64_t WORDS_VERSION = 2;
 constexpr int64_t UNKNOWN = std::numeric_limits<int64_t>::min();
 
 // clang-format off

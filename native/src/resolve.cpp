@@ -18,6 +18,7 @@ ew_tensor describe(const Program &program, Resolved &resolved, int32_t id) {
     arg.rank = tensor.rank;
     arg.dtype = tensor.dtype;
     arg.format = tensor.format;
+    arg.device = program.storages[static_cast<size_t>(tensor.storage)].device;
     return arg;
 }
 
@@ -186,6 +187,11 @@ void resolve_segment(const Model &model, const Program &program, Resolved &resol
     lay_out_segment(program, resolved, index, similar);
     SegmentState &state = resolved.segments[static_cast<size_t>(index)];
     state.memory_version = 0;
+    state.graphs.resize(segment.stretches.size());
+    for (StretchGraph &graph : state.graphs) {
+        graph.warm = false;
+        graph.memory_version = 0;
+    }
     state.valid = true;
 }
 

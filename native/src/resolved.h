@@ -9,11 +9,25 @@
 
 namespace ew {
 
+// A stretch of steps as a graph of the device; it is made when the stretch runs for the second time.
+struct StretchGraph {
+    const ew_device *device = nullptr;
+    void *graph = nullptr;
+    bool warm = false;            // the steps ran once, so all that they prepare is there
+    uint64_t memory_version = 0;  // of the pointers in the graph
+
+    StretchGraph() = default;
+    StretchGraph(StretchGraph &&other) noexcept { *this = std::move(other); }
+    StretchGraph &operator=(StretchGraph &&other) noexcept;
+    ~StretchGraph();
+};
+
 struct SegmentState {
     bool valid = false;
-    uint64_t memory_version = 0;  // of the pointers in the args of its steps; 0: never filled in
-    int64_t arena_bytes = 0;
-    std::vector<int64_t> laid_out;  // sizes of the blocks for which the offsets were found
+    uint64_t memory_version = 0;       // of the pointers in the args of its steps; 0: never filled in
+    int64_t arena_bytes[2] = {0, 0};   // on the host, on the device
+    std::vector<int64_t> laid_out[2];  // sizes of the blocks for which the offsets were found
+    std::vector<StretchGraph> graphs;  // as Segment::stretches
 };
 
 struct Resolved {

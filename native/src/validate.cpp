@@ -57,6 +57,7 @@ void check_value(const Program &program, int32_t index, int32_t segment) {
     if (!tensor_ok(program, expr.a) || expr.b < 0) reject(program, "expr", index, "reads no element of a tensor");
     const Tensor &tensor = program.tensors[static_cast<size_t>(expr.a)];
     const Storage &storage = program.storages[static_cast<size_t>(tensor.storage)];
+    if (storage.device != 0) reject(program, "expr", index, "reads a value on a device");
     if (!readable_type(tensor.dtype) || tensor.format != EW_LINEAR)
         reject(program, "expr", index, "reads a value of a type or format that holds none");
     bool ready = operand_ok(tensor.offset, index);
@@ -118,6 +119,8 @@ void check_storage(const Model &model, const Program &program, int32_t index) {
     const Storage &storage = program.storages[static_cast<size_t>(index)];
     const auto n_segments = static_cast<int32_t>(program.segments.size());
     if (storage.segment < 0 || storage.segment >= n_segments) reject(program, "storage", index, "names no segment");
+    if (storage.device == 1 && (storage.growing || storage.kind == StorageKind::Slot))
+        reject(program, "storage", index, "grows, or holds an object, on a device");
     const Segment &segment = program.segments[static_cast<size_t>(storage.segment)];
     const bool growing = storage.kind == StorageKind::Grown || storage.kind == StorageKind::Output;
     const bool free_size = storage.kind == StorageKind::Slot || storage.kind == StorageKind::Input;
@@ -190,7 +193,10 @@ void check_tensor(Program &program, int32_t index) {
     const bool may_grow = storage.kind == StorageKind::Grown || storage.kind == StorageKind::Output;
     if (tensor.unknown && !slot && (!may_grow || tensor.offset != 0))
         reject(program, "tensor", index, "has an unknown size in memory that cannot grow");
-    if (tensor.unknown) storage.growing = true;
+    if (tensor.unknown) {
+        if (storage.device != 0) reject(program, "tensor", index, "has an unknown size on a device");
+        storage.growing = true;
+    }
 }
 
 void check_inputs(const Program &program) {
@@ -226,6 +232,21 @@ void check_outputs(const Program &program) {
     }
 }
 
+// Whether the program uses a device, and then its steps by device.
+void list_stretches(Program &program) {
+    for (const Storage &storage : program.storages) program.on_device |= storage.device != 0;
+    for (const Step &step : program.steps) program.on_device |= step.device != 0;
+    if (!program.on_device) return;
+    for (Segment &segment : program.segments) {
+        for (int32_t i = segment.first_step; i < segment.end_step; ++i) {
+            const int32_t device = program.steps[static_cast<size_t>(i)].device;
+            if (segment.stretches.empty() || segment.stretches.back().device != device)
+                segment.stretches.push_back({i, i, device});
+            segment.stretches.back().end_step = i + 1;
+        }
+    }
+}
+
 void list_by_segment(Program &program) {
     for (size_t k = 0; k < program.segments.size(); ++k) {
         Segment &segment = program.segments[k];
@@ -236,6 +257,7 @@ void list_by_segment(Program &program) {
         for (int32_t i = segment.first_step; i < segment.end_step; ++i)
             program.steps[static_cast<size_t>(i)].segment = static_cast<int32_t>(k);
     }
+    list_stretches(program);
     for (size_t i = 0; i < program.storages.size(); ++i) {
         Segment &segment = program.segments[static_cast<size_t>(program.storages[i].segment)];
         segment.storages.push_back(static_cast<int32_t>(i));
@@ -265,6 +287,8 @@ void mark_sized_steps(Program &program) {
             const int32_t id = program.outputs_of(step)[i];
             if (id >= 0 && program.tensors[static_cast<size_t>(id)].sized) step.sized = true;
         }
+        if (step.sized && step.device != 0)
+            fail(EW_INVALID_PLAN, "program %d, step %d: finds sizes on a device", program.index, static_cast<int>(s));
         if (step.sized)
             program.segments[static_cast<size_t>(step.segment)].sized_steps.push_back(static_cast<int32_t>(s));
     }
@@ -272,6 +296,8 @@ void mark_sized_steps(Program &program) {
 
 // The programs form a graph without cycles: a nested one never contains itself.
 void check_nesting(const Model &model, size_t index, std::vector<int8_t> &state, int32_t depth) {
+    if (depth > 0 && model.programs[index].on_device)
+        fail(EW_INVALID_PLAN, "program %d is nested and uses a device", static_cast<int>(index));
     if (state[index] == 2) return;
     if (state[index] == 1 || depth > 64)
         fail(EW_INVALID_PLAN, "program %d contains itself, or is nested too deep", static_cast<int>(index));

@@ -1,4 +1,6 @@
 // The rules of steps: each reads memory that exists and was written, and writes memory that may be written.
+#include <string_view>
+
 #include "control.h"
 #include "failure.h"
 #include "model.h"
@@ -20,6 +22,25 @@ struct StepChecker {
         const Segment &segment = program.segments[static_cast<size_t>(step.segment)];
         return operand >= 0 || (is_expr(operand) && static_cast<int64_t>(expr_of(operand)) < segment.end_expr);
     }
+    void check_device(const Step &step, int32_t device, bool is_input) const {
+        const std::string_view kernel = model.string(step.kernel);
+        int32_t wanted = step.device;
+        if (kernel == "copy_to_device") wanted = is_input ? 0 : 1;
+        if (kernel == "copy_to_host") wanted = is_input ? 1 : 0;
+        if (device != wanted) reject(step, "uses memory that is not on its device");
+    }
+    void check_copy(const Step &step) const {
+        const std::string_view kernel = model.string(step.kernel);
+        if (kernel != "copy_to_device" && kernel != "copy_to_host") return;
+        const bool whole = step.n_inputs == 1 && step.n_outputs == 1 && step.device == 1 &&
+                           program.inputs_of(step)[0] >= 0 && program.outputs_of(step)[0] >= 0;
+        if (!whole) reject(step, "copies something else than one tensor on a device");
+        const Tensor &from = program.tensors[static_cast<size_t>(program.inputs_of(step)[0])];
+        const Tensor &to = program.tensors[static_cast<size_t>(program.outputs_of(step)[0])];
+        bool same = from.dtype == to.dtype && from.format == to.format && from.rank == to.rank;
+        for (int32_t i = 0; i < from.rank && same; ++i) same = program.dims_of(from)[i] == program.dims_of(to)[i];
+        if (!same) reject(step, "copies between tensors of different type or shape");
+    }
     void check_alive(const Step &step, int32_t index, const Tensor &tensor) const {
         const Storage &storage = program.storages[static_cast<size_t>(tensor.storage)];
         if (tensor.segment > step.segment) reject(step, "uses a tensor whose sizes are known only later");
@@ -29,6 +50,7 @@ struct StepChecker {
     void check_input(const Step &step, int32_t index, const Tensor &tensor) const {
         check_alive(step, index, tensor);
         const StorageKind kind = program.storages[static_cast<size_t>(tensor.storage)].kind;
+        check_device(step, program.storages[static_cast<size_t>(tensor.storage)].device, true);
         if (kind == StorageKind::Slot) return;
         if (tensor.unknown) reject(step, "reads a tensor of unknown size");
         if (kind == StorageKind::Input || kind == StorageKind::Weight) return;
@@ -37,6 +59,7 @@ struct StepChecker {
     void check_output(const Step &step, int32_t index, Tensor &tensor) {
         check_alive(step, index, tensor);
         const StorageKind kind = program.storages[static_cast<size_t>(tensor.storage)].kind;
+        check_device(step, program.storages[static_cast<size_t>(tensor.storage)].device, false);
         if (kind == StorageKind::Input || kind == StorageKind::Weight) reject(step, "writes an input or a weight");
         written[static_cast<size_t>(tensor.storage)] = true;
         if (tensor.writer < 0) tensor.writer = index;
@@ -55,6 +78,7 @@ struct StepChecker {
                 reject(step, "has a param that no expr gives yet");
         }
         if (!operand_ok(step, step.workspace)) reject(step, "has a workspace of unknown size");
+        check_copy(step);
         find(step);
     }
     void find(Step &step) const {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from enginewright.errors import (
+    DeviceError,
     DeviceOutOfMemory,
     EnginewrightError,
     InputError,
@@ -25,7 +26,7 @@ ABI = (0, 1)
 LIBRARY = Path(__file__).with_name("libenginewright.so")
 REINSTALL = "Reinstall the package; in a source tree, run `make native`."
 
-OK, FAILED, INVALID_PLAN, SHAPE, INPUT, OUT_OF_MEMORY, PYTHON, CANCELLED, UNKNOWN_KERNEL, USAGE = range(10)
+OK, FAILED, INVALID_PLAN, SHAPE, INPUT, OUT_OF_MEMORY, PYTHON, CANCELLED, UNKNOWN_KERNEL, USAGE, DEVICE = range(11)
 
 
 def _load() -> tuple[Any, Any]:
@@ -68,6 +69,8 @@ def error_of(status: int, message: str) -> EnginewrightError:
             return DeviceOutOfMemory(text, hint="Use smaller inputs, fewer contexts, or a machine with more memory.")
         case 8:
             return PlanDeviceMismatch(text, hint="Build the plan on this machine.", details=PlanDetails("plan"))
+        case 10:
+            return DeviceError(text, hint="`enginewright doctor` shows the devices, drivers and libraries found.")
         case 9:
             return UsageError(text, hint="Bind every input, and use a context on one thread at a time.")
     return NativeError(text, hint="Run `enginewright doctor` and report this.", details=NativeDetails(status))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from enginewright._native.arrays import Array, address, is_four_bits, pack_four_bits, view_tensor
+from enginewright._native.arrays import (
+    FOUR_BITS,
+    Array,
+    address,
+    is_four_bits,
+    pack_four_bits,
+    unpack_four_bits,
+    view_tensor,
+)
 from enginewright._native.library import OK, PYTHON, error_of, ffi, lib
 from enginewright._native.log import drain_log
 from enginewright._native.python_steps import take_raised, use_slots
 from enginewright.errors import ClosedError, EnginewrightError
+from enginewright.tensors import DataType
 
 _ERROR_SIZE = 4000
 
@@ -44,6 +54,16 @@ class Model:
         if self.handle == ffi.NULL:
             self.handle = None
             raise error_of(status[0], ffi.string(error).decode(errors="replace"))
+
+    def use_device(self, kind: str, ordinal: int) -> None:
+        """Let the programs run on a device that is known (`add_device`); the weights are copied to it.
+
+        Raises `DeviceError`, `DeviceOutOfMemory`.
+        """
+        error = ffi.new("char[]", _ERROR_SIZE)
+        status = lib.ew_model_use_device(self.handle, kind.encode(), ordinal, error, _ERROR_SIZE)
+        if status != OK:
+            raise error_of(status, ffi.string(error).decode(errors="replace"))
 
     def close(self) -> None:
         """Free the programs; contexts that exist may still be run as long as the weights are mapped."""
@@ -84,15 +104,28 @@ class Context:
             sizes = ffi.new("int64_t[]", [*array.shape, 0])
             self._shapes[index] = array.shape, sizes
         handle = self._handle or self._open
-        status = lib.ew_context_bind_input(handle, index, address(memory), sizes, array.ndim)
+        status = lib.ew_context_bind_input(handle, index, address(memory), sizes, array.ndim, 0)
         if status != OK:
             raise self.error(status)
         self._inputs[index] = memory
 
+    def bind_device_input(self, index: int, pointer: int, shape: Sequence[int]) -> None:
+        """Read memory of the device at each run; the caller keeps it alive."""
+        sizes = ffi.new("int64_t[]", [*shape, 0])
+        data = ffi.cast("void *", pointer)
+        self._check(lib.ew_context_bind_input(self._open, index, data, sizes, len(shape), 1))
+        self._inputs.pop(index, None)
+
+    def bind_device_output(self, index: int, pointer: int, nbytes: int) -> None:
+        """Write an output into memory of the device at each run; the caller keeps it alive."""
+        self._check(lib.ew_context_bind_output(self._open, index, ffi.cast("void *", pointer), nbytes, 1))
+        self._outputs.pop(index, None)
+        self._unpacked.pop(index, None)
+
     def bind_shape(self, index: int, shape: Sequence[int]) -> None:
         """Tell the shape of an input without data: for `resolve`, and for inputs whose object is in a slot."""
         sizes = ffi.new("int64_t[]", [*shape, 0])
-        self._check(lib.ew_context_bind_input(self._open, index, ffi.NULL, sizes, len(shape)))
+        self._check(lib.ew_context_bind_input(self._open, index, ffi.NULL, sizes, len(shape), 0))
         self._inputs.pop(index, None)
 
     def bind_output(self, index: int, array: Array | None) -> None:
@@ -104,9 +137,8 @@ class Context:
             self._unpacked[index] = array
             memory = None
         size = 0 if memory is None else memory.nbytes
-        self._check(
-            lib.ew_context_bind_output(self._open, index, ffi.NULL if memory is None else address(memory), size)
-        )
+        data = ffi.NULL if memory is None else address(memory)
+        self._check(lib.ew_context_bind_output(self._open, index, data, size, 0))
         if memory is None:
             self._outputs.pop(index, None)
         else:
@@ -127,11 +159,36 @@ class Context:
         for index, array in self._unpacked.items():
             array[...] = self.output(index, array.dtype)
 
+    def run_async(self, stream: int) -> None:
+        """Queue a run on a stream of the device (its handle) and return; everything bound lies on the device."""
+        status = lib.ew_context_run_async(self._open, ffi.cast("void *", stream))
+        if status != OK:
+            self._raise(status)
+
+    def time_on_device(self, repeats: int) -> float:
+        """Nanoseconds of one run among many that follow each other on the device."""
+        nanoseconds = ffi.new("double *")
+        status = lib.ew_context_time(self._open, repeats, nanoseconds)
+        if status != OK:
+            self._raise(status)
+        return float(nanoseconds[0])
+
     def output(self, index: int, dtype: np.dtype[Any] | None = None) -> Array:
-        """An output of the last run, as a view that the next run overwrites."""
+        """An output of the last run, as a view that the next run overwrites; a copy of one on the device."""
         self._check(lib.ew_context_output(self._open, index, self._tensor))
-        array = view_tensor(self._tensor)
+        array = self._fetched(index) if self._tensor.device else view_tensor(self._tensor)
         return array if dtype is None or array.dtype == dtype else array.view(dtype)
+
+    def _fetched(self, index: int) -> Array:
+        shape = tuple(self._tensor.shape[0 : self._tensor.rank])
+        dtype = DataType(self._tensor.dtype)
+        count = math.prod(shape)
+        memory = np.empty(-(-count * dtype.bits // 8), np.uint8)
+        self._check(lib.ew_context_fetch(self._open, index, address(memory), memory.nbytes))
+        if dtype in FOUR_BITS:
+            return unpack_four_bits(memory, shape, dtype.numpy)
+        array: Array = memory.view(dtype.numpy).reshape(shape)
+        return array
 
     def output_shape(self, index: int) -> tuple[int, ...]:
         """The shape of an output; -1 for a size that is not known before a run."""

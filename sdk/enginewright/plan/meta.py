@@ -47,7 +47,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 class Storage(Record, frozen=True):
     """Memory that one or more tensors share; alive from step `first` to step `last`, inclusive.
 
-    `value`: index of the input, output or weight.
+    `value`: index of the input, output or weight. `device`: 0 is the host, 1 the device that the plan was built for.
     """
 
     kind: str
@@ -56,6 +56,7 @@ class Storage(Record, frozen=True):
     first: int = 0
     last: int = 0
     segment: int = 0
+    device: int = 0
 
 
 class TensorRecord(Record, frozen=True):
@@ -70,7 +71,7 @@ class TensorRecord(Record, frozen=True):
 
 
 class Step(Record, frozen=True):
-    """One kernel call; `operator` is the index of the operator that a Python step runs."""
+    """One kernel call; `operator` is the index of the operator that a Python step runs, `device` where it runs."""
 
     kernel: str
     layer: str
@@ -81,6 +82,7 @@ class Step(Record, frozen=True):
     programs: list[int] = []
     operator: int | None = None
     sources: list[str] = []
+    device: int = 0
 
 
 class Segment(Record, frozen=True):

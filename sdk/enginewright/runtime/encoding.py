@@ -11,7 +11,7 @@ import numpy.typing as npt
 from enginewright.errors import PlanInvalid
 from enginewright.plan.meta import CHECK_KINDS, EXPR_OPS, STORAGE_KINDS, Meta, Operand, Param, Program, Step, Storage
 
-VERSION = 1
+VERSION = 2
 UNKNOWN = -(2**63)
 _EXPR = {name: number for number, name in enumerate(EXPR_OPS)}
 _CHECK = {name: number for number, name in enumerate(CHECK_KINDS)}
@@ -78,7 +78,7 @@ def _storage(storage: Storage, meta: Meta) -> Sequence[int]:
     if storage.kind == "weight":
         weight = meta.weights[value]
         value, size = weight.offset, weight.length
-    return _STORAGE[storage.kind], value, size, storage.first, storage.last, storage.segment
+    return _STORAGE[storage.kind], value, size, storage.first, storage.last, storage.segment, storage.device
 
 
 def _step(step: Step, strings: _Strings, python_steps: Sequence[int]) -> list[int]:
@@ -86,7 +86,7 @@ def _step(step: Step, strings: _Strings, python_steps: Sequence[int]) -> list[in
     words += [len(step.outputs), *step.outputs, len(step.params)]
     for param in step.params if step.operator is None else [python_steps[step.operator], *step.params[1:]]:
         words += _param(param)
-    return [*words, _operand(step.workspace), len(step.programs), *step.programs]
+    return [*words, _operand(step.workspace), len(step.programs), *step.programs, step.device]
 
 
 def _param(param: Param) -> tuple[int, int]:

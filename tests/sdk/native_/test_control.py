@@ -394,7 +394,7 @@ def test_nested_programs_of_other_types() -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda main, body: main.steps[0].__setitem__(-6, 5), "needs a trip count"),
+        (lambda main, body: main.steps[0].__setitem__(-7, 5), "needs a trip count"),
         (lambda main, body: body.outputs.append(1), "other inputs, outputs or params"),
         (lambda main, body: body.tensors[0].__setitem__(0, w.F32), "without iteration or condition"),
         (lambda main, body: body.tensors[2].__setitem__(0, I64), "another type"),

@@ -189,7 +189,7 @@ RULES = {
     "step tensor": (step_change(0, 3, 4), "input of a step is 4"),
     "step param kind": (step_change(1, 8, 3), "kind of a param is 3"),
     "step param": (step_change(1, 9, 99), "param that no expr gives"),
-    "workspace": (step_change(0, -2, ~99), "workspace of unknown size"),
+    "workspace": (step_change(0, -3, ~99), "workspace of unknown size"),
     "expr operator": (lambda p: p.exprs.__setitem__(0, (99, 0, 0)), "operator of an expr is 99"),
     "expr input": (lambda p: p.exprs.__setitem__(0, (w.INPUT_DIM, 1, 0)), "names no input"),
     "expr axis": (lambda p: p.exprs.__setitem__(0, (w.INPUT_DIM, 0, 1)), "names no axis"),
@@ -206,9 +206,9 @@ RULES = {
     "check label": (lambda p: p.checks.append((0, 1, 1, 99)), "label of a check is 99"),
     "segment ends beyond": (lambda p: p.segments.append((9, 0, 0)), "end of the exprs of a segment is 9"),
     "output that nobody writes": (lambda p: p.steps.pop(), "no step writes an output"),
-    "two memories of one output": (lambda p: p.storages.append([1, 0, 4, 0, 0, 0]), "its own memory"),
+    "two memories of one output": (lambda p: p.storages.append([1, 0, 4, 0, 0, 0, 0]), "its own memory"),
     "input twice": (lambda p: p.inputs.append(0), "input 1: is not the beginning of its own memory"),
-    "output in reused memory": (lambda p: p.outputs.append(2) or p.steps.append([0, 0, 0, 0, 0, 0, 0]), "reused"),
+    "output in reused memory": (lambda p: p.outputs.append(2) or p.steps.append([0, 0, 0, 0, 0, 0, 0, 0]), "reused"),
 }
 
 
@@ -232,11 +232,11 @@ def test_valid_program_runs() -> None:
     ("words", "text"),
     [
         ([], "ends before: version"),
-        ([2, 0], "version 2 of the words"),
-        ([1], "ends before: n_programs"),
-        ([1, 5], "n_programs is 5"),
-        ([1, -1], "n_programs is -1"),
-        ([1, 0, 7], "left over"),
+        ([1, 0], "version 1 of the words"),
+        ([2], "ends before: n_programs"),
+        ([2, 5], "n_programs is 5"),
+        ([2, -1], "n_programs is -1"),
+        ([2, 0, 7], "left over"),
     ],
 )
 def test_words_of_no_program(words: list[int], text: str) -> None:

@@ -56,16 +56,18 @@ class Program:
     def check(self, kind: int, a: int, b: int, label: str) -> None:
         self.checks.append((kind, a, b, self.string(label)))
 
-    def storage(self, kind: int, value: int = 0, size: int = 0, first: int = 0, last: int = FOREVER) -> int:
-        self.storages.append([kind, value, size, first, last, len(self.segments)])
+    def storage(
+        self, kind: int, value: int = 0, size: int = 0, first: int = 0, last: int = FOREVER, *, device: int = 0
+    ) -> int:
+        self.storages.append([kind, value, size, first, last, len(self.segments), device])
         return len(self.storages) - 1
 
     def tensor(self, storage: int, shape: Sequence[int], dtype: int = F32, offset: int = 0, format: int = 0) -> int:
         self.tensors.append([dtype, format, storage, offset, len(shape), *shape])
         return len(self.tensors) - 1
 
-    def input(self, shape: Sequence[int], dtype: int = F32) -> int:
-        storage = self.storage(INPUT, len(self.inputs))
+    def input(self, shape: Sequence[int], dtype: int = F32, *, device: int = 0) -> int:
+        storage = self.storage(INPUT, len(self.inputs), device=device)
         self.inputs.append(self.tensor(storage, shape, dtype))
         return self.inputs[-1]
 
@@ -80,16 +82,16 @@ class Program:
             size = size * dim if size >= 0 and dim >= 0 else self.expr(MUL, size, dim)
         return size
 
-    def arena(self, shape: Sequence[int], dtype: int = F32, last: int = FOREVER) -> int:
+    def arena(self, shape: Sequence[int], dtype: int = F32, last: int = FOREVER, *, device: int = 0) -> int:
         """A tensor in memory of its own, alive from the next step on."""
         size = UNKNOWN if UNKNOWN in shape else self.bytes(shape, dtype)
         kind = GROWN if size == UNKNOWN else ARENA
-        return self.tensor(self.storage(kind, 0, size, len(self.steps), last), shape, dtype)
+        return self.tensor(self.storage(kind, 0, size, len(self.steps), last, device=device), shape, dtype)
 
-    def output(self, shape: Sequence[int], dtype: int = F32) -> int:
+    def output(self, shape: Sequence[int], dtype: int = F32, *, device: int = 0) -> int:
         """A tensor in the memory of the next output."""
         size = UNKNOWN if UNKNOWN in shape else self.bytes(shape, dtype)
-        self.outputs.append(self.tensor(self.storage(OUTPUT, len(self.outputs), size), shape, dtype))
+        self.outputs.append(self.tensor(self.storage(OUTPUT, len(self.outputs), size, device=device), shape, dtype))
         return self.outputs[-1]
 
     def step(
@@ -102,6 +104,7 @@ class Program:
         workspace: int = 0,
         programs: Sequence[int] = (),
         layer: str = "",
+        device: int = 0,
     ) -> None:
         words = [self.string(kernel), self.string(layer), len(inputs), *inputs, len(outputs), *outputs, len(params)]
         for param in params:
@@ -111,7 +114,7 @@ class Program:
                 words += [1, struct.unpack("<q", struct.pack("<d", param))[0]]
             else:
                 words += [0, param]
-        self.steps.append([*words, workspace, len(programs), *programs])
+        self.steps.append([*words, workspace, len(programs), *programs, device])
 
     def end_segment(self) -> None:
         self.segments.append((len(self.exprs), len(self.checks), len(self.steps)))
@@ -138,7 +141,7 @@ class Words:
         return self.programs[-1]
 
     def encode(self) -> tuple[np.ndarray[Any, np.dtype[np.int64]], bytes]:
-        words = [1, len(self.programs), *(word for program in self.programs for word in program.words())]
+        words = [2, len(self.programs), *(word for program in self.programs for word in program.words())]
         return np.array(words, np.int64), _native.pack_strings(self.strings)
 
     def model(self, weights: np.ndarray[Any, Any] | None = None) -> _native.Model:
