@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from enginewright_compat.deprecation.controls import Use, error, report
 from enginewright_compat.deprecation.registry import Deprecation, find_deprecation, known_deprecations, numbers
 from enginewright_compat.deprecation.warning import (
@@ -9,6 +12,10 @@ from enginewright_compat.deprecation.warning import (
     EnginewrightDeprecationWarning,
     EnginewrightRemovalWarning,
 )
+
+if TYPE_CHECKING:
+    from enginewright.tools.deprecated_uses import Scan
+    from enginewright.tools.repair import Repairs
 
 __all__ = [
     "Deprecation",
@@ -18,8 +25,10 @@ __all__ = [
     "Use",
     "error",
     "find",
+    "fix",
     "known",
     "report",
+    "scan",
 ]
 
 
@@ -50,3 +59,21 @@ def find(identity: str) -> Deprecation:
         from enginewright.errors import UsageError
 
         raise UsageError(str(error), hint="enginewright deprecations list shows all of them") from error
+
+
+def scan(paths: Sequence[str], *, target: str | None = None, use: Sequence[str] = ()) -> Scan:
+    """Find uses of what is deprecated (with `target`: of what that release removes) in Python files and folders.
+
+    Nothing of them is run, so names that are only known at run time are missed; `use` adds what runs of the program
+    reported with ENGINEWRIGHT_DEPRECATIONS=json:FILE. Raises `UsageError` for a path or report that cannot be read.
+    """
+    from enginewright.tools import deprecated_uses
+
+    return deprecated_uses.scan(paths, known(target), use)
+
+
+def fix(paths: Sequence[str], *, target: str | None = None, write: bool = False) -> Repairs:
+    """Return the changes that replace renamed names and parameters, and what is left; with `write`, make them."""
+    from enginewright.tools import repair
+
+    return repair.fix(paths, known(target), write=write)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +84,39 @@ def test_start_imports_little() -> None:
     code += "print(*sorted(sys.modules), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert not {"numpy", "cffi", "onnx", "rich", "msgspec", "enginewright.errors"} & set(done.stderr.split())
+
+
+@pytest.fixture
+def script(library: Path, tmp_path: Path) -> Path:
+    """Write a script with one use that can be repaired and one that cannot."""
+    path = tmp_path / "user.py"
+    path.write_text("import acme_lib\nacme_lib.old_total(1, 2)\nacme_lib.sizes()\n")
+    return path
+
+
+def test_scan(script: Path, capsys: Text) -> None:
+    code, out, err = call(capsys, "scan", str(script))
+    assert code == 1
+    assert f"{script}:2:10: EW-D9001: use acme_lib.total  [can be repaired]\n    acme_lib.old_total(1, 2)\n" in out
+    assert "2 uses in 1 of 1 files; 1 can be repaired by fix --write\n" in out
+    assert "misses what is only known at run time" in err
+    assert call(capsys, "scan", str(script), "--target", "1.0")[0] == 0
+    found = json.loads(call(capsys, "scan", str(script), "--json")[1])
+    assert [finding["id"] for finding in found["findings"]] == ["EW-D9001", "EW-D9016"]
+
+
+def test_scan_nothing(tmp_path: Path, capsys: Text) -> None:
+    (tmp_path / "fine.py").write_text("import enginewright\n")
+    assert call(capsys, "scan", str(tmp_path))[0] == 0
+    assert call(capsys, "scan", str(tmp_path / "nothing"))[0] == 2
+
+
+def test_fix(script: Path, capsys: Text) -> None:
+    code, out, _ = call(capsys, "fix", str(script))
+    assert code == 1
+    assert "-acme_lib.old_total(1, 2)\n+acme_lib.total(1, 2)\n" in out
+    assert f"{script}:3:10: by hand: EW-D9016" in out
+    assert "old_total" in script.read_text()
+    found = json.loads(call(capsys, "fix", str(script), "--write", "--json")[1])
+    assert (found["written"], [file["path"] for file in found["files"]]) == (True, [str(script)])
+    assert script.read_text() == "import acme_lib\nacme_lib.total(1, 2)\nacme_lib.sizes()\n"
