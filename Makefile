@@ -82,7 +82,7 @@ native: $(call needs,native)              ## the native library, straight into t
 clean:                                    ## everything that git does not keep
 	rm -rf build dist .venv htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	rm -rf docs/_build docs/errors docs/api.md docs/commands.md docs/operators.md
-	rm -f sdk/enginewright/_native/*.so sdk/enginewright/_native/_abi.py
+	rm -rf sdk/enginewright/_native/*.so sdk/enginewright/_native/_abi.py sdk/enginewright/_native/include
 
 # ---- environments -----------------------------------------------------------------------------------------------------
 

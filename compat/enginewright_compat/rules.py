@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import PurePath
@@ -10,6 +10,7 @@ from pathlib import PurePath
 from enginewright_compat.layout import Kind
 from enginewright_compat.machine import Machine
 from enginewright_compat.passport import Facts, Passport, Target
+from enginewright_compat.plugins import InstalledPlugins, judge_plugins
 from enginewright_compat.reason import Reason
 from enginewright_compat.version import Version
 
@@ -109,19 +110,11 @@ def judge_version(kind: Kind, found: Version, running: Version, runtime: str = "
     return Reason("EW-P003", field, str(found), wanted, "build it again with this release")
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """The installed distribution that declares a plugin namespace."""
-
-    distribution: str
-    version: str
-
-
 def judge(
     facts: Facts,
     running: Version,
     machine: Machine,
-    plugins: Mapping[str, Installed],
+    plugins: InstalledPlugins,
     untrusted: tuple[Reason, ...] | None = None,
 ) -> Verdict:
     """Return every reason for which an artifact cannot load, or is slower than need be, in the order of the checks.
@@ -147,7 +140,7 @@ def _hard_reasons(
     facts: Facts,
     running: Version,
     machine: Machine,
-    plugins: Mapping[str, Installed],
+    plugins: InstalledPlugins,
     untrusted: tuple[Reason, ...],
 ) -> Iterator[Reason]:
     """Yield what prevents loading: checks 4, 5, 8, 11 and 12."""
@@ -182,17 +175,6 @@ def judge_target(passport: Passport, machine: Machine) -> Iterator[Reason]:
         yield Reason("EW-P006", "memory", found, expected, "build it with a smaller profile")
 
 
-def judge_plugins(passport: Passport, plugins: Mapping[str, Installed]) -> Iterator[Reason]:
-    """Check 12: yield each needed plugin that no installed distribution declares, or one in another version."""
-    for use in passport.plugins:
-        found = plugins.get(use.key.partition("::")[0])
-        if not use.needed or found == Installed(use.distribution, use.version):
-            continue
-        wanted = f"{use.distribution} {use.version}"
-        given = "not installed" if found is None else f"{found.distribution} {found.version}"
-        yield Reason("EW-G001", use.key, given, wanted, f"install {wanted} (the plan says, not verified)")
-
-
 def _soft_reasons(passport: Passport, machine: Machine) -> Iterator[Reason]:
     """Yield what makes a plan slower than one built here and now, or bound to something deprecated."""
     if passport.target is not None and passport.target.arch == machine.arch:
@@ -217,11 +199,3 @@ def _target_differences(target: Target, machine: Machine) -> Iterator[Reason]:
     wider = sorted(set(machine.kernel_features) - set(target.features))
     if wider and target.features:
         yield Reason("", "features", "built without " + " ".join(wider), "features of this CPU", again)
-
-
-def installed_plugins() -> Mapping[str, Installed]:
-    """Return what declares each plugin namespace, from the metadata of installed distributions alone."""
-    from importlib.metadata import entry_points  # 15 ms, and most artifacts have no plugins
-
-    found = ((entry.name, entry.dist) for entry in entry_points(group="enginewright.plugins"))
-    return {name: Installed(dist.name, dist.version) for name, dist in found if dist is not None}

@@ -12,4 +12,5 @@ if(EXISTS "${EW_HEADER}")
     VERBATIM)
   add_custom_target(abi ALL DEPENDS "${EW_ABI_PY}")
   install(FILES "${EW_ABI_PY}" DESTINATION enginewright/_native)
+  install(FILES "${EW_HEADER}" DESTINATION enginewright/_native/include)  # kernels of plugins are compiled with it
 endif()

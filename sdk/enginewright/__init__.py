@@ -25,6 +25,10 @@ _PUBLIC = {
     "enginewright.tools.statistics": "Times",
     "enginewright.graph.network": "Network Layer Tensor",
     "enginewright.registry.registry": "operator tactic onnx_rule Launch Pack",
+    "enginewright.registry.onnx_node": "OnnxNode",
+    "enginewright.registry.hooks": "hookimpl",
+    "enginewright.device.kernels": "c_source cuda_source device_function library",
+    "enginewright.device.c_compiler": "header_folder",
     "enginewright.tensors": """
         DataType TensorSpec
         float16 float32 float64 bfloat16 bool_ string int4 int8 int16 int32 int64 uint4 uint8 uint16 uint32 uint64
@@ -55,8 +59,8 @@ def __getattr__(name: str) -> object:
     if name in {"__version__", "__version_info__"}:
         version = import_module("enginewright_compat.version").running_version()
         return version.public if name == "__version__" else tuple(version)
-    if name == "deprecations":  # a public module: its names are used as `enginewright.deprecations.report`
-        return import_module("enginewright.deprecations")
+    if name in {"deprecations", "registry"}:  # public modules: used as `enginewright.deprecations.report`
+        return import_module(f"enginewright.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'enginewright' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

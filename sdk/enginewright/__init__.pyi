@@ -15,6 +15,15 @@ from enginewright.compiler.report import (
     LayerReport as LayerReport,
     Timing as Timing,
 )
+from enginewright.device.c_compiler import (
+    header_folder as header_folder,
+)
+from enginewright.device.kernels import (
+    c_source as c_source,
+    cuda_source as cuda_source,
+    device_function as device_function,
+    library as library,
+)
 from enginewright.dims import (
     Dim as Dim,
     ceil_div as ceil_div,
@@ -99,6 +108,12 @@ from enginewright.plan.timing_entries import (
 )
 from enginewright.progress import (
     ProgressMonitor as ProgressMonitor,
+)
+from enginewright.registry.hooks import (
+    hookimpl as hookimpl,
+)
+from enginewright.registry.onnx_node import (
+    OnnxNode as OnnxNode,
 )
 from enginewright.registry.registry import (
     Launch as Launch,

@@ -117,14 +117,17 @@ class VersionDetails(Details):
 
 @dataclass(frozen=True, slots=True)
 class MissingPlugin:
-    """One plugin that an artifact needs: its namespace, the requirement that provides it, and what was found."""
+    """One plugin that an artifact needs: its key, what provides it, what was found, the layers, and the next step."""
 
     namespace: str
     requirement: str
     found: str = "not installed"
+    layers: str = ""
+    remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.namespace}: needs {self.requirement}, {self.found}"
+        text = f"{self.namespace}  {self.layers}".rstrip() + f"\n  needs {self.requirement}; {self.found}"
+        return f"{text}\n  {self.remedy}" if self.remedy else text
 
 
 @dataclass(frozen=True, slots=True)

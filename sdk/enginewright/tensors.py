@@ -167,6 +167,17 @@ class TensorSpec:
             return None
         return tuple(float(v) for v in self.value if not isinstance(v, Dim))
 
+    def problem(self) -> str:
+        """What is wrong with a spec that a plugin made: its types are not what they are declared as; "" if nothing."""
+        dtype: Any = self.dtype
+        shape: Any = self.shape
+        if not isinstance(dtype, DataType):
+            return f"the data type {dtype!r}, which is no ew.DataType"
+        if not isinstance(shape, tuple):
+            return f"the shape {shape!r}, which is no tuple"
+        wrong = [size for size in shape if isinstance(size, bool) or not isinstance(size, int | Dim)]
+        return f"the size {wrong[0]!r} of type {type(wrong[0]).__name__}" if wrong else ""
+
     def __str__(self) -> str:
         return f"{self.dtype}[{', '.join(str(size) for size in self.shape)}]"
 

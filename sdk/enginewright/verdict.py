@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enginewright.trust import Trust, check_trust_option, judge_trust
+from enginewright_compat.layout import Kind
 from enginewright_compat.machine import Machine, other_machine, this_machine
 from enginewright_compat.passport import Facts, Passport, read_facts
+from enginewright_compat.plugins import installed_plugins
 from enginewright_compat.reason import Reason, Refused
 from enginewright_compat.releases import find_release
-from enginewright_compat.rules import Level, installed_plugins, judge, rebuild_command
+from enginewright_compat.rules import Level, judge, rebuild_command
 from enginewright_compat.version import Version, running_version
 
 if TYPE_CHECKING:  # loaded when something fails: the dataclasses of the errors take 8 of the 100 ms of a question
@@ -117,6 +119,13 @@ def judge_facts(facts: Facts, running: Version, machine: Machine, trust: Trust) 
     )
 
 
+def passport_info(passport: Passport) -> PlanInfo:
+    """Return the verdict on a plan that is in memory: no file, and nothing signed."""
+    running = running_version()
+    facts = Facts("", Kind.PLAN, Kind.PLAN.label, running, 0, passport=passport)
+    return judge_facts(facts, running, this_machine(), None)
+
+
 def _untrusted(facts: Facts, trust: Trust) -> tuple[Reason, ...] | None:
     """Check 8; None where the header cannot be read, so that nothing is known of a signature."""
     if facts.header is None:
@@ -136,16 +145,3 @@ def as_error(reason: Reason, kind: str, where: str, passport: Passport | None = 
         return errors.PlanVersionMismatch(message, hint=f"build it again: {rebuild}", where=where, details=version)
     details = errors.PlanDetails(kind, reason.field, reason.found, reason.expected)
     return errors.plan_error_class(reason.code)(message, hint=reason.remedy, where=where, details=details)
-
-
-def missing_plugins(reasons: tuple[Reason, ...], kind: str, where: str) -> EnginewrightError:
-    """Return the one exception for all plugins that an artifact lacks."""
-    from enginewright.errors import MissingPlugin, MissingPluginsDetails, PluginNotFound
-
-    plugins = tuple(MissingPlugin(reason.field, reason.expected, reason.found) for reason in reasons)
-    return PluginNotFound(
-        f"{kind} needs {len(plugins)} plugin{'s' * (len(plugins) > 1)} that are not available",
-        hint="; ".join(dict.fromkeys(reason.remedy for reason in reasons)),
-        where=where,
-        details=MissingPluginsDetails(plugins),
-    )

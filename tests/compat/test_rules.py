@@ -10,12 +10,12 @@ import pytest
 from enginewright_compat.layout import Kind
 from enginewright_compat.machine import Machine
 from enginewright_compat.passport import Facts, Passport, PluginUse, Target
+from enginewright_compat.plugins import Installed
 from enginewright_compat.reason import Reason
 from enginewright_compat.rules import (
     FIELDS,
     LOAD_RULES,
     PYTHON_STEPS,
-    Installed,
     Level,
     Verdict,
     find_rule,
@@ -117,7 +117,7 @@ USE = PluginUse("acme::Swish@1", "acme-ops", "1.3.0", "", "reference", 0, "", ""
 
 def verdict(passport: Passport = PASSPORT, facts: Facts = FACTS) -> Verdict:
     """Return the verdict on a plan with this passport."""
-    return judge(replace(facts, passport=passport), RUNNING, MACHINE, {"acme": Installed("acme-ops", "1.3.0")})
+    return judge(replace(facts, passport=passport), RUNNING, MACHINE, {"acme": (Installed("acme-ops", "1.3.0"),)})
 
 
 def test_ok() -> None:

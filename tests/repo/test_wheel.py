@@ -39,7 +39,7 @@ def test_contents(wheel: Path) -> None:
     expected = {name.split("/", 1)[1] for name in tracked() if name.startswith(PACKAGES)}
     expected = {name for name in expected if not name.endswith((".cpp", ".cu"))}
     assert expected - inside == set()
-    built = {"libenginewright.so", "_abi.py"}
+    built = {"libenginewright.so", "_abi.py", "include/enginewright.h"}
     assert inside - expected == {f"enginewright/_native/{name}" for name in built} | {"enginewright_compat/_version.py"}
 
 

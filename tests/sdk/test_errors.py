@@ -205,7 +205,7 @@ def test_other_details() -> None:
     missing = (errors.MissingPlugin("acme", "acme-ops>=1"),)
     absent = errors.PluginNotFound("p", hint="h", details=errors.MissingPluginsDetails(missing))
     assert absent.plugins == missing
-    assert "acme: needs acme-ops>=1, not installed" in str(absent)
+    assert "acme\n                needs acme-ops>=1; not installed" in str(absent)
     failed = errors.PluginError("p", hint="h", details=errors.PluginDetails("acme", "infer", "swish1"))
     assert "method      infer\n  layer       swish1" in str(failed)
     miss = errors.TimingCacheMiss("t", hint="h", details=errors.CacheMissDetails(("conv1", "conv2")))

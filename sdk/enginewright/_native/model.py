@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from enginewright._native.arrays import (
 from enginewright._native.library import OK, PYTHON, error_of, ffi, lib
 from enginewright._native.log import drain_log
 from enginewright._native.python_steps import take_raised, use_slots
-from enginewright.errors import ClosedError, EnginewrightError
+from enginewright.errors import ClosedError, EnginewrightError, PluginDetails, PluginError
 from enginewright.tensors import DataType
 
 _ERROR_SIZE = 4000
@@ -44,6 +44,7 @@ class Model:
     def __init__(self, words: npt.NDArray[np.int64], strings: bytes, weights: npt.NDArray[np.uint8] | None) -> None:
         words = np.ascontiguousarray(words, np.int64)
         self._weights = weights
+        self.describe_step: Callable[[int, int], tuple[str, str]] | None = None
         status, error = ffi.new("int32_t *"), ffi.new("char[]", _ERROR_SIZE)
         data = ffi.NULL if weights is None or weights.nbytes == 0 else address(weights)
         size = 0 if weights is None else weights.nbytes
@@ -249,9 +250,20 @@ class Context:
         drain_log()
         raised = take_raised()
         if status == PYTHON and raised is not None:
+            self._locate(raised)
             raised.add_note(f"in a Python step of the plan: {error.message}")
             raise raised
         raise error
+
+    def _locate(self, raised: BaseException) -> None:
+        """Tell an error of a plugin in which layer it happened, and of which plugin it is."""
+        program, step = self.failed_at()
+        if not isinstance(raised, PluginError) or self._model.describe_step is None or step < 0:
+            return
+        layer, key = self._model.describe_step(program, step)
+        found = raised.details if isinstance(raised.details, PluginDetails) else PluginDetails(key, "reference")
+        raised.details = PluginDetails(found.plugin or key, found.method, found.layer or layer)
+        raised.located(f'layer "{layer}"')
 
     def error(self, status: int) -> EnginewrightError:
         """The exception for a status of this context."""

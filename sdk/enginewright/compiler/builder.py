@@ -17,6 +17,7 @@ from enginewright import _native
 from enginewright.compiler.config import BuilderConfig, profile_records
 from enginewright.compiler.interruptible import run_interruptibly
 from enginewright.compiler.lowering import Programs
+from enginewright.compiler.plugin_uses import plugin_uses
 from enginewright.compiler.progress import Phases
 from enginewright.compiler.report import BuildReport
 from enginewright.compiler.tuning import HEURISTIC, IMPORTED, MEASURED, Tuner, default_sizes
@@ -32,6 +33,7 @@ from enginewright.plan.meta import SCHEMA, Meta, Port, ProfileRecord
 from enginewright.plan.plan import Plan
 from enginewright.plan.timing_cache import TimingCache
 from enginewright.progress import ProgressMonitor
+from enginewright.registry.registry import registry
 from enginewright.tensors import DataType
 from enginewright_compat.deprecation import identity_of, warn_deprecated
 from enginewright_compat.machine import this_machine
@@ -74,8 +76,10 @@ class _Build:
             network, model = _load(source)
             enginewright.ops.load()
             enginewright.tactics.load()
+            registry.discovery.load_extensions()
         if not network.outputs:
             raise NetworkError("the network has no outputs", hint="Mark one with network.output(name, tensor).")
+        registry.announce("enginewright_build_started", network=network, config=self.config)
         threads = self.config.threads or len(os.sched_getaffinity(0))
         ports = [_port(tensor.name, tensor) for tensor in network.inputs]
         profiles = profile_records(self.config, network)
@@ -93,8 +97,11 @@ class _Build:
             operators=programs.operators,
             threads=threads,
         )
-        report = self._report(passes, tuners)
-        return Plan(meta, programs.weights.data(), _passport(network, meta, model, report), report)
+        report = self._report(passes, tuners, network)
+        passport = replace(_passport(network, meta, model, report), plugins=plugin_uses(programs.choices))
+        plan = Plan(meta, programs.weights.data(), passport, report)
+        registry.announce("enginewright_build_finished", plan=plan, report=report)
+        return plan
 
     def _programs(
         self, network: Network, profiles: Sequence[ProfileRecord], threads: int, cache: TimingCache
@@ -108,6 +115,7 @@ class _Build:
                 tuner = Tuner(
                     self.config.level, threads, cache, _sizes(inner, profile),
                     strict=self.config.error_on_timing_cache_miss, target=self.config.target, progress=step,
+                    nondeterministic=self.config.allow_nondeterministic,
                 )  # fmt: skip
                 tuner.assumed = () if profile else tuple(tuner.sizes)
                 tuner.run(inner)
@@ -118,12 +126,12 @@ class _Build:
             programs.add_all([inner for inner, _ in tuned])
         return [tuner for _, tuner in tuned], programs
 
-    def _report(self, passes: list[PassRecord], tuners: list[Tuner]) -> BuildReport:
+    def _report(self, passes: list[PassRecord], tuners: list[Tuner], network: Network) -> BuildReport:
         return BuildReport(
             passes=tuple(passes),
             layers=tuple(report for tuner in tuners for report in tuner.reports),
             seconds=dict(self.seconds),
-            notes=tuple(note for tuner in tuners for note in tuning_notes(tuner)),
+            notes=(*network.notes, *(note for tuner in tuners for note in tuning_notes(tuner))),
             timings_measured=sum(tuner.measured for tuner in tuners),
             timings_cached=sum(tuner.cached for tuner in tuners),
             timings=next((word for word in (HEURISTIC, IMPORTED) if any(word in t.origins for t in tuners)), MEASURED),
@@ -163,6 +171,9 @@ def tuning_notes(tuner: Tuner) -> Iterator[str]:
     if tuner.untimed:
         yield f"chosen by rule, not by time: {', '.join(tuner.untimed)}"
     yield from tuner.notes
+    if tuner.agreement.unchecked:
+        layers = ", ".join(tuner.agreement.unchecked)
+        yield f"not compared with the reference, which generated data can't run: {layers}"
 
 
 def specialize(network: Network, profile: ProfileRecord | None) -> Network:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 
 from enginewright import _native
 from enginewright.compiler.lowering import Choice
+from enginewright.compiler.plugin_choices import normalized, plugin_choices
+from enginewright.device.kernels import KernelSource
 from enginewright.dims import Size, product
 from enginewright.errors import RejectedTactic
 from enginewright.graph.network import Layer
 from enginewright.ops.pointwise import Fused, encode
+from enginewright.registry.faults import OWN, broken_contract, plugin_faults
 from enginewright.registry.registry import Launch, Tactic, registry
 from enginewright.tensors import TensorSpec
 
@@ -25,25 +28,53 @@ class Candidates:
     rejected: tuple[RejectedTactic, ...]
 
 
-def candidates(layer: Layer, *, every_isa: bool = False) -> Candidates:
-    """All choices for a layer; the NumPy reference comes last and is left out where a kernel exists."""
+def candidates(layer: Layer, *, every_isa: bool = False, nondeterministic: bool = False) -> Candidates:
+    """All choices for a layer; the NumPy reference comes last, for built-in operators only if nothing else fits."""
     op = layer.op
     anchor = op.anchor if isinstance(op, Fused) else op
     choices: list[Choice] = []
     rejected: list[RejectedTactic] = []
-    for tactic in registry.tactics.get(anchor.KEY, []):
-        launch = _launch(tactic, layer)
-        found = [] if isinstance(launch, str) else list(_kernels(tactic, launch, every_isa))
-        if not found:
-            rejected.append(RejectedTactic(tactic.name, launch if isinstance(launch, str) else "no such kernel here"))
-        choices += found
-    if not choices and not isinstance(op, Fused):
+    for tactic in registry.tactics_of(type(anchor)):
+        found = _choices(tactic, layer, every_isa=every_isa, nondeterministic=nondeterministic)
+        if isinstance(found, str):
+            rejected.append(RejectedTactic(tactic.name, found))
+        else:
+            choices += found
+    trusted = any(choice.plugin is None for choice in choices)
+    if not isinstance(op, Fused) and (not trusted or op.KEY.namespace != OWN):
         choices.append(Choice(REFERENCE, "python"))
     return Candidates(tuple(choices), tuple(rejected))
 
 
+def _choices(tactic: Tactic, layer: Layer, *, every_isa: bool, nondeterministic: bool) -> list[Choice] | str:
+    """What a tactic offers for a layer, or the reason why it offers nothing."""
+    if not tactic.deterministic and not nondeterministic:
+        return "not deterministic, which BuilderConfig(allow_nondeterministic=True) would allow"
+    if isinstance(tactic.kernel, KernelSource) and tactic.kernel.target != "cpu":
+        return f"runs on {tactic.kernel.target}, and this plan is for the CPU"
+    reason = _format_reason(tactic, layer)
+    launch = reason or _launch(tactic, layer)
+    if isinstance(launch, str):
+        return launch
+    if tactic.is_own:
+        return list(_kernels(tactic, launch, every_isa)) or "no such kernel here"
+    return plugin_choices(tactic, launch)
+
+
+def _format_reason(tactic: Tactic, layer: Layer) -> str:
+    """Why no offered memory format fits: tensors of this release are linear; empty where one fits."""
+    if all(tensor is None or tensor.rank != 4 for tensor in (*layer.inputs, *layer.outputs)):
+        return ""
+    if any(set((item,) if isinstance(item, str) else item) == {"linear"} for item in tactic.formats):
+        return ""
+    offered = ", ".join(item if isinstance(item, str) else "/".join(item) for item in tactic.formats)
+    return f"offers the formats {offered}; the tensors here are linear"
+
+
 def _launch(tactic: Tactic, layer: Layer) -> Launch | str:
     launch = _plan(tactic, layer)
+    if not isinstance(launch, str) and not tactic.is_own:
+        launch = normalized(launch, tactic, layer)
     for index in () if isinstance(launch, str) else launch.pack:
         tensor = layer.inputs[index]
         if tensor is None or tensor.const is None:
@@ -54,11 +85,11 @@ def _launch(tactic: Tactic, layer: Layer) -> Launch | str:
 def _plan(tactic: Tactic, layer: Layer) -> Launch | str:
     specs = [None if tensor is None else tensor.spec for tensor in layer.inputs]
     if not isinstance(layer.op, Fused):
-        return tactic.plan(layer.op, *specs)
+        return _asked(tactic, layer, specs)
     op = layer.op
     count = len(specs) - (op.program.n_inputs - 1)
     given = tuple(index for index in range(count) if any(spec is not None for spec in specs[index:count]))
-    launch = tactic.plan(op.anchor, *specs[:count])
+    launch = tactic.plan(op.anchor, *specs[:count]) if tactic.is_own else "can't fuse"
     if isinstance(launch, str):
         return launch
     if launch.split is None:
@@ -100,11 +131,29 @@ def broadcast_pattern(shape: tuple[Size, ...], output: tuple[Size, ...], split: 
     return product(rows[leading:]), broadcast
 
 
+def _asked(tactic: Tactic, layer: Layer, specs: list[TensorSpec | None]) -> Launch | str:
+    """What the tactic answers; a plugin's failure names it."""
+    if tactic.is_own:
+        return tactic.plan(layer.op, *specs)
+    with plugin_faults(str(layer.key), f"tactic {tactic.name}", layer.name):
+        found = tactic.plan(layer.op, *specs)
+    if not isinstance(found, Launch | str):
+        raise broken_contract(
+            str(layer.key),
+            f"tactic {tactic.name}",
+            f"returned {type(found).__name__}",
+            hint="Return an ew.Launch, or a text that says why the tactic can't run this layer.",
+            layer=layer.name,
+        )
+    return found
+
+
 def _kernels(tactic: Tactic, launch: Launch, every_isa: bool) -> Iterator[Choice]:
     kernel = launch.kernel or tactic.kernel
+    assert isinstance(kernel, str)
     for name in kernel_variants(kernel)[: None if every_isa else 1]:
         isa = name.partition("@")[2]
-        packers = {index: _variant(pack.kernel, isa) for index, pack in launch.pack.items()}
+        packers = {index: _variant(str(pack.kernel), isa) for index, pack in launch.pack.items()}
         if all(packers.values()):
             suffix = f"@{isa}" if isa and every_isa else ""
             yield Choice(tactic.name + suffix, name, launch, {i: name for i, name in packers.items() if name})

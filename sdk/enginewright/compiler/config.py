@@ -73,6 +73,7 @@ class BuilderConfig:
     where there are several candidates; 3 (default) takes more samples; 4 and 5 also time older instruction sets.
     `profiles`: ranges of input shapes; none: any size is accepted. `timing_cache`: a file of earlier timings, read and
     added to; None: the default cache; "": none. `error_on_timing_cache_miss`: raise instead of timing.
+    `allow_nondeterministic`: tactics whose results may differ from run to run may be chosen, too.
     """
 
     target: str = "cpu"
@@ -81,6 +82,7 @@ class BuilderConfig:
     profiles: Sequence[Profile] = field(default_factory=tuple)
     timing_cache: str | None = None
     error_on_timing_cache_miss: bool = False
+    allow_nondeterministic: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that no build knows."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from enginewright.dims import Dim, Size, atom_uids
 from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.registry.faults import OWN
 
 if TYPE_CHECKING:
     from enginewright.compiler.lowering import Choice
@@ -60,7 +61,7 @@ class Liveness:
 
 def view_offset(layer: Layer) -> Size | None:
     """The byte offset at which the layer's output lies inside its first input, None where it needs a step."""
-    view = getattr(layer.op, "view", None)
+    view = getattr(layer.op, "view", None) if layer.key.namespace == OWN else None
     if view is None or layer.inputs[0] is None:
         return None
     offset: Size | None = view(*(None if tensor is None else tensor.spec for tensor in layer.inputs))

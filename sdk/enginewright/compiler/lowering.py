@@ -13,21 +13,26 @@ from enginewright.errors import BuildError, UnsupportedModel
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.plan import meta
 from enginewright.plan.fields import operator_record
-from enginewright.registry.registry import Launch, Pack
+from enginewright.registry.registry import Launch, Pack, Tactic
 from enginewright.tensors import DataType, TensorSpec
 
 PACKED_FORMAT = 4
+COPY_KERNEL = "cpu_copy@portable"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What runs a layer: the tactic, the exact kernel, its launch, and the kernels that pack its weights."""
+    """What runs a layer: the tactic, the exact kernel, its launch, and the kernels that pack its weights.
+
+    `plugin`: the tactic, if it is not the SDK's own.
+    """
 
     tactic: str
     kernel: str
     launch: Launch = field(default_factory=Launch)
     packers: Mapping[int, str] = field(default_factory=dict)
     nanoseconds: int | None = None
+    plugin: Tactic | None = None
 
 
 @dataclass
@@ -41,6 +46,7 @@ class _Memory:
     last: int = 0
     segment: int = 0
     size: int = 0  # the operand for nbytes
+    first_step: int | None = None  # of memory that is written by more than the layer's own step
 
 
 @dataclass
@@ -67,7 +73,7 @@ class Programs:
 
     def operator(self, layer: Layer) -> int:
         """The index of the record of a layer's operator, for Python steps."""
-        record = operator_record(layer.op)
+        record = operator_record(layer.op, self.weights.add)
         if record not in self.operators:
             self.operators.append(record)
         return self.operators.index(record)
@@ -93,6 +99,7 @@ class _Lowering:
         self.checks: list[meta.Check] = []
         self.sizes = SizeWriter(self._symbols(), {}, self._atom_place, params)
         self.time = 0
+        self.aliased: int | None = None  # the storage that output 0 of the present layer must have
         self.steps_at: list[int] = [0]  # time -> number of steps written until then
 
     # ---- sizes ---------------------------------------------------------------------------------------------------
@@ -185,7 +192,9 @@ class _Lowering:
         known = tuple(size for size in bounds if size is not None)
         grown = len(known) != spec.rank
         nbytes = 0 if grown else TensorSpec(spec.dtype, known).nbytes
-        storage = None if data or index else self._shared(layer, launch, nbytes)
+        storage = self.aliased if index == 0 else None
+        if storage is None:
+            storage = None if data or index else self._shared(layer, launch, nbytes)
         if storage is None:
             storage = self._memory(_Memory("grown" if grown else "arena", nbytes, first=self.time))
         memory = self.memories[storage]
@@ -203,13 +212,40 @@ class _Lowering:
         """The storage of an input that dies here and that the kernel may overwrite."""
         for index in launch.inplace:
             tensor = layer.inputs[index]
-            if tensor is None or tensor.spec.uid not in self.placed:
-                continue
-            storage, offset = self.placed[tensor.spec.uid]
-            memory = self.memories[storage]
-            if memory.kind == "arena" and memory.last == self.time and offset == 0 and memory.nbytes == nbytes:
-                return storage
+            if tensor is not None and self._dies_here(tensor, nbytes):
+                return self.placed[tensor.spec.uid][0]
         return None
+
+    def _dies_here(self, tensor: Tensor, nbytes: Size) -> bool:
+        """Whether a tensor is all of a piece of memory of this size that nobody reads after this layer."""
+        if tensor.spec.uid not in self.placed:
+            return False
+        storage, offset = self.placed[tensor.spec.uid]
+        memory = self.memories[storage]
+        return memory.kind == "arena" and memory.last == self.time and offset == 0 and memory.nbytes == nbytes
+
+    def _alias(self, layer: Layer, inputs: list[int], order: Sequence[int]) -> None:
+        """Let output 0 have the memory of the input that its operator names; of a copy if others need the old value."""
+        self.aliased = None
+        for index in getattr(layer.op, "ALIAS", {}).values():
+            tensor = layer.inputs[index] if index < len(layer.inputs) else None
+            if tensor is None:
+                return
+            twice = sum(other is tensor for other in layer.inputs) > 1
+            if twice or not self._dies_here(tensor, tensor.spec.nbytes):
+                made = self._copy(tensor)
+                inputs[:] = [made if place == index else old for place, old in zip(order, inputs, strict=True)]
+                self.aliased = self.tensors[made].storage
+            else:
+                self.aliased = self.placed[tensor.spec.uid][0]
+
+    def _copy(self, tensor: Tensor) -> int:
+        """A step that copies a tensor; the record of the copy."""
+        storage = self._memory(_Memory("arena", tensor.spec.nbytes, first=self.time, first_step=len(self.steps)))
+        made = self._record(f"{tensor.name} (copy)", tensor.spec, storage)
+        source = self._read(tensor)
+        self.steps.append(meta.Step(COPY_KERNEL, f"copy of {tensor.name}", [source], [made]))
+        return made
 
     # ---- layers --------------------------------------------------------------------------------------------------
 
@@ -238,7 +274,7 @@ class _Lowering:
                     self.checks.append(meta.Check("equal", given, self.sizes.operand(size), label))
 
     def _layer(self, layer: Layer) -> None:
-        where = f'layer "{layer.name}" ({layer.key.name})'
+        where = f'layer "{layer.name}" ({layer.kind})'
         _refuse_text([tensor for tensor in (*layer.inputs, *layer.outputs) if tensor is not None], where)
         for check in layer.checks:
             self._check(check.kind, check.a, check.b, where)
@@ -253,6 +289,7 @@ class _Lowering:
         params: dict[Atom, int] = {}
         programs = [self.whole.add(network, self, params) for network in nested]
         inputs = self._step_inputs(layer, choice)
+        self._alias(layer, inputs, choice.launch.inputs or range(len(layer.inputs)))
         self._enter([Dim.from_terms({(atom,): 1}) for atom in params])
         written = [*choice.launch.params, *(Dim.from_terms({(atom,): 1}) for atom in params)]
         python = choice.kernel == "python"
@@ -341,7 +378,7 @@ class _Lowering:
             kind=memory.kind,
             value=memory.value,
             size=memory.size if memory.kind in ("arena", "output") else 0,
-            first=max(self._step(memory.first), 0),
+            first=max(self._step(memory.first) if memory.first_step is None else memory.first_step, 0),
             last=max(self._step(memory.last), 0),
             segment=memory.segment,
         )

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from enginewright.device.kernels import KernelSource
 from enginewright.dims import Dim
+from enginewright.errors import PluginError
 from enginewright.graph.network import Layer, Network
 from enginewright.ops.pointwise import Fused
 from enginewright.plan.timing_entries import TimingDescription
-from enginewright.registry.registry import Key
+from enginewright.registry.faults import OWN
+from enginewright.registry.registry import Key, registry
 from enginewright.tensors import MAX_RANK, DataType, TensorSpec
-from enginewright_compat.rules import installed_plugins
 
-OWN = "ew"
 LONGEST = 2000
 CLOCK = "free"
 """Kernels are timed at the clock that the device happens to have."""
@@ -41,13 +42,23 @@ def describe(
 
 
 def _plugins(layer: Layer) -> dict[str, str]:
-    """The installed distribution behind each foreign operator of the layer."""
-    keys: list[Key] = [layer.key] + ([layer.op.anchor.KEY] if isinstance(layer.op, Fused) else [])
-    names = {key.namespace for key in keys} - {OWN}
-    if not names:
-        return {}
-    found = installed_plugins()
-    return {name: f"{found[name].distribution} {found[name].version}" if name in found else "" for name in names}
+    """The installed distribution behind a foreign operator, and which kernel each tactic of a plugin is."""
+    cls = type(layer.op.anchor) if isinstance(layer.op, Fused) else type(layer.op)
+    found = {}
+    if cls.KEY.namespace != OWN:
+        source = registry.source_of(cls.__module__)
+        found[cls.KEY.namespace] = source.owner if source else ""
+    for tactic in registry.tactics_of(cls):
+        if isinstance(tactic.kernel, KernelSource):
+            found[f"tactic {tactic.name}"] = _identity(tactic.kernel)
+    return found
+
+
+def _identity(kernel: KernelSource) -> str:
+    try:
+        return kernel.identity
+    except PluginError:  # it can't be opened, so it is no candidate
+        return ""
 
 
 def _fields(op: Any) -> dict[str, str]:

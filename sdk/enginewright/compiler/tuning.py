@@ -7,29 +7,26 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from enginewright.compiler.candidates import Candidates, candidates
+from enginewright.compiler.checking import Agreement
 from enginewright.compiler.liveness import network_fields, view_offset
-from enginewright.compiler.lowering import Choice, Programs
+from enginewright.compiler.lowering import Choice
+from enginewright.compiler.one_step import one_step
 from enginewright.compiler.report import LayerReport, Timing
 from enginewright.compiler.timing_key import describe
 from enginewright.compiler.unfuse import unfuse
-from enginewright.compiler.weights import WeightPool
 from enginewright.device.fingerprint import device_fingerprint, kernel_library
 from enginewright.dims import Dim, Size, evaluate
 from enginewright.errors import EnginewrightError, NoTactic, NoTacticDetails
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.pointwise import Fused
-from enginewright.plan.meta import SCHEMA, Meta
 from enginewright.plan.timing_cache import TimingCache
 from enginewright.plan.timing_entries import TacticTime, TimingEntry
-from enginewright.runtime.session import Session
+from enginewright.registry.registry import registry
 from enginewright.tensors import TensorSpec
 
 Step = Callable[[int, int], None]
 DEFAULT_SIZE, DEFAULT_BATCH = 128, 1
-MAX_TIMED_BYTES = 2**28
 LOWEST_TIMED = 2
 MEASURED, IMPORTED, HEURISTIC = "measured", "imported", "heuristic"
 HOPELESS = 2
@@ -50,6 +47,7 @@ class Tuner:
     sizes: dict[str, int] = field(default_factory=dict)
     strict: bool = False
     target: str = "cpu"
+    nondeterministic: bool = False
     progress: Step = lambda done, total: None
     choices: dict[Layer, Choice] = field(default_factory=dict)
     reports: list[LayerReport] = field(default_factory=list)
@@ -63,6 +61,7 @@ class Tuner:
 
     def __post_init__(self) -> None:
         """Ask once what the device is."""
+        self.agreement = Agreement(self.threads, self.nondeterministic)
         self._device, self._kernels = device_fingerprint(self.target, self.threads), kernel_library()
         if self.level < LOWEST_TIMED:
             self.origins.add(HEURISTIC)
@@ -80,7 +79,9 @@ class Tuner:
                     self._choose(inner, layer)
 
     def _choose(self, network: Network, layer: Layer) -> None:
-        found = candidates(layer, every_isa=self.level >= 4)
+        found = candidates(layer, every_isa=self.level >= 4, nondeterministic=self.nondeterministic)
+        if any(choice.plugin for choice in found.choices):
+            found = self.agreement.agreeing(layer, found, self._timed_specs(layer))
         if not found.choices:
             if isinstance(layer.op, Fused):
                 for part in unfuse(network, layer):
@@ -97,7 +98,7 @@ class Tuner:
         self.choices[layer] = replace(best, nanoseconds=times.get(best.tactic))
         listed = tuple(Timing(c.tactic, c.kernel, times.get(c.tactic)) for c in found.choices)
         self.reports.append(
-            LayerReport(layer.name, layer.key.name, best.tactic, best.kernel, layer.sources, listed, found.rejected)
+            LayerReport(layer.name, layer.kind, best.tactic, best.kernel, layer.sources, listed, found.rejected)
         )
 
     def _best(self, layer: Layer, found: Candidates, entry: TimingEntry | None) -> Choice:
@@ -115,9 +116,8 @@ class Tuner:
         """What the cache knows of the layer, after measuring what it lacks; None for a layer that is not timed."""
         if self.level < LOWEST_TIMED:
             return None
-        try:
-            specs = [None if tensor is None else self._timed_spec(tensor) for tensor in layer.inputs]
-        except EnginewrightError:
+        specs = self._timed_specs(layer)
+        if specs is None:
             self.untimed.append(layer.name)
             return None
         description = describe(layer, specs, self._device, self._kernels)
@@ -145,7 +145,16 @@ class Tuner:
         """Time some choices; one that cannot be run alone gets no samples, so that nobody tries it again."""
         made = time_layer(layer, choices, specs, self.threads, samples=5 if self.level == LOWEST_TIMED else 15)
         self.measured += len(made)
+        for name, taken in made.items():
+            registry.announce("enginewright_tactic_timed", layer=layer.name, tactic=name, nanoseconds=taken.nanoseconds)
         return {choice.tactic: made.get(choice.tactic, TacticTime(0, 0)) for choice in choices}
+
+    def _timed_specs(self, layer: Layer) -> list[TensorSpec | None] | None:
+        """The specs of a layer's inputs with the sizes that it is timed with; None where some are not known."""
+        try:
+            return [None if tensor is None else self._timed_spec(tensor) for tensor in layer.inputs]
+        except EnginewrightError:
+            return None
 
     def _timed_spec(self, tensor: Tensor) -> TensorSpec:
         shape: list[Size] = [self._timed_size(size, axis) for axis, size in enumerate(tensor.shape)]
@@ -202,9 +211,9 @@ def time_layer(
     """
     sessions = {}
     for choice in choices:
-        session = _one_step(layer, choice, specs, threads)
-        if session is not None:
-            sessions[choice.tactic] = session
+        made = one_step(layer, choice, specs, threads)
+        if made is not None and made.runs():
+            sessions[choice.tactic] = made.session
     times: dict[str, list[int]] = {tactic: [] for tactic in sessions}
     for _ in range(samples):
         best = min((min(values) for values in times.values() if values), default=0)
@@ -214,54 +223,3 @@ def time_layer(
                 session.run()
                 times[tactic].append(time.perf_counter_ns() - start)
     return {tactic: TacticTime(int(statistics.median(values)), len(values)) for tactic, values in times.items()}
-
-
-def _one_step(layer: Layer, choice: Choice, specs: list[TensorSpec | None], threads: int) -> Session | None:
-    """A runnable plan of just this layer; None where generated data can't run it or it would be too large."""
-    network = Network(f"timing {layer.name}")
-    inputs = [
-        _input(network, index, tensor, spec)
-        for index, (tensor, spec) in enumerate(zip(layer.inputs, specs, strict=True))
-    ]
-    try:
-        outputs = network.add(layer.op, *inputs)
-        for index, tensor in enumerate(outputs):
-            network.output(f"y{index}", tensor)
-        if sum(evaluate(tensor.spec.nbytes, {}) for tensor in (*network.inputs, *outputs)) > MAX_TIMED_BYTES:
-            return None
-        again = next(c for c in candidates(network.layers[0], every_isa=True).choices if c.kernel == choice.kernel)
-        programs = Programs({network.layers[0]: again}, WeightPool())
-        programs.add(network)
-        session = Session(_meta(programs), programs.weights.data(), threads=threads)
-        for index, tensor in enumerate(network.inputs):
-            session.bind_input(index, _data(tensor.spec))
-        session.run()
-    except (EnginewrightError, StopIteration):
-        return None
-    return session
-
-
-def _input(network: Network, index: int, tensor: Tensor | None, spec: TensorSpec | None) -> Tensor | None:
-    if tensor is None or spec is None:
-        return None
-    if tensor.const is not None:
-        return network.constant(tensor.const, tensor.name)
-    made = network.input(f"x{index}", spec.dtype, spec.shape)
-    if spec.value is not None and all(isinstance(value, int | float) for value in spec.value):
-        made.spec = replace(made.spec, value=spec.value)
-    return made
-
-
-def _data(spec: TensorSpec) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    """Normal numbers, zeros for integers: an index of 0 is valid nearly everywhere."""
-    shape = tuple(int(size) for size in spec.shape if isinstance(size, int))
-    if spec.value is not None:
-        return np.array(spec.value, spec.dtype.numpy).reshape(shape)
-    if spec.dtype.is_float:
-        return np.random.default_rng(0).standard_normal(shape).astype(spec.dtype.numpy)
-    return np.zeros(shape, spec.dtype.numpy)
-
-
-def _meta(programs: Programs) -> Meta:
-    done = [program for program in programs.programs if program is not None]
-    return Meta(SCHEMA, [], [], [], done, programs.weights.records, programs.operators)

@@ -50,7 +50,7 @@ class WeightPool:
     def _append(self, name: str, data: Array, pack: Pack | None) -> int:
         offset = -(-self.size // ALIGN) * ALIGN
         params = [] if pack is None else [p if isinstance(p, int) else float(p).hex() for p in pack.params]
-        kernel = "" if pack is None else pack.kernel
+        kernel = "" if pack is None else str(pack.kernel)  # by now a name, whatever the tactic gave
         self.records.append(Weight(name, offset, len(data), pack=kernel, params=list(params)))
         self.blobs.append(data)
         self.size = offset + len(data)

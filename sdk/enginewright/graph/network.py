@@ -13,7 +13,9 @@ import numpy as np
 from enginewright.dims import Check, Dim, Size, collect_checks, substitute
 from enginewright.errors import EnginewrightError, NetworkError, ShapeError
 from enginewright.graph.methods import OperatorMethods
-from enginewright.registry.registry import Key, infer_specs, registry
+from enginewright.registry.faults import OWN, plugin_faults
+from enginewright.registry.registry import Key, infer_specs, registry, run_reference
+from enginewright.registry.state import check_field_names
 from enginewright.tensors import MAX_RANK, MAX_VALUE_ELEMENTS, DataType, Shape, TensorSpec
 
 Array = np.ndarray[Any, Any]
@@ -68,6 +70,12 @@ class Layer:
         key: Key = self.op.KEY
         return key
 
+    @property
+    def kind(self) -> str:
+        """The name of a built-in operator; of a plugin's the key, so that no pass takes it for a built-in one."""
+        key: Key = self.op.KEY
+        return key.name if key.namespace == OWN else str(key)
+
     def __repr__(self) -> str:
         return f"<Layer {self.name} {self.op}>"
 
@@ -82,6 +90,7 @@ class Network(OperatorMethods):
         self.inputs: list[Tensor] = []
         self.outputs: list[tuple[str, Tensor]] = []
         self.layers: list[Layer] = []
+        self.notes: list[str] = []
         self._uids: Iterator[int] = parent._uids if parent else itertools.count()
         self._names: set[str] = set()
         self._sources: tuple[str, ...] = ()
@@ -143,11 +152,19 @@ class Network(OperatorMethods):
             self._position += 1
         return tuple(layer.outputs)
 
-    def op(self, key: str, *inputs: Tensor | None, version: int | None = None, **values: Any) -> Tensor:
-        """Add a layer of the operator ``namespace::Name`` with the given fields, and return its first output."""
+    def op(self, key: str, *inputs: Tensor | None, version: int | None = None, **values: Any) -> Any:
+        """Add a layer of the operator ``namespace::Name`` with the given fields; its output, a tuple if there are more.
+
+        Without a version (``acme::Swish@2``, or `version=2`) the newest one is taken.
+        """
         parsed = Key.parse(key, version)
         cls = registry.newest(parsed.namespace, parsed.name) if version is None and "@" not in key else None
-        return self.add((cls or registry.operator(parsed))(**values), *inputs)[0]
+        cls = cls or registry.operator(parsed)
+        check_field_names(cls, values)
+        with plugin_faults(str(cls.KEY), "__init__"):
+            op = cls(**values)
+        made = self.add(op, *inputs)
+        return made[0] if len(made) == 1 else made
 
     # ---- rewriting ---------------------------------------------------------------------------------------------
 
@@ -213,8 +230,7 @@ class Network(OperatorMethods):
         values: dict[Tensor, Array | None] = {tensor: inputs[tensor.name] for tensor in self.inputs}
         for layer in self.layers:
             given = [None if tensor is None else values.get(tensor, tensor.const) for tensor in layer.inputs]
-            made = layer.op.reference(*given)
-            values.update(zip(layer.outputs, made if isinstance(made, tuple) else (made,), strict=True))
+            values.update(zip(layer.outputs, run_reference(layer.op, given, layer.name), strict=True))
         return {name: np.asarray(values.get(tensor, tensor.const)) for name, tensor in self.outputs}
 
     # ---- inside ------------------------------------------------------------------------------------------------
@@ -223,7 +239,7 @@ class Network(OperatorMethods):
         specs = [None if tensor is None else tensor.spec for tensor in layer.inputs]
         with collect_checks() as checks:
             try:
-                found = infer_specs(layer.op, specs)
+                found = infer_specs(layer.op, specs, layer.name)
             except EnginewrightError as error:
                 raise _placed(error, layer) from None
             except TypeError as error:

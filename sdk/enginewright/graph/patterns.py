@@ -62,7 +62,7 @@ class Match:
 def find(network: Network, pattern: Node) -> Iterator[Match]:
     """All matches whose inner results nobody else needs, by last layer; the network may change in between."""
     for layer in list(network.layers):
-        if layer.key.name in pattern.op.split("|") and layer.outputs:
+        if layer.kind in pattern.op.split("|") and layer.outputs:
             used = bool(layer.outputs[0].readers) or network.is_output(layer.outputs[0])
             match = next(_match(pattern, layer.outputs[0], Match()), None) if used else None
             if match is not None and is_closed(network, match):
@@ -110,7 +110,7 @@ def _captured(name: str, tensor: Tensor, match: Match) -> Iterator[Match]:
 
 def _match_node(pattern: Node, tensor: Tensor, match: Match) -> Iterator[Match]:
     layer = tensor.producer
-    if layer is None or layer.key.name not in pattern.op.split("|") or tensor is not layer.outputs[0]:
+    if layer is None or layer.kind not in pattern.op.split("|") or tensor is not layer.outputs[0]:
         return
     given = [item for item in layer.inputs if item is not None]
     if len(given) != len(pattern.inputs):
@@ -121,7 +121,7 @@ def _match_node(pattern: Node, tensor: Tensor, match: Match) -> Iterator[Match]:
         if not begun.layers:
             return
     orders: list[list[Any]] = [given]
-    if layer.key.name in COMMUTATIVE and len(given) == 2:
+    if layer.kind in COMMUTATIVE and len(given) == 2:
         orders.append(given[::-1])
     for order in orders:
         yield from _match_all(pattern.inputs, order, begun)

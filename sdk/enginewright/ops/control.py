@@ -200,7 +200,7 @@ class Loop:
         if cond is not None and cond.constants() != (1,):
             return False
         after = self.body.outputs[0][1]
-        while after.producer is not None and after.producer.key.name == "Identity" and after.producer.inputs[0]:
+        while after.producer is not None and after.producer.kind == "Identity" and after.producer.inputs[0]:
             after = after.producer.inputs[0]
         return after is self.body.inputs[1] or after.spec.constants() == (1,)
 

@@ -52,7 +52,7 @@ def _specialised(cond: Tensor, branches: tuple[Subgraph, Subgraph], networks: tu
     PyTorch exports `x.squeeze(axis)` as: if the size is 1 then Squeeze, else x itself. What follows fits one rank
     only. The branch with Squeeze is taken; its check of the size raises `ShapeError` at run time if it isn't 1.
     """
-    kinds = [[layer.key.name for layer in network.layers] for network in networks]
+    kinds = [[layer.kind for layer in network.layers] for network in networks]
     for index, other in ((0, 1), (1, 0)):
         if kinds[index] == ["Squeeze"] and kinds[other] in ([], ["Identity"]) and cond.spec.value is not None:
             return branches[index]

@@ -9,8 +9,8 @@ def cancel_transposes(network: Network) -> int:
     """Replace two transposes by one, or by none where they undo each other; the number of pairs."""
     pairs = 0
     for layer in list(network.layers):
-        first = layer.inputs[0].producer if layer.key.name == "Transpose" and layer.inputs[0] is not None else None
-        if first is None or first.key.name != "Transpose" or first.inputs[0] is None:
+        first = layer.inputs[0].producer if layer.kind == "Transpose" and layer.inputs[0] is not None else None
+        if first is None or first.kind != "Transpose" or first.inputs[0] is None:
             continue
         source, inner, outer = first.inputs[0], _perm(first), _perm(layer)
         joint = tuple(inner[axis] for axis in outer)

@@ -23,7 +23,7 @@ def eliminate_common(network: Network) -> int:
 
 def _identity(layer: Layer) -> object:
     """What two layers have in common if they compute the same; a layer that is never the same as another is itself."""
-    if layer.key.name in RANDOM or any(tensor is not None and _opaque(tensor) for tensor in layer.inputs):
+    if layer.kind in RANDOM or any(tensor is not None and _opaque(tensor) for tensor in layer.inputs):
         return layer
     try:
         hash(layer.op)

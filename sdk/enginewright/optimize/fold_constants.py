@@ -6,6 +6,7 @@ import numpy as np
 
 from enginewright.graph.network import Layer, Network
 from enginewright.optimize.eliminate_common import RANDOM
+from enginewright.registry.registry import run_reference
 
 MAX_BYTES, MAX_GROWTH = 2**20, 4
 """A folded result may have so many bytes, or be so many times as large as its sources: int8 weights become float32."""
@@ -17,8 +18,7 @@ def fold_constants(network: Network) -> int:
     for layer in network.layers:
         if _foldable(layer):
             arrays = [None if tensor is None else tensor.const for tensor in layer.inputs]
-            made = layer.op.reference(*arrays)
-            for tensor, array in zip(layer.outputs, made if isinstance(made, tuple) else (made,), strict=True):
+            for tensor, array in zip(layer.outputs, run_reference(layer.op, arrays, layer.name), strict=True):
                 network.make_constant(tensor, np.asarray(array))
             folded.append(layer)
     network.remove(folded)
@@ -26,7 +26,7 @@ def fold_constants(network: Network) -> int:
 
 
 def _foldable(layer: Layer) -> bool:
-    if layer.key.name in RANDOM or not layer.inputs or any(t is not None and t.const is None for t in layer.inputs):
+    if layer.kind in RANDOM or not layer.inputs or any(t is not None and t.const is None for t in layer.inputs):
         return False
     size, given = 0, sum(t.const.nbytes for t in layer.inputs if t is not None and t.const is not None)
     for tensor in layer.outputs:

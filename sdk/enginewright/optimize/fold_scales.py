@@ -16,13 +16,13 @@ def fold_scales(network: Network) -> int:
     """Fold Mul, Add and Sub behind a convolution with constant weights; the number of layers folded."""
     folded = 0
     for layer in list(network.layers):
-        if layer.key.name in ("Mul", "Add", "Sub"):
+        if layer.kind in ("Mul", "Add", "Sub"):
             folded += _fold(network, layer)
     return folded
 
 
 def _fold(network: Network, layer: Layer) -> bool:
-    for index in (0, 1) if layer.key.name != "Sub" else (0,):
+    for index in (0, 1) if layer.kind != "Sub" else (0,):
         tensor, other = layer.inputs[index], layer.inputs[1 - index]
         if tensor is None or other is None or tensor.producer is None or not _is_conv(tensor.producer):
             continue
@@ -35,7 +35,7 @@ def _fold(network: Network, layer: Layer) -> bool:
 
 def _is_conv(layer: Layer) -> bool:
     """A convolution whose weights (and bias) are constants."""
-    if layer.key.name not in ("Conv", "ConvTranspose") or (layer.key.name == "ConvTranspose" and layer.op.group != 1):
+    if layer.kind not in ("Conv", "ConvTranspose") or (layer.kind == "ConvTranspose" and layer.op.group != 1):
         return False
     return all(tensor is None or tensor.const is not None for tensor in layer.inputs[1:])
 
@@ -58,13 +58,13 @@ def _replace(network: Network, conv: Layer, layer: Layer, values: Array) -> None
     kernel = weight.const.astype(np.float64)
     bias = conv.inputs[2].const if len(conv.inputs) > 2 and conv.inputs[2] is not None else None
     shift = np.zeros(len(values)) if bias is None else bias.astype(np.float64)
-    if layer.key.name == "Mul":
-        along = (-1,) + (1,) * (kernel.ndim - 1) if conv.key.name == "Conv" else (1, -1) + (1,) * (kernel.ndim - 2)
+    if layer.kind == "Mul":
+        along = (-1,) + (1,) * (kernel.ndim - 1) if conv.kind == "Conv" else (1, -1) + (1,) * (kernel.ndim - 2)
         kernel, shift = kernel * values.reshape(along), shift * values
     else:
-        shift = shift + values if layer.key.name == "Add" else shift - values
+        shift = shift + values if layer.kind == "Add" else shift - values
     dtype = weight.dtype.numpy
-    new_weight = weight if layer.key.name != "Mul" else network.constant(kernel.astype(dtype), weight.name)
+    new_weight = weight if layer.kind != "Mul" else network.constant(kernel.astype(dtype), weight.name)
     with network.at(layer, sources=dict.fromkeys((*conv.sources, *layer.sources)), label=conv.name):
         made = network.add(replace(conv.op), x, new_weight, network.constant(shift.astype(dtype), f"{conv.name}.bias"))
     made[0].name = layer.outputs[0].name

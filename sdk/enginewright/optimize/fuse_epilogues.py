@@ -27,7 +27,7 @@ def _anchor(network: Network, layer: Layer) -> Layer | None:
     found: Layer | None = None
     for tensor in layer.inputs:
         producer = None if tensor is None else tensor.producer
-        if tensor is None or producer is None or producer.key.name not in ANCHORS or tensor.dtype is not float32:
+        if tensor is None or producer is None or producer.kind not in ANCHORS or tensor.dtype is not float32:
             continue
         alone = network.sole_reader(tensor) is layer
         same_shape = tensor.shape == layer.outputs[0].shape and layer.outputs[0].dtype is float32

@@ -15,6 +15,7 @@ from enginewright.ops.pointwise import (
     specialize,
 )
 from enginewright.ops.pointwise_table import TYPES
+from enginewright.registry.faults import OWN
 
 
 def fuse_pointwise(network: Network) -> int:
@@ -33,7 +34,7 @@ def fuse_pointwise(network: Network) -> int:
 
 def is_pointwise(layer: Layer) -> bool:
     """Whether the layer can be written as a pointwise program."""
-    if not hasattr(layer.op, "emit") or len(layer.outputs) != 1:
+    if layer.key.namespace != OWN or not hasattr(layer.op, "emit") or len(layer.outputs) != 1:
         return False
     return all(tensor is None or tensor.dtype in TYPES for tensor in (*layer.inputs, *layer.outputs))
 

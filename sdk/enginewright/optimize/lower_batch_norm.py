@@ -9,7 +9,7 @@ from enginewright.graph.network import Layer, Network
 
 def lower_batch_norm(network: Network) -> int:
     """Replace BatchNormalization layers whose statistics are constants; the number replaced."""
-    found = [layer for layer in network.layers if layer.key.name == "BatchNormalization" and _constant(layer)]
+    found = [layer for layer in network.layers if layer.kind == "BatchNormalization" and _constant(layer)]
     for layer in found:
         _lower(network, layer)
     network.remove(found)

@@ -13,7 +13,7 @@ def simplify_algebra(network: Network) -> int:
     """Let the readers of an idle layer read its input; the number of layers removed."""
     idle: list[Layer] = []
     for layer in network.layers:
-        source = RULES[layer.key.name](layer) if layer.key.name in RULES and len(layer.outputs) == 1 else None
+        source = RULES[layer.kind](layer) if layer.kind in RULES and len(layer.outputs) == 1 else None
         if (
             source is not None
             and source.spec.shape == layer.outputs[0].shape

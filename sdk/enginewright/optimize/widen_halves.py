@@ -15,7 +15,7 @@ def widen_halves(network: Network) -> int:
 
     CPUs without arithmetic on halves gain most; results are the same, as these operators round once, at the end.
     """
-    found = [layer for layer in network.layers if layer.key.name in WIDENED and _is_half(layer.outputs[0])]
+    found = [layer for layer in network.layers if layer.kind in WIDENED and _is_half(layer.outputs[0])]
     for layer in found:
         _widen(network, layer)
     network.remove(found)

@@ -29,9 +29,10 @@ from enginewright.errors import (
     PlanLimitExceeded,
 )
 from enginewright.plan.canonical import NotCanonical, decode_json, encode_json
+from enginewright.plan.plugin_check import check_plugins
 from enginewright.plan.writing import artifact_bytes, chunk_digests, write_artifact
 from enginewright.trust import Trust, check_trust_option, judge_trust
-from enginewright.verdict import as_error, missing_plugins
+from enginewright.verdict import as_error
 from enginewright_compat.container import (
     BytesSource,
     Container,
@@ -45,7 +46,7 @@ from enginewright_compat.layout import DIGEST_SIZE, Header, Kind, Prefix, Sectio
 from enginewright_compat.machine import this_machine
 from enginewright_compat.passport import Passport, check_passport
 from enginewright_compat.reason import Refused
-from enginewright_compat.rules import installed_plugins, judge_plugins, judge_target, judge_version
+from enginewright_compat.rules import judge_target, judge_version
 from enginewright_compat.version import Version, running_version
 
 __all__ = [
@@ -274,13 +275,10 @@ def _check_trust(prefix: Prefix, header: Header, trust: Trust, where: str) -> No
 
 def _check_machine(artifact: Artifact) -> None:
     """Checks 11 and 12: the target is this machine, and all plugins are installed."""
-    label = artifact.kind.label
     for reason in judge_target(artifact.passport, this_machine()):
-        raise as_error(reason, label, artifact.where)
+        raise as_error(reason, artifact.kind.label, artifact.where)
     if artifact.passport.plugins:
-        missing = tuple(judge_plugins(artifact.passport, installed_plugins()))
-        if missing:
-            raise missing_plugins(missing, label, artifact.where)
+        check_plugins(artifact.passport, artifact.kind.label, artifact.where)
 
 
 def _check_content(

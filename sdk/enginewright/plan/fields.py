@@ -1,37 +1,58 @@
-"""Writes an operator's fields into a plan and reads them back; no pickle, only numbers, text and tuples of them."""
+"""Writes an operator's fields into a plan and reads them back; no pickle, only numbers, text and tuples of them.
+
+Arrays of a plugin's operator become weights of the plan, those of the SDK's own, which are small, stay with the fields.
+"""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from enginewright._native.arrays import FOUR_BITS, unpack_four_bits
 from enginewright.dims import Dim
 from enginewright.errors import BuildError, EnginewrightError, PlanDetails, PlanInvalid, PluginInvalid
-from enginewright.plan.meta import OperatorRecord
+from enginewright.plan.meta import OperatorRecord, Weight
+from enginewright.registry.faults import OWN, plugin_faults
 from enginewright.registry.registry import Key, registry
 from enginewright.tensors import DataType
 
 
-def operator_record(op: Any) -> OperatorRecord:
-    """The record of an operator: its key and each field as (name, kind, text)."""
-    return OperatorRecord(str(op.KEY), [(f.name, *_write(getattr(op, f.name), op)) for f in dataclasses.fields(op)])
+def operator_record(op: Any, add_weight: Callable[[str, Any], int]) -> OperatorRecord:
+    """The record of an operator: its key and each field as (name, kind, text); `add_weight` keeps a large array."""
+    fields = []
+    for item in dataclasses.fields(op):
+        value = getattr(op, item.name)
+        if isinstance(value, np.ndarray) and op.KEY.namespace != OWN:
+            place = [DataType.of(value).name, list(value.shape), add_weight(f"{op.KEY} {item.name}", value)]
+            fields.append((item.name, "weight", json.dumps(place, separators=(",", ":"))))
+        else:
+            fields.append((item.name, *_write(value, op)))
+    return OperatorRecord(str(op.KEY), fields)
 
 
-def restore_operator(record: OperatorRecord) -> Any:
+def restore_operator(
+    record: OperatorRecord, weights: Sequence[Weight] = (), data: npt.NDArray[np.uint8] | None = None
+) -> Any:
     """The operator that a record describes; `PluginNotFound` if its class is not registered, else `PlanInvalid`."""
     try:
-        values = {name: _read(kind, text) for name, kind, text in record.fields}
+        values = {
+            name: _weight(text, weights, data) if kind == "weight" else _read(kind, text)
+            for name, kind, text in record.fields
+        }
         key = Key.parse(record.key)
     except (ValueError, TypeError, KeyError, RecursionError, PluginInvalid) as error:
         raise _unreadable(record, error) from None
     cls = registry.operator(key)
     try:
-        return cls(**values)
+        with plugin_faults(str(key), "__init__"):
+            return cls(**values)
     except (ValueError, TypeError, ArithmeticError, EnginewrightError) as error:
         raise _unreadable(record, error) from None
 
@@ -46,6 +67,8 @@ def _write(value: Any, op: Any) -> tuple[str, str]:
         return "none", ""
     if isinstance(value, DataType):
         return "dtype", value.name
+    if isinstance(value, Enum):
+        return "enum", value.name
     if isinstance(value, bool):
         return "bool", str(int(value))
     if isinstance(value, int):
@@ -75,11 +98,23 @@ def _read(kind: str, text: str) -> Any:
         "int": int,
         "float": float.fromhex,
         "str": str,
+        "enum": str,  # the class knows which
         "bytes": base64.b64decode,
         "tuple": lambda t: tuple(_read(inner, value) for inner, value in json.loads(t)),
         "array": _array,
     }
     return readers[kind](text)
+
+
+def _weight(text: str, weights: Sequence[Weight], data: npt.NDArray[np.uint8] | None) -> Any:
+    dtype, shape, index = json.loads(text)
+    kind = DataType[dtype]
+    if data is None or not isinstance(index, int) or not 0 <= index < len(weights):
+        raise ValueError(f"weight {index} is not there")
+    memory = data[weights[index].offset : weights[index].offset + weights[index].length]
+    if kind in FOUR_BITS:
+        return unpack_four_bits(memory, shape, kind.numpy)
+    return memory.view(kind.numpy).reshape(shape)
 
 
 def _array(text: str) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from enginewright.device.cache_folder import cache_folder, locked, make_private
 from enginewright.errors import CacheError, ConfigError, EnginewrightError, PlanError
 from enginewright.plan.artifact import (
     Artifact,
@@ -21,7 +22,6 @@ from enginewright.plan.artifact import (
     open_as,
     write_artifact,
 )
-from enginewright.plan.cache_folder import cache_folder, locked, make_private
 from enginewright.plan.graph_rules import TooMany
 from enginewright.plan.timing_entries import (
     Entries,

@@ -1,4 +1,4 @@
-"""Operators, tactics and import rules, each found by its key; the SDK's own and those of plugins alike.
+"""Declares operators, tactics and import rules, each found by its key; the SDK's own and those of plugins alike.
 
 An operator is a class with typed fields (its saved state), `infer` (specs to specs) and `reference` (arrays to
 arrays). A tactic is one way to run an operator. An import rule turns one ONNX node into layers.
@@ -7,174 +7,185 @@ arrays). A tactic is one way to run an operator. An import rule turns one ONNX n
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, dataclass_transform, runtime_checkable
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
-from enginewright.dims import Size
-from enginewright.errors import PluginConflict, PluginInvalid, PluginNotFound
-from enginewright.tensors import TensorSpec
+from enginewright.device.kernels import KernelSource
+from enginewright.errors import PluginInvalid
+from enginewright.registry.faults import OWN, plugin_faults
+from enginewright.registry.keys import Key, is_reserved
+from enginewright.registry.state import State, field_types, identity
+from enginewright.registry.table import (
+    ROOT,
+    Launch,
+    Operator,
+    Pack,
+    Registry,
+    Tactic,
+    doc_of,
+    infer_specs,
+    registry,
+    run_reference,
+)
+from enginewright.tensors import DataType
 
 if TYPE_CHECKING:
-    from enginewright.graph.network import Network, Tensor
-    from enginewright.registry.onnx_node import OnnxNode
+    from enginewright.registry.table import OnnxRule as OnnxRule
 
-    OnnxRule = Callable[[Network, OnnxNode], Tensor | None | Iterable[Tensor | None]]
+__all__ = [
+    "Key", "Launch", "Operator", "Pack", "Registry", "Tactic", "doc_of", "infer_specs", "input_names",
+    "onnx_rule", "operator", "registry", "run_reference", "tactic",
+]  # fmt: skip
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Key:
-    """Name of an operator: namespace, name and version, written ``ew::Softmax@1``."""
-
-    namespace: str
-    name: str
-    version: int = 1
-
-    @staticmethod
-    def parse(text: str, version: int | None = None) -> Key:
-        """Read ``acme::Swish`` or ``acme::Swish@2``; `PluginInvalid` where the text is no key."""
-        found = re.fullmatch(r"([a-z0-9_]+(?:\.[a-z0-9_]+)*)::([A-Za-z_][A-Za-z0-9_]*)(?:@([1-9][0-9]*))?", text)
-        if found is None or len(text) > 255:
-            raise PluginInvalid(f"{text!r} is no operator key", hint="Write it as namespace::Name, for instance a::B.")
-        return Key(found[1], found[2], int(found[3] or version or 1))
-
-    def __str__(self) -> str:
-        return f"{self.namespace}::{self.name}@{self.version}"
-
-
-@runtime_checkable
-class Operator(Protocol):
-    """What every operator class offers; `@operator` makes it a frozen dataclass and adds `KEY`.
-
-    Optional methods: `emit(self, p, *values)` writes an elementwise operator as instructions of a pointwise program;
-    `view(self, *specs)` gives the byte offset at which output 0 lies inside input 0 (None: it needs a copy);
-    `examples()` (static) yields (operator, specs or arrays) pairs for the conformance tests.
-    """
-
-    KEY: ClassVar[Key]
-    infer: Callable[..., Any]
-    reference: Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """A constant input is stored as `kernel` writes it when building: `size` bytes."""
-
-    kernel: str
-    size: int
-    params: tuple[int | float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """How a tactic runs one layer: the numbers its kernel receives, its memory and its constant inputs.
-
-    `params`: integers, floats and sizes. `workspace`: bytes, aligned to 64. `pack`: by input index. `inputs`: which of
-    the operator's inputs the kernel reads, in its order; None: all. Leave out inputs whose known value went into
-    `params`. `split`: the kernel can run a fused pointwise program on its output, seen as rows = axes before `split`,
-    columns = axes from `split` on; None: it cannot. `kernel`: instead of the tactic's own. `inplace`: output 0 may
-    share the memory of one of these inputs (numbered as the operator's inputs).
-    """
-
-    params: tuple[Size | float, ...] = ()
-    workspace: Size = 0
-    pack: Mapping[int, Pack] = field(default_factory=dict)
-    inputs: tuple[int, ...] | None = None
-    split: int | None = None
-    kernel: str | None = None
-    inplace: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Tactic:
-    """One way to run an operator: `plan` answers with a Launch for these specs, or the reason why it can't."""
-
-    name: str
-    operator: Key
-    kernel: str
-    plan: Callable[..., Launch | str]
-    deterministic: bool = True
-
-
-class Registry:
-    """All operators, tactics and import rules that this process knows."""
-
-    def __init__(self) -> None:
-        self.operators: dict[Key, type[Any]] = {}
-        self.tactics: dict[Key, list[Tactic]] = {}
-        self.rules: dict[tuple[str, str], dict[int, OnnxRule]] = {}
-
-    def add_operator(self, cls: type[Any], key: Key) -> None:
-        """Register an operator class; the same class may be redefined, another origin may not take its key."""
-        known = self.operators.get(key)
-        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise PluginConflict(
-                f"{key} is declared by {known.__module__} and by {cls.__module__}", hint="Rename one of them."
-            )
-        self.operators[key] = cls
-
-    def operator(self, key: Key) -> type[Any]:
-        """The class of a key; `PluginNotFound` if there is none. The SDK's own families are imported when needed."""
-        if key not in self.operators and key.namespace == "ew":
-            importlib.import_module("enginewright.ops").load()
-        found = self.operators.get(key)
-        if found is None:
-            raise PluginNotFound(f"operator {key} is not known", hint="Install or import the plugin that declares it.")
-        return found
-
-    def newest(self, namespace: str, name: str, at_most: int | None = None) -> type[Any] | None:
-        """The operator class with the highest version (not above `at_most`), or None."""
-        keys = [key for key in self.operators if (key.namespace, key.name) == (namespace, name)]
-        allowed = [key for key in keys if at_most is None or key.version <= at_most] or keys[:0]
-        return self.operators[max(allowed)] if allowed else None
-
-    def rule(self, domain: str, op_type: str, version: int) -> OnnxRule | None:
-        """The import rule with the highest `since` that is not above the opset version, or None."""
-        rules = self.rules.get((domain, op_type), {})
-        since = max((number for number in rules if number <= version), default=None)
-        return None if since is None else rules[since]
-
-
-registry = Registry()
+FORMATS = ("linear", "nhwc", "nchw8c", "nchw16c")
 
 
 @dataclass_transform(frozen_default=True)
-def operator(key: str, *, version: int | None = None) -> Callable[[type[T]], type[T]]:
-    """Declare an operator class under ``namespace::Name``; the class becomes a frozen dataclass with `KEY`."""
+def operator(
+    key: str,
+    *,
+    version: int | None = None,
+    alias: Mapping[int, str] | None = None,
+    tolerance: float | Mapping[DataType, float] | None = None,
+    onnx: Sequence[str] = (),
+    deprecated: str = "",
+) -> Callable[[type[T]], type[T]]:
+    """Declare an operator class under ``namespace::Name``; the class becomes a frozen dataclass with `KEY`.
+
+    `alias={0: "x"}`: output 0 is the memory of input `x`. `tolerance`: how far a tactic may be from the reference,
+    relative to the largest element; one number, or one for each data type. `onnx`: further ONNX names
+    (``domain::OpType``). `deprecated`: the code of a deprecation that a build reports.
+    """
     parsed = Key.parse(key, version)
 
     def decorate(cls: type[T]) -> type[T]:
-        for method in ("infer", "reference"):
-            if not callable(getattr(cls, method, None)):
-                raise PluginInvalid(f"operator {parsed} has no method {method}", hint=f"Define {method}(self, ...).")
-        made = dataclasses.dataclass(frozen=True)(cls)
+        _check_class(cls, parsed)
+        made = dataclasses.dataclass(frozen=True)(cls) if parsed.namespace == OWN else _plugin_class(cls, parsed)
         made.KEY = parsed  # type: ignore[attr-defined]
+        made.ALIAS = _alias(made, parsed, alias or {})  # type: ignore[attr-defined]
+        made.TOLERANCE = tolerance  # type: ignore[attr-defined]
+        made.DEPRECATED = deprecated  # type: ignore[attr-defined]
+        names = [_onnx_name(name) for name in onnx]
         registry.add_operator(made, parsed)
+        for name in names:
+            registry.onnx_names.setdefault(name, set()).add(parsed)
         return made
 
     return decorate
 
 
+def _check_class(cls: type[Any], key: Key) -> None:
+    if is_reserved(key.namespace) and cls.__module__.partition(".")[0] != ROOT:
+        raise PluginInvalid(
+            f"{key}: the namespace {key.namespace} is reserved for ONNX's standard domains and this project",
+            hint="Use a namespace of your own, such as the name of your package.",
+        )
+    for method in ("infer", "reference"):
+        if not callable(getattr(cls, method, None)):
+            raise PluginInvalid(f"operator {key} has no method {method}", hint=f"Define {method}(self, ...).")
+
+
+def _plugin_class(cls: type[T], key: Key) -> type[T]:
+    """The dataclass of a plugin's operator, whose fields are checked now and at each instance."""
+    own = getattr(cls, "__post_init__", None)
+
+    def __post_init__(self: Any) -> None:  # noqa: N807 - it is the one of dataclasses
+        State._set_fields(self)
+        if own is not None:
+            with plugin_faults(str(key), "__post_init__"):
+                own(self)
+
+    cls.__post_init__ = __post_init__  # type: ignore[attr-defined]
+    try:
+        made = dataclasses.dataclass(frozen=True, eq=False)(cls)
+    except (TypeError, ValueError) as error:
+        raise PluginInvalid(f"{key} can't be a dataclass: {error}", hint="Give its fields plain defaults.") from error
+    made.__eq__ = lambda a, b: type(a) is type(b) and identity(a) == identity(b)  # type: ignore[method-assign]
+    made.__hash__ = lambda self: hash((type(self), identity(self)))  # type: ignore[method-assign]
+    made.FIELDS = field_types(made, key)  # type: ignore[attr-defined]
+    return made
+
+
+def input_names(cls: type[Any]) -> list[str]:
+    """The names of an operator's inputs, as `infer` has them; ``*xs`` is the last one."""
+    return [name for name in inspect.signature(cls.infer).parameters if name != "self"]
+
+
+def _alias(cls: type[Any], key: Key, given: Mapping[int, str]) -> dict[int, int]:
+    names = input_names(cls)
+    for output, name in given.items():
+        if output != 0 or name not in names:
+            raise PluginInvalid(
+                f"{key}: alias {{{output!r}: {name!r}}} names no output 0 and input",
+                hint=f"Write alias={{0: name}} with one of {', '.join(names)}.",
+            )
+    return {output: names.index(name) for output, name in given.items()}
+
+
+def _onnx_name(name: str) -> tuple[str, str]:
+    domain, _, op_type = name.rpartition("::")
+    if not domain or not op_type or domain.startswith("ai.onnx"):
+        raise PluginInvalid(f"{name!r} is no ONNX name of a plugin", hint="Write domain::OpType, such as acme::Swish.")
+    return domain, op_type
+
+
 def tactic(
-    target: type[Any], *, kernel: str, deterministic: bool = True
+    target: type[Any],
+    *,
+    kernel: str | KernelSource,
+    deterministic: bool = True,
+    formats: Sequence[str | Sequence[str]] = ("linear",),
+    inplace: Mapping[int, str] | None = None,
 ) -> Callable[[Callable[..., Launch | str]], Callable[..., Launch | str]]:
     """Declare a way to run operator class `target`: a function (operator, *specs) -> Launch, or a reason why not.
 
-    `kernel` names a native kernel; for a built-in one without ``@isa`` every instruction set is a candidate.
+    `kernel`: `ew.c_source(...)`, a kernel of `ew.library(...)`, or the name of a built-in one, for which every
+    instruction set is a candidate. `formats`: memory formats offered, one word for all 4-D tensors or one each, inputs
+    first. `inplace={0: "x"}`: output 0 may share the memory of input `x`. `deterministic=False`: left out unless the
+    build allows it.
     """
+    key = getattr(target, "KEY", None)
+    if not isinstance(key, Key):
+        raise PluginInvalid(f"{target!r} is no operator class", hint="Decorate the class with @ew.operator first.")
+    if not isinstance(kernel, str | KernelSource):
+        raise PluginInvalid(
+            f"{key}: kernel is a {type(kernel).__name__}", hint="Use ew.c_source(...) or ew.library(...)[name]."
+        )
+    offered = tuple(word if isinstance(word, str) else tuple(word) for word in formats)
+    _check_formats(key, offered)
+    names = _inplace(target, key, inplace or {})
+    found = sys._getframe(1).f_globals.get("__name__", "")
 
     def decorate(function: Callable[..., Launch | str]) -> Callable[..., Launch | str]:
-        made = Tactic(function.__name__, target.KEY, kernel, function, deterministic)
-        known = registry.tactics.setdefault(target.KEY, [])
-        known[:] = [other for other in known if other.name != made.name] + [made]
+        module = getattr(function, "__module__", None) or found
+        name = getattr(function, "__name__", "tactic")
+        registry.add_tactic(Tactic(name, key, kernel, function, deterministic, target, module, offered, names))
         return function
 
     return decorate
+
+
+def _check_formats(key: Key, offered: tuple[str | tuple[str, ...], ...]) -> None:
+    for item in offered:
+        for word in (item,) if isinstance(item, str) else item:
+            if word not in FORMATS:
+                raise PluginInvalid(f"{key}: {word!r} is no memory format", hint=f"Use {', '.join(FORMATS)}.")
+    if not offered:
+        raise PluginInvalid(f"{key}: a tactic without formats", hint="Leave formats out for linear memory.")
+
+
+def _inplace(target: type[Any], key: Key, given: Mapping[int, str]) -> tuple[str, ...]:
+    names = input_names(target)
+    for output, name in given.items():
+        if output != 0 or name not in names:
+            raise PluginInvalid(
+                f"{key}: inplace {{{output!r}: {name!r}}} names no output 0 and input",
+                hint=f"Write inplace={{0: name}} with one of {', '.join(names)}.",
+            )
+    return tuple(given.values())
 
 
 def onnx_rule(name: str, *, since: int) -> Callable[[T], T]:
@@ -182,18 +193,13 @@ def onnx_rule(name: str, *, since: int) -> Callable[[T], T]:
     domain, _, op_type = name.rpartition("::")
 
     def decorate(function: T) -> T:
+        module = getattr(function, "__module__", "")
+        if domain.startswith("ai.onnx") and module.partition(".")[0] != ROOT:
+            raise PluginInvalid(
+                f"{name}: the domain {domain} is reserved for ONNX's standard domains",
+                hint="Declare rules for domains of your own.",
+            )
         registry.rules.setdefault((domain, op_type), {})[since] = function  # type: ignore[assignment]
         return function
 
     return decorate
-
-
-def infer_specs(op: Operator, specs: Iterable[TensorSpec | None]) -> tuple[TensorSpec, ...]:
-    """The operator's output specs, always as a tuple."""
-    found = op.infer(*specs)
-    return found if isinstance(found, tuple) else (found,)
-
-
-def doc_of(cls: type[Any]) -> str:
-    """The operator's docstring, dedented."""
-    return inspect.getdoc(cls) or ""

@@ -13,8 +13,11 @@ import numpy as np
 from enginewright import _native
 from enginewright.errors import ClosedError, ConfigError, UsageError
 from enginewright.plan.plan import Plan
+from enginewright.registry.registry import registry
+from enginewright.runtime.plugins import prepare_plugins
 from enginewright.runtime.ports import PortInfo, check_names, fitting_profile, profile_text
 from enginewright.runtime.session import LoadedPlan, output_array
+from enginewright.verdict import passport_info
 
 Array = np.ndarray[Any, Any]
 
@@ -30,11 +33,14 @@ class Engine:
         self.threads = threads or plan.meta.threads
         self.inputs = tuple(PortInfo.of(port) for port in plan.meta.inputs)
         self.outputs = tuple(PortInfo.of(port) for port in plan.meta.outputs)
+        if plan.passport.plugins:
+            prepare_plugins(plan.passport, plan.name)
         self._loaded = LoadedPlan(plan.meta, plan.weights)
         self._idle: list[Context] = []
         self._lock = threading.Lock()
         self._contexts: weakref.WeakSet[Context] = weakref.WeakSet()
         self._closed = False
+        self._announce("enginewright_plan_loaded")
 
     @property
     def loaded(self) -> LoadedPlan:
@@ -64,6 +70,12 @@ class Engine:
             for context in list(self._contexts):
                 context.close()
             self._loaded.close()
+            self._announce("enginewright_engine_closed")
+
+    def _announce(self, event: str) -> None:
+        """Tell plugins that watch; what the plan is is only put together if there are any."""
+        if registry.watched(event):
+            registry.announce(event, info=passport_info(self.plan.passport))
 
     def _borrow(self) -> Context:
         with self._lock:

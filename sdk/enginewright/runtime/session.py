@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from enginewright import _native
+from enginewright.errors import EnginewrightError
 from enginewright.plan.fields import restore_operator
 from enginewright.plan.meta import Meta
+from enginewright.registry.faults import OWN, fault
+from enginewright.registry.registry import registry
 from enginewright.runtime.encoding import encode_programs
 from enginewright.tensors import DataType
 
@@ -20,14 +25,16 @@ class LoadedPlan:
     """The native form of a plan's programs, shared by all contexts; it keeps the weights mapped."""
 
     def __init__(self, meta: Meta, weights: npt.NDArray[np.uint8]) -> None:
-        functions = [restore_operator(record).reference for record in meta.operators]
-        self.steps = [_native.add_python_step(function) for function in functions]
+        operators = [restore_operator(record, meta.weights, weights) for record in meta.operators]
+        self.steps = [_native.add_python_step(python_step(op)) for op in operators]
+        registry.use((op.KEY for op in operators), self)
         try:
             words, strings = encode_programs(meta, self.steps)
             self.model = _native.Model(words, strings, weights)
         except BaseException:
             self._forget_steps()
             raise
+        self.model.describe_step = functools.partial(_describe_step, meta)
 
     def close(self) -> None:
         """Free the native model; contexts on it must be closed before."""
@@ -35,8 +42,32 @@ class LoadedPlan:
         self._forget_steps()
 
     def _forget_steps(self) -> None:
+        registry.release(self)
         for step in self.steps:
             _native.remove_python_step(step)
+
+
+def python_step(op: Any) -> Callable[..., Any]:
+    """The function that a Python step calls: the reference, whose failures name the plugin."""
+    reference: Callable[..., Any] = op.reference
+    if op.KEY.namespace == OWN:
+        return reference
+
+    def step(*arrays: Any) -> Any:
+        try:
+            return reference(*arrays)
+        except (KeyboardInterrupt, EnginewrightError):
+            raise
+        except BaseException as error:
+            raise fault(str(op.KEY), "reference", error) from error
+
+    return step
+
+
+def _describe_step(meta: Meta, program: int, step: int) -> tuple[str, str]:
+    """The layer of a step and, for one that runs in Python, the key of its operator."""
+    found = meta.programs[program].steps[step]
+    return found.layer, "" if found.operator is None else meta.operators[found.operator].key
 
 
 class Session:

@@ -105,7 +105,7 @@ def verify(
 
 def default_rtol(network: Network | None) -> float:
     """The tolerance for a network's numbers: wider where it is quantized."""
-    names = {layer.key.name for layer in network.layers} if network else set()
+    names = {layer.kind for layer in network.layers} if network else set()
     return RTOL_INT8 if names & QUANTIZED else RTOL_FLOAT32
 
 

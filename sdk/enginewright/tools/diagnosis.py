@@ -15,9 +15,9 @@ import numpy as np
 
 from enginewright.compiler.builder import build
 from enginewright.compiler.config import BuilderConfig
+from enginewright.device.cache_folder import cache_folder
 from enginewright.errors import EnginewrightError
 from enginewright.graph.network import Network
-from enginewright.plan.cache_folder import cache_folder
 from enginewright.runtime.engine import Engine
 from enginewright.tensors import float32
 from enginewright_compat.machine import this_machine

@@ -130,7 +130,7 @@ def _inspect_network(network: Network, passes: tuple[PassRecord, ...]) -> Inspec
 def _layer(layer: Layer) -> LayerInfo:
     return LayerInfo(
         layer.name,
-        layer.key.name,
+        layer.kind,
         tuple(_tensor(tensor) for tensor in layer.inputs),
         tuple(_tensor(tensor) for tensor in layer.outputs),
         layer.sources,

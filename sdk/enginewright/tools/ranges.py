@@ -33,7 +33,7 @@ def index_limits(network: Network) -> dict[str, int]:
     found: dict[str, int] = {}
     for layer in network.layers:
         reached = set().union(*(names.get(id(tensor), set()) for tensor in layer.inputs))
-        if layer.key.name in TRANSPARENT:
+        if layer.kind in TRANSPARENT:
             names.update({id(output): reached for output in layer.outputs})
         for tensor, size in _looked_up(layer):
             for name in names.get(id(tensor), ()):
@@ -43,7 +43,7 @@ def index_limits(network: Network) -> dict[str, int]:
 
 def _looked_up(layer: Layer) -> Iterator[tuple[Tensor, int]]:
     """The indices that a layer reads, with the number of entries of its table."""
-    if layer.key.name in {"Gather", "GatherElements"}:
+    if layer.kind in {"Gather", "GatherElements"}:
         table, indices = layer.inputs[:2]
         if table is not None and indices is not None:
             size = table.shape[layer.op.axis] if table.rank else 1

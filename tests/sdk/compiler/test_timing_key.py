@@ -16,9 +16,9 @@ from enginewright.compiler import timing_key
 from enginewright.compiler.timing_key import describe
 from enginewright.ops.conv import Conv
 from enginewright.plan.timing_entries import TimingDescription
-from enginewright.registry.registry import Key
+from enginewright.registry.discovery import Source
+from enginewright.registry.registry import Key, registry
 from enginewright.tensors import TensorSpec
-from enginewright_compat.rules import Installed
 
 SPEC = TensorSpec(ew.float32, (1, 3, 8, 8))
 WEIGHT = TensorSpec(ew.float32, (4, 3, 3, 3), constant=True)
@@ -123,10 +123,11 @@ def test_nested_networks_are_told_apart() -> None:
 
 
 def test_operators_of_plugins_bring_their_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing_key, "installed_plugins", lambda: {"acme": Installed("acme-ops", "1.2")})
+    source = Source("enginewright.plugins", "acme", "acme_ops", "acme-ops", "1.2")
+    monkeypatch.setattr(registry, "source_of", lambda module: source)
     found = describe(ew.Layer("a", _Part(), []), [SPEC], DEVICE, "kernels")
     assert found.plugins == {"acme": "acme-ops 1.2"}
-    monkeypatch.setattr(timing_key, "installed_plugins", dict)
+    monkeypatch.setattr(registry, "source_of", lambda module: None)
     assert describe(ew.Layer("a", _Part(), []), [SPEC], DEVICE, "kernels").plugins == {"acme": ""}
 
 

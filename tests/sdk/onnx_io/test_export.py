@@ -211,7 +211,7 @@ def test_an_operator_that_does_not_exist() -> None:
 def test_a_field_that_onnx_has_no_word_for() -> None:
     @ew.operator("exporttest::Odd")
     class Odd:
-        odd: Any = 1
+        odd: int | None = 1
 
         def infer(self, x: TensorSpec) -> TensorSpec:
             return x
@@ -219,11 +219,10 @@ def test_a_field_that_onnx_has_no_word_for() -> None:
         def reference(self, x: Any) -> Any:
             return x
 
-    for value, text in ((None, "None"), ({}, "dict")):
-        network = Network("odd")
-        network.output("y", network.add(Odd(value), network.input("x", ew.float32, (3,)))[0])
-        with pytest.raises(NetworkError, match=text):
-            export_network(network)
+    network = Network("odd")
+    network.output("y", network.add(Odd(None), network.input("x", ew.float32, (3,)))[0])
+    with pytest.raises(NetworkError, match="None"):
+        export_network(network)
 
 
 def test_more_constants_than_a_file_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:

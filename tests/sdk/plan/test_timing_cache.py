@@ -14,7 +14,7 @@ from hypothesis import given, strategies as st
 
 import enginewright as ew
 from enginewright import errors
-from enginewright.plan import cache_folder
+from enginewright.device import cache_folder
 from enginewright.plan.artifact import Kind, Section, open_artifact
 from enginewright.plan.timing_cache import TimingCache
 from enginewright.plan.timing_entries import TacticTime, TimingDescription, TimingEntry, merge_entries

@@ -1,0 +1,51 @@
+"""What a plan uses of plugins, for its passport: operator, distribution, tactic, kernel, and the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from enginewright.compiler.lowering import Choice
+from enginewright.device.kernels import KernelSource
+from enginewright.graph.network import Layer
+from enginewright.registry.faults import OWN
+from enginewright.registry.registry import registry
+from enginewright.registry.state import schema_hash
+from enginewright_compat.passport import PluginUse
+
+MAX_NODES = 100
+"""More are counted, not named: a passport has a limit."""
+
+
+def plugin_uses(choices: Mapping[Layer, Choice]) -> tuple[PluginUse, ...]:
+    """One record for each operator and tactic of a plugin, sorted; `nodes` are the ONNX nodes, else the layers."""
+    places: dict[tuple[str, str], list[Layer]] = {}
+    for layer, choice in choices.items():
+        if layer.key.namespace != OWN or choice.plugin is not None:
+            places.setdefault((str(layer.key), choice.tactic), []).append(layer)
+    return tuple(_use(layers, choices[layers[0]]) for _, layers in sorted(places.items()))
+
+
+def _use(layers: list[Layer], choice: Choice) -> PluginUse:
+    cls = type(layers[0].op)
+    # A kernel belongs to whoever declared the tactic, which may be an extension of another distribution.
+    source = registry.source_of(choice.plugin.module if choice.plugin else cls.__module__)
+    kernel = choice.plugin.kernel if choice.plugin else None
+    made = kernel if isinstance(kernel, KernelSource) else None
+    return PluginUse(
+        key=str(layers[0].key),
+        distribution=source.distribution if source else "",
+        version=source.version if source else "",
+        schema=schema_hash(getattr(cls, "FIELDS", {})),
+        tactic=choice.tactic,
+        level=choice.plugin.level if choice.plugin else 0,
+        source=made.identity if made else "",
+        abi=made.abi if made else "",
+        needed=True,
+        nodes=_nodes(layers),
+    )
+
+
+def _nodes(layers: list[Layer]) -> tuple[str, ...]:
+    names = list(dict.fromkeys(name for layer in layers for name in layer.sources or (layer.name,)))
+    more = len(names) - MAX_NODES
+    return (*names[:MAX_NODES], f"{more} more") if more > 0 else tuple(names)

@@ -1,0 +1,58 @@
+"""Says which plugins of a plan are missing, all at once, with what is there instead and how to get the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from enginewright.errors import MissingPlugin, MissingPluginsDetails, PluginInvalid, PluginNotFound
+from enginewright.registry.keys import Key
+from enginewright.registry.missing import near_matches
+from enginewright.registry.registry import registry
+from enginewright_compat.passport import Passport, PluginUse
+from enginewright_compat.plugins import declaring, installed_plugins, remedy, wanted
+
+
+def check_plugins(passport: Passport, kind: str, where: str) -> None:
+    """Check 12: raise one `PluginNotFound` for all plugins that a plan needs and that are not here in its version."""
+    plugins = installed_plugins()
+    missing = []
+    for use in passport.plugins:
+        found = declaring(use, plugins)
+        if not use.needed or any(one.gives(use) for one in found) or is_local(use):
+            continue
+        missing.append(missing_plugin(use, " and ".join(f"installed: {one}" for one in found) or "not installed"))
+    if missing:
+        raise not_available(missing, kind, where)
+
+
+def is_local(use: PluginUse) -> bool:
+    """Whether it comes from a module of no distribution that this process has imported, as the builder had."""
+    return not use.distribution and any(str(key) == use.key for key in registry.operators)
+
+
+def missing_plugin(use: PluginUse, found: str) -> MissingPlugin:
+    """What the error tells of one plugin: where it is used, what is there instead, and how to get it."""
+    try:
+        near = near_matches(Key.parse(use.key), registry)
+    except PluginInvalid:
+        near = ""
+    text = f"{found}; {near}" if near else found
+    return MissingPlugin(use.key, f"{wanted(use)} (the plan says so)", text, _layers(use), remedy(use))
+
+
+def not_available(missing: Sequence[MissingPlugin], kind: str, where: str) -> PluginNotFound:
+    """The one exception for all of them."""
+    many = f"{len(missing)} plugins that are" if len(missing) > 1 else "1 plugin that is"
+    return PluginNotFound(
+        f"{kind} needs {many} not available",
+        hint=f"Install what is listed; more: enginewright plugin doctor {missing[0].namespace.partition('@')[0]}",
+        where=where,
+        details=MissingPluginsDetails(tuple(missing)),
+    )
+
+
+def _layers(use: PluginUse) -> str:
+    if not use.nodes:
+        return ""
+    more = f" and {len(use.nodes) - 1} more" if len(use.nodes) > 1 else ""
+    return f'layer "{use.nodes[0]}"{more}'
