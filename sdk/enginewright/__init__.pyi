@@ -89,8 +89,15 @@ from enginewright.graph.network import (
 from enginewright.loading import (
     load as load,
 )
+from enginewright.onnx_io.graph_digest import (
+    graph_digest as graph_digest,
+)
 from enginewright.onnx_io.parser import (
     parse as parse,
+)
+from enginewright.plan.calibration_cache import (
+    CalibrationCache as CalibrationCache,
+    TensorRange as TensorRange,
 )
 from enginewright.plan.plan import (
     Plan as Plan,

@@ -12,6 +12,7 @@ from pathlib import Path
 from enginewright import _native
 from enginewright.errors import EnginewrightError, PlanError, PluginNotFound
 from enginewright.plan.artifact import Kind, Section, open_artifact
+from enginewright.plan.calibration_cache import CalibrationCache, TensorRange
 from enginewright.plan.meta import Meta
 from enginewright.plan.plan import Plan
 from enginewright.plan.timing_cache import TimingCache
@@ -57,9 +58,21 @@ def load_plan(data: bytes) -> None:
             context.close()
 
 
+@cache
+def calibration_cache() -> bytes:
+    """Return a calibration cache of two tensors."""
+    ranges = {name: TensorRange(0.5, 3, "max", 10, "ab" * 32) for name in ("x", "y")}
+    return CalibrationCache("cd" * 32, ranges).to_bytes()
+
+
 def load_cache(data: bytes) -> None:
     """Load a timing cache."""
     TimingCache.load(data)
+
+
+def load_calibration(data: bytes) -> None:
+    """Load a calibration cache."""
+    CalibrationCache.load(data)
 
 
 def ask(data: bytes) -> None:
@@ -77,7 +90,7 @@ def raw(data: bytes) -> tuple[bytes, Callable[[bytes], None]]:
     if what == 3:
         return data[1:], ask
     if what == 4:
-        return data[1:], load_cache
+        return data[1:], load_calibration if data[-1] % 2 else load_cache
     at = choices.below(len(base))
     patch = choices.bytes(1 + choices.below(64))
     return base[:at] + patch + base[at + len(patch) :], load_plan if what < 7 else ask
@@ -106,7 +119,15 @@ def caches(data: bytes) -> tuple[bytes, Callable[[bytes], None]]:
     return with_section(timing_cache(), section, content), load_cache
 
 
-TARGETS = {"raw": raw, "metadata": metadata, "caches": caches}
+def calibrations(data: bytes) -> tuple[bytes, Callable[[bytes], None]]:
+    """A calibration cache whose ranges or passport were changed and sealed again."""
+    choices = Choices(data)
+    section = Section.PASSPORT if choices.below(4) == 0 else Section.RANGES
+    content = mutated(_section(calibration_cache(), section), choices)
+    return with_section(calibration_cache(), section, content), load_calibration
+
+
+TARGETS = {"raw": raw, "metadata": metadata, "caches": caches, "calibrations": calibrations}
 
 
 @cache

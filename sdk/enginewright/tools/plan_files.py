@@ -13,6 +13,7 @@ from blake3 import blake3
 
 from enginewright.errors import ConfigError
 from enginewright.plan.artifact import Artifact, check_file, invalid_content
+from enginewright.plan.calibration_cache import CalibrationCache
 from enginewright.plan.plan import Plan
 from enginewright.plan.timing_cache import TimingCache
 from enginewright.runtime.session import LoadedPlan
@@ -54,6 +55,8 @@ def _check_content(artifact: Artifact) -> None:
         LoadedPlan(plan.meta, plan.weights).close()
     elif artifact.kind is Kind.TIMING_CACHE:
         TimingCache.load(artifact.where)
+    elif artifact.kind is Kind.CALIBRATION_CACHE:
+        CalibrationCache.load(artifact.where)
 
 
 def dump_file(path: str | os.PathLike[str], section: str | None = None) -> dict[str, Any]:

@@ -62,12 +62,25 @@ def write_for_ever(path: Path, what: str, number: int) -> None:
 
 
 def write_once(path: Path, what: str, number: int) -> None:
-    """Write a plan, or merge a timing into a cache."""
+    """Write a plan or a calibration cache, or merge a timing into a cache."""
     if what == "plan":
         sections = {Section.META: META, Section.WEIGHTS: np.full(1 << 18, number % 251, np.uint8)}
         write_artifact(path, Kind.PLAN, sections, example_passport())
+    elif what == "calibration":
+        calibration(number).save(path)
     else:
         add_timings(path, [f"{number}"])
+
+
+def calibration(number: int) -> ew.CalibrationCache:
+    return ew.CalibrationCache("ab" * 32, {"x": ew.TensorRange(1.0, 0, "max", number + 1, "cd" * 32)})
+
+
+READERS = {
+    "plan": lambda path: open_artifact(path, Kind.PLAN),
+    "cache": TimingCache.load,
+    "calibration": ew.CalibrationCache.load,
+}
 
 
 def description(name: str) -> TimingDescription:
@@ -82,25 +95,28 @@ def add_timings(path: Path, names: list[str]) -> None:
         cache.save()
 
 
-@pytest.mark.parametrize("what", ["plan", "cache"])
+@pytest.mark.parametrize("what", ["plan", "cache", "calibration"])
 def test_killed_100_times(tmp_path: Path, what: str) -> None:
     path, rng = tmp_path / "a.file", random.Random(20)
     if what == "plan":
         write_artifact(path, Kind.PLAN, BIG, example_passport())
     else:
-        add_timings(path, ["0"])
+        write_once(path, what, 0)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     command = [sys.executable, "-c", textwrap.dedent(WRITER), str(path), what]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as child:
         assert child.stdin is not None
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-        killed_within = 0
+        killed_within, known = 0, set[str]()
         for number in range(100):
             child.stdin.write(f"{number} {rng.uniform(0, 0.03)}\n")
             child.stdin.flush()
             assert child.stdout.readline() == "killed\n"
-            open_artifact(path, Kind.PLAN if what == "plan" else Kind.TIMING_CACHE)
+            found = READERS[what](path)
+            if isinstance(found, TimingCache):
+                assert known <= set(found), "a timing that was there is lost"
+                known = set(found)
             killed_within += bool(leftovers(tmp_path))
         child.stdin.close()
     assert child.returncode == 0
@@ -243,6 +259,53 @@ def test_small_disk(tmp_path: Path) -> None:
     _, text = child.communicate()
     assert child.returncode == 0, text
     assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", ["cache", "calibration"])
+def test_small_disk_for_caches(tmp_path: Path, what: str) -> None:
+    program = """
+        import resource, signal, sys
+        from pathlib import Path
+        from enginewright.errors import PlanWriteError
+        from tests.sdk.plan.test_disasters import write_once
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        path, hard = Path(sys.argv[1]), resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        write_once(path, sys.argv[2], 7)
+        old = path.read_bytes()
+        for limit in (0, 1, 320, len(old) - 1):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+            try:
+                write_once(path, sys.argv[2], 8)
+                sys.exit(f"{limit} bytes were enough")
+            except PlanWriteError as error:
+                assert "File too large" in error.message
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+            assert path.read_bytes() == old, limit
+    """
+    child = start(program, str(tmp_path / "a.file"), what)
+    _, text = child.communicate()
+    assert child.returncode == 0, text
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", ["cache", "calibration"])
+def test_caches_on_a_device_that_is_always_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    path, link = tmp_path / "a.file", tmp_path / ".full"
+    write_once(path, what, 7)
+    old = path.read_bytes()
+    link.symlink_to("/dev/full")
+    monkeypatch.setattr(writing, "_create_locked", lambda target: (link, link.open("r+b", buffering=0)))
+    with pytest.raises(errors.PlanWriteError, match="No space left"):
+        write_once(path, what, 8)
+    assert path.read_bytes() == old
+
+
+@pytest.mark.parametrize("what", ["cache", "calibration"])
+def test_caches_in_a_folder_that_cannot_be_written(what: str) -> None:
+    """Nobody may make files there, an administrator included."""
+    with pytest.raises(errors.PlanWriteError) as caught:
+        write_once(Path("/proc/self/a.file"), what, 1)
+    assert caught.value.hint
 
 
 def read_only(folder: Path) -> bool:

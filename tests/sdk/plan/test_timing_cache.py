@@ -15,14 +15,16 @@ from hypothesis import given, strategies as st
 import enginewright as ew
 from enginewright import errors
 from enginewright.device import cache_folder
-from enginewright.plan.artifact import Kind, Section, open_artifact
+from enginewright.plan.artifact import Kind, Passport, Section, artifact_bytes, open_artifact
 from enginewright.plan.timing_cache import TimingCache
 from enginewright.plan.timing_entries import TacticTime, TimingDescription, TimingEntry, merge_entries
 from enginewright_compat.version import running_version
+from tests.compat.artifacts import example_plan
 from tests.fuzz.mutation import with_section
 from tests.fuzz.targets import limits, timing_cache
 
 Entries = dict[str, TimingEntry]
+MAX = 2**32 - 1
 
 
 def what(name: str = "a") -> TimingDescription:
@@ -390,16 +392,35 @@ def test_limit_of_entries(monkeypatch: pytest.MonkeyPatch, extra: int) -> None:
         assert len(TimingCache.load(timing_cache())) == 2
 
 
-def test_other_kinds_and_releases() -> None:
-    from tests.compat.artifacts import example_plan, relaid, take_apart
-
+def test_other_kinds() -> None:
     with pytest.raises(errors.PlanKindMismatch):
         TimingCache.load(example_plan())
-    parts = take_apart(timing_cache())
-    parts.prefix["patch"] += 1
+
+
+@pytest.mark.parametrize("field", ["major", "minor", "patch", "build"])
+@pytest.mark.parametrize("change", [-1, 0, 1, MAX])
+def test_load_rule(field: str, change: int) -> None:
+    """All four numbers must be those of the running release; the number may be the smallest or the largest there is."""
+    number = getattr(running_version(), field)
+    found = MAX if change == MAX else min(max(0, number + change), MAX)
+    version = running_version()._replace(**{field: found})
+    entries = open_artifact(timing_cache(), Kind.TIMING_CACHE).sections[Section.ENTRIES]
+    data = artifact_bytes(Kind.TIMING_CACHE, {Section.ENTRIES: entries}, Passport(enginewright=str(version)))
+    if found == number:
+        assert len(TimingCache.load(data)) == 2
+        return
     with pytest.raises(errors.PlanVersionMismatch) as caught:
-        TimingCache.load(relaid(parts))
-    assert (caught.value.kind, caught.value.field) == ("timing cache", "patch")
+        TimingCache.load(data)
+    assert (caught.value.kind, caught.value.field) == ("timing cache", field)
+
+
+def test_every_flipped_bit_is_refused() -> None:
+    data = cache_with(a=1).to_bytes()
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(errors.PlanError):
+            TimingCache.load(bytes(damaged))
 
 
 def test_the_densest_cache_that_is_read_keeps_the_promise(tmp_path: Path) -> None:
