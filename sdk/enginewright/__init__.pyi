@@ -86,6 +86,10 @@ from enginewright.graph.network import (
     Network as Network,
     Tensor as Tensor,
 )
+from enginewright.graph.pattern_network import (
+    Pattern as Pattern,
+    Value as Value,
+)
 from enginewright.loading import (
     load as load,
 )
@@ -128,6 +132,12 @@ from enginewright.registry.registry import (
     onnx_rule as onnx_rule,
     operator as operator,
     tactic as tactic,
+)
+from enginewright.registry.replacements import (
+    replaces as replaces,
+)
+from enginewright.replacement.report import (
+    ReplacementReport as ReplacementReport,
 )
 from enginewright.runtime.engine import (
     Context as Context,
@@ -184,6 +194,7 @@ from enginewright.tools.inspection import (
     StepInfo as StepInfo,
     coverage as coverage,
     inspect as inspect,
+    replacements as replacements,
 )
 from enginewright.tools.plan_files import (
     FileDifference as FileDifference,

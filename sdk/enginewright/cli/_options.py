@@ -50,6 +50,8 @@ class BuildOptions:
     shapes: tuple[ShapeRange, ...]
     timing_cache: str | None
     error_on_timing_cache_miss: bool
+    replace: tuple[str, ...] = ()
+    allow_unverified: bool = False
 
     def config(self) -> BuilderConfig:
         """The same for the API."""
@@ -63,6 +65,8 @@ class BuildOptions:
             profiles=(profile,) if self.shapes else (),
             timing_cache=self.timing_cache,
             error_on_timing_cache_miss=self.error_on_timing_cache_miss,
+            replace=self.replace if any("::" in item for item in self.replace) else (*self.replace, "unsupported")[0],
+            allow_unverified=self.allow_unverified,
         )
 
     def sizes(self) -> dict[str, tuple[int, ...]]:
@@ -76,10 +80,18 @@ def build_options(function: Function) -> Function:
     def gathered(*, target: str, level: int, shape: tuple[ShapeRange, ...], **values: Any) -> Any:
         threads, cache = values.pop("threads"), values.pop("timing_cache")
         strict = values.pop("error_on_timing_cache_miss")
-        return function(**values, options=BuildOptions(target, threads, level, shape, cache, strict))
+        more = {name: values.pop(name) for name in ("replace", "allow_unverified")}
+        return function(**values, options=BuildOptions(target, threads, level, shape, cache, strict, **more))
 
     gathered.__doc__, gathered.__name__ = function.__doc__, function.__name__
     for option in (
+        click.option("--allow-unverified", is_flag=True, help="Replace also what nothing can evaluate."),
+        click.option(
+            "--replace",
+            multiple=True,
+            metavar="WHAT",
+            help="What rules of plugins replace: unsupported (default), all, none, or operator keys such as a::B.",
+        ),
         click.option("--error-on-timing-cache-miss", is_flag=True, help="Fail instead of timing."),
         click.option("--timing-cache", metavar="FILE", help='File of earlier timings, read and added to; "": none.'),
         click.option(

@@ -74,6 +74,7 @@ def _show(plan: Plan, output: str, *, as_json: bool, quiet: bool) -> None:
         "reference_steps": report.reference_steps,
         "notes": report.notes,
         "passes": report.passes,
+        "replacements": report.replacements,
     }
     if as_json:
         print_json("build", facts)
@@ -84,6 +85,8 @@ def _show(plan: Plan, output: str, *, as_json: bool, quiet: bool) -> None:
         print_text(f"  optimizer   {changes} changes by {sum(bool(r.changes) for r in report.passes)} passes")
         print_text(f"  tactics     {report.timings_measured} measured, {report.timings_cached} from the cache")
         print_text(f"  time        {times}")
+        for item in report.replacements:
+            print_text(f"  {'replaced' if item.applied else 'left':<11} {item}")
         for layer in report.reference_steps:
             print_text(f"  in NumPy    {layer}: no kernel")
         for note in report.notes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 UNSUPPORTED = 7
 EPILOG = """\b
 Examples:
-  enginewright inspect model.onnx --passes
+  enginewright inspect model.onnx --replacements
   enginewright inspect model.onnx --layer conv1 --show attributes
 """
 
@@ -27,6 +27,7 @@ Examples:
 @click.argument("source", metavar="MODEL|PLAN", type=click.Path())
 @click.option("--passes", is_flag=True, help="What each pass of the optimizer did; nothing is built.")
 @click.option("--coverage", is_flag=True, help="List all nodes that can't be imported; nothing is built.")
+@click.option("--replacements", is_flag=True, help="What rules of plugins replace, and near misses; nothing is built.")
 @click.option("--layer", metavar="NAME", help="Only layers and steps with this in their name or ONNX nodes.")
 @click.option("--show", type=click.Choice(["attributes"]), multiple=True, help="Show more of each layer.")
 @build_options
@@ -34,13 +35,15 @@ Examples:
 @common
 @click.pass_context
 def command(ctx: click.Context, /, *, source: str, options: BuildOptions, **views: object) -> None:
-    """Show what is inside a MODEL (built for its tactics, unless only --passes or --coverage is asked) or a PLAN."""
+    """Show what is inside a MODEL (built for its tactics, unless another view is asked) or a PLAN."""
     import enginewright as ew
 
     state = current()
     start_logging(state)
     if views["coverage"]:
         found = ew.coverage(source)
+    elif views["replacements"]:
+        found = ew.replacements(source, config=options.config())
     else:
         with watching(state) as monitor:
             found = ew.inspect(source, tune=not views["passes"], config=options.config(), progress=monitor)
@@ -50,6 +53,8 @@ def command(ctx: click.Context, /, *, source: str, options: BuildOptions, **view
         print_json("inspect", plain(found))
     elif views["coverage"]:
         _show_coverage(found)
+    elif views["replacements"]:
+        _show_replacements(found)
     elif views["passes"]:
         _show_passes(found)
     else:
@@ -66,6 +71,23 @@ def _show_coverage(found: Inspection) -> None:
     rows = [[n.name, f"{n.domain or 'ai.onnx'}::{n.op_type}", str(n.version), n.reason] for n in found.unsupported]
     print_table(["node", "operator", "version>", "reason"], rows)
     print_text(f"{len(rows)} nodes are not supported")
+
+
+def _show_replacements(found: Inspection) -> None:
+    """The places at which a rule matched or nearly did, the worst error of each verification, and why it was left."""
+    from enginewright.cli._output import print_table, print_text
+
+    rows = []
+    for item in found.replacements:
+        status = f"{item.status}, replaced" if item.applied else item.status
+        error = "-" if item.error is None else f"{item.error:.2g}"
+        rows.append([item.operator, " ".join(item.nodes), status, error, item.reason])
+    if rows:
+        print_table(["operator", "ONNX nodes", "result", "error>", "reason"], rows)
+    done = sum(item.applied for item in found.replacements)
+    print_text(f"{found.subject}: {done} replaced, {len(rows) - done} left as they are")
+    if found.unsupported:
+        print_text(f"{len(found.unsupported)} nodes are not supported: {' '.join(n.name for n in found.unsupported)}")
 
 
 def _show_passes(found: Inspection) -> None:

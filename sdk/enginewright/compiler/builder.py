@@ -34,6 +34,8 @@ from enginewright.plan.plan import Plan
 from enginewright.plan.timing_cache import TimingCache
 from enginewright.progress import ProgressMonitor
 from enginewright.registry.registry import registry
+from enginewright.replacement.replacer import Replacer, SizeChoices, trial_sizes
+from enginewright.replacement.report import ReplacementReport
 from enginewright.tensors import DataType
 from enginewright_compat.deprecation import identity_of, warn_deprecated
 from enginewright_compat.machine import this_machine
@@ -73,10 +75,12 @@ class _Build:
 
     def run(self, source: Source) -> Plan:
         with self._phase("parse", 1):
-            network, model = _load(source)
+            registry.discovery.load_extensions()
+            replacer = replacer_for(self.config)
+            network, model = _load(source, replacer)
+            replacer.replace_all(network)
             enginewright.ops.load()
             enginewright.tactics.load()
-            registry.discovery.load_extensions()
         if not network.outputs:
             raise NetworkError("the network has no outputs", hint="Mark one with network.output(name, tensor).")
         registry.announce("enginewright_build_started", network=network, config=self.config)
@@ -97,7 +101,7 @@ class _Build:
             operators=programs.operators,
             threads=threads,
         )
-        report = self._report(passes, tuners, network)
+        report = self._report(passes, tuners, network, replacer.reports)
         passport = replace(_passport(network, meta, model, report), plugins=plugin_uses(programs.choices))
         plan = Plan(meta, programs.weights.data(), passport, report)
         registry.announce("enginewright_build_finished", plan=plan, report=report)
@@ -126,7 +130,13 @@ class _Build:
             programs.add_all([inner for inner, _ in tuned])
         return [tuner for _, tuner in tuned], programs
 
-    def _report(self, passes: list[PassRecord], tuners: list[Tuner], network: Network) -> BuildReport:
+    def _report(
+        self,
+        passes: list[PassRecord],
+        tuners: list[Tuner],
+        network: Network,
+        replacements: tuple[ReplacementReport, ...],
+    ) -> BuildReport:
         return BuildReport(
             passes=tuple(passes),
             layers=tuple(report for tuner in tuners for report in tuner.reports),
@@ -135,6 +145,7 @@ class _Build:
             timings_measured=sum(tuner.measured for tuner in tuners),
             timings_cached=sum(tuner.cached for tuner in tuners),
             timings=next((word for word in (HEURISTIC, IMPORTED) if any(word in t.origins for t in tuners)), MEASURED),
+            replacements=replacements,
         )
 
     def _timing_cache(self) -> TimingCache:
@@ -212,13 +223,31 @@ def _fix_sizes(network: Network, fixed: Mapping[str, int]) -> None:
                 layer.op = replace(layer.op, **{item.name: sizes})
 
 
-def _load(source: Source) -> tuple[Network, ModelInfo]:
+def replacer_for(config: BuilderConfig, *, surveying: bool = False) -> Replacer:
+    """What replaces subgraphs as the config asks; it verifies at the sizes of the first profile."""
+
+    def sizes(network: Network) -> SizeChoices:
+        if not config.profiles:
+            return trial_sizes(network)
+        ranges = config.profiles[0].ranges(network)
+        named = [
+            (str(size), extent)
+            for tensor in network.inputs
+            for size, extent in zip(tensor.shape, ranges[tensor.name], strict=True)
+            if isinstance(size, Dim)
+        ]
+        return [[{name: extent[which] for name, extent in named}] for which in range(3)]
+
+    return Replacer(config.replace, config.allow_unverified, sizes, surveying)
+
+
+def _load(source: Source, replacer: Replacer) -> tuple[Network, ModelInfo]:
     if isinstance(source, Network):
         return copy_network(source), ModelInfo("network", "", "", "")
     if isinstance(source, str | os.PathLike):
-        network, path = parse(source), Path(source)
+        network, path = parse(source, replacer), Path(source)
         return network, ModelInfo("onnx", path.name, _sha256(path), "")
-    return parse(source), ModelInfo("onnx", "", "", "")
+    return parse(source, replacer), ModelInfo("onnx", "", "", "")
 
 
 def _sha256(path: Path) -> str:

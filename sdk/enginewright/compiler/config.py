@@ -74,6 +74,9 @@ class BuilderConfig:
     `profiles`: ranges of input shapes; none: any size is accepted. `timing_cache`: a file of earlier timings, read and
     added to; None: the default cache; "": none. `error_on_timing_cache_miss`: raise instead of timing.
     `allow_nondeterministic`: tactics whose results may differ from run to run may be chosen, too.
+    `replace`: which subgraphs the rules of plugins may replace: "unsupported" (only those with a node that can't be
+    imported), "all", "none", or a list of operator keys. Only what is verified is replaced; with `allow_unverified`
+    also what nothing can evaluate.
     """
 
     target: str = "cpu"
@@ -83,6 +86,8 @@ class BuilderConfig:
     timing_cache: str | None = None
     error_on_timing_cache_miss: bool = False
     allow_nondeterministic: bool = False
+    replace: str | Sequence[str] = "unsupported"
+    allow_unverified: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that no build knows."""
@@ -92,6 +97,11 @@ class BuilderConfig:
             raise ConfigError(f"target {self.target!r} is not known", hint='Use "cpu".')
         if not 0 <= self.level <= 5:
             raise ConfigError(f"level {self.level} is not known", hint="Use 0 to 5.")
+        if isinstance(self.replace, str) and self.replace not in ("unsupported", "all", "none"):
+            raise ConfigError(
+                f"replace={self.replace!r} is not known",
+                hint='Use "unsupported", "all", "none", or a list of operator keys such as ["acme::Swish"].',
+            )
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"{self.threads} threads are not possible", hint="Use 1 or more, or leave it out.")
 

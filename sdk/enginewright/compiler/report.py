@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from enginewright.errors import RejectedTactic
 from enginewright.optimize import PassRecord
+from enginewright.replacement.report import ReplacementReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class LayerReport:
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """The history of a build; `seconds` by phase.
+    """The history of a build; `seconds` by phase, `replacements` as far as rules of plugins matched.
 
     `timings`, also in the plan's passport, says what the choices rest on, in the worst case: "measured" on this
     machine, "imported" (a timing cache file had the times, or a tactic is pinned there), "heuristic" (chosen by rule).
@@ -45,6 +46,7 @@ class BuildReport:
     timings_measured: int = 0
     timings_cached: int = 0
     timings: str = "measured"
+    replacements: tuple[ReplacementReport, ...] = ()
 
     @property
     def reference_steps(self) -> tuple[str, ...]:

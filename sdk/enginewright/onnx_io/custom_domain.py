@@ -35,6 +35,8 @@ def custom_rule(domain: str, op_type: str, version: int, uid_of: UidOf) -> OnnxR
     """
     if (domain, op_type) == (OWN, OUTPUT):
         return lambda net, node: node.input(0)
+    if domain != "ai.onnx":
+        registry.load(domain)
     if not any((key.namespace, key.name) == (domain, op_type) for key in registry.operators):
         return None
 

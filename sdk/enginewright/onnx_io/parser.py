@@ -1,18 +1,22 @@
-"""Imports an ONNX model as a Network: every node by its rule, functions inlined, all unsupported nodes at once."""
+"""Imports an ONNX model as a Network: every node by its rule, functions inlined, all unsupported nodes at once.
+
+A node that can't be imported is kept as an opaque layer, and nodes that read it wait; both are pending. Replacement
+rules may put an operator in their place, and import goes on behind it.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import onnx.defs
 
 import enginewright.ops
-from enginewright.dims import Dim, Size
 from enginewright.errors import (
     EnginewrightError,
     ModelInvalid,
@@ -24,13 +28,17 @@ from enginewright.errors import (
     UsageError,
 )
 from enginewright.graph.network import Network, Tensor
+from enginewright.graph.opaque import is_known
 from enginewright.onnx_io.attributes import FunctionNode, attribute_values, resolve_references
 from enginewright.onnx_io.custom_domain import custom_rule
 from enginewright.onnx_io.exchange import NAME, OUTPUT_NAME, SPEC, Reader, metadata_of, sources_of
-from enginewright.onnx_io.model_file import EXPORT_AGAIN, read_model, read_tensor, unknown_type
+from enginewright.onnx_io.model_file import EXPORT_AGAIN, read_model, read_tensor
 from enginewright.onnx_io.node_check import check_node
+from enginewright.onnx_io.pending import NestedProblems, Pending, Waiting
+from enginewright.onnx_io.value_info import stated_specs, value_spec
 from enginewright.registry.onnx_node import NotSupported, OnnxNode, Subgraph
 from enginewright.registry.registry import registry
+from enginewright.replacement.replacer import Replacer
 from enginewright.tensors import DataType, TensorSpec
 
 MAX_DEPTH = 64
@@ -40,39 +48,52 @@ MAX_SIZE = 2**31 - 1
 DOMAIN = "ai.onnx"
 
 
-def parse(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Network:
+def parse(source: str | os.PathLike[str] | bytes | onnx.ModelProto, replacer: Replacer | None = None) -> Network:
     """Import an ONNX model (path, bytes or ModelProto).
 
-    Raises `ModelNotReadable`, `ModelInvalid`, `ExternalDataError`, `ShapeError`, or `UnsupportedModel`, which lists
-    every node that can't be imported.
+    Nodes that are not supported are replaced by the rules of plugins, by default where that is verified. Raises
+    `ModelNotReadable`, `ModelInvalid`, `ExternalDataError`, `ShapeError`, or `UnsupportedModel`, which lists every node
+    that can't be imported.
     """
     enginewright.ops.load()
     model = read_model(source)
-    whole = _Model(model.proto, model.folder)
-    network = Network(model.proto.graph.name or "network")
+    whole = _Model(model.proto, model.folder, replacer or Replacer())
     try:
-        graph = _Graph(whole, network, whole.opsets(model.proto.opset_import))
-        graph.inputs(model.proto.graph)
-        graph.body(model.proto.graph)
-        whole.report()
-        graph.outputs(model.proto.graph)
+        try:
+            return whole.network()
+        except UnsupportedModel:
+            if not whole.used_stated:
+                raise
+            # What the file states of unknown nodes may contradict the operators that would replace them.
+            return _Model(model.proto, model.folder, whole.replacer, use_stated=False).network()
     except EnginewrightError as error:
         raise error.located(model.where) from None
-    return network
 
 
 @dataclass
 class _Model:
-    """What all graphs of one model share."""
+    """What all graphs of one model share; `forward` leads from what pending layers gave to what stands there now."""
 
     proto: onnx.ModelProto
     folder: Path | None
-    problems: dict[tuple[str, str], UnsupportedNode] = field(default_factory=dict)
+    replacer: Replacer
+    use_stated: bool = True
+    used_stated: bool = False
+    forward: dict[Tensor, Tensor] = field(default_factory=dict)
     functions: dict[tuple[str, str], onnx.FunctionProto] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for function in self.proto.functions:
             self.functions[function.domain, function.name] = function
+
+    def network(self) -> Network:
+        """The whole model as a network."""
+        network = Network(self.proto.graph.name or "network")
+        graph = _Graph(self, network, self.opsets(self.proto.opset_import))
+        graph.inputs(self.proto.graph)
+        self.report(graph.body(self.proto.graph))
+        graph.outputs(self.proto.graph)
+        return network
 
     def opsets(self, imports: Sequence[onnx.OperatorSetIdProto]) -> dict[str, int]:
         """The version of each domain."""
@@ -94,9 +115,9 @@ class _Model:
             )
         return found
 
-    def report(self) -> None:
+    def report(self, problems: Iterable[UnsupportedNode]) -> None:
         """Raise `UnsupportedModel` if any node could not be imported."""
-        nodes = tuple(self.problems.values())
+        nodes = tuple(problems)
         if nodes:
             raise UnsupportedModel(
                 f"{len(nodes)} of the model's nodes are not supported",
@@ -105,16 +126,14 @@ class _Model:
             )
 
 
-class _Waiting(Exception):
-    """A node reads what an unsupported node would have made."""
-
-
 class _Graph:
     """Imports the nodes of one graph or function body into a network."""
 
     def __init__(self, model: _Model, network: Network, opsets: Mapping[str, int], depth: int = 0) -> None:
         self.model, self.network, self.opsets, self.depth = model, network, opsets, depth
-        self.values: dict[str, Tensor | None] = {}
+        self.values: dict[str, Tensor] = {}
+        self.pending: list[Pending] = []
+        self.stated: Mapping[str, TensorSpec] = {}
         self.outer: _Graph | None = None
         self.attributes: Mapping[str, Any] | None = None
         self.makers: dict[str, str] = {}
@@ -134,7 +153,7 @@ class _Graph:
     def declared(self, info: onnx.ValueInfoProto) -> TensorSpec:
         """The spec that a graph input declares."""
         text = metadata_of(info).get(SPEC)
-        spec = _value_spec(info)
+        spec = value_spec(info)
         return spec if text is None else Reader(self.uid_of).spec(text, spec.dtype)
 
     def uid_of(self, name: str) -> int:
@@ -172,23 +191,25 @@ class _Graph:
             if tensor is not None and name is not None:
                 tensor.name = name
 
-    def body(self, graph: onnx.GraphProto) -> None:
-        """Add the initializers and import the nodes."""
+    def body(self, graph: onnx.GraphProto) -> list[UnsupportedNode]:
+        """Add the initializers, import the nodes, replace those that can't be; what is left unsupported at the end."""
         if graph.sparse_initializer:
             raise ModelInvalid("sparse initializers are not supported", hint="Store them dense.", where=graph.name)
         for proto in graph.initializer:
             array = read_tensor(proto, self.model.folder, f'initializer "{proto.name}"')
             self.define(proto.name, self.network.constant(array, proto.name), f'initializer "{proto.name}"')
+        if self.model.use_stated:
+            self.stated = stated_specs(graph, self.network.inputs)
         self.nodes(graph.node)
+        return self._settle(graph) if self.pending else []
 
     # ---- names ------------------------------------------------------------------------------------------------
 
-    def define(self, name: str, tensor: Tensor | None, where: str) -> None:
+    def define(self, name: str, tensor: Tensor, where: str) -> None:
         """Give a tensor its ONNX name, which must be new."""
         self._check_new(name, where)
         self.values[name] = tensor
-        if tensor is not None and tensor.producer is not None and tensor.name.startswith(f"{tensor.producer.name}:"):
-            tensor.name = name
+        _rename(tensor, name)
 
     def _check_new(self, name: str, where: str) -> None:
         if not name or name in self.values:
@@ -197,14 +218,21 @@ class _Graph:
 
     def lookup(self, name: str, where: str) -> Tensor:
         """The tensor of a name, constants of outer graphs made again here."""
+        found = self.value(name, where)
+        if not is_known(found):
+            raise Waiting(name)
+        return found
+
+    def value(self, name: str, where: str) -> Tensor:
+        """The tensor of a name, whose spec is not known if a pending layer gives it."""
         scope: _Graph | None = self
         while scope is not None and name not in scope.values:
             scope = scope.outer
         if scope is None:
             raise self._undefined(name, where)
         found = scope.values[name]
-        if found is None:
-            raise _Waiting(name)
+        while found in self.model.forward:
+            found = self.model.forward[found]
         if scope.network is not self.network and found.const is not None:
             found = self.values[name] = self.network.constant(found.const, name)
         return found
@@ -220,20 +248,16 @@ class _Graph:
     # ---- nodes ------------------------------------------------------------------------------------------------
 
     def nodes(self, protos: Sequence[onnx.NodeProto]) -> None:
-        """Import nodes in order; unsupported ones are noted, and what depends on them is left out."""
+        """Import nodes in order; unsupported ones and what depends on them are kept as pending."""
         names = [proto.name or f"{proto.op_type}_{index}" for index, proto in enumerate(protos)]
         self.makers = {output: name for name, proto in zip(names, protos, strict=True) for output in proto.output}
         for name, proto in zip(names, protos, strict=True):
             try:
                 outputs = self._import(proto, name)
-            except (_Waiting, NotSupported) as reason:
-                if isinstance(reason, NotSupported):
-                    self._problem(proto, name, str(reason))
-                else:
-                    self._check_supported(proto, name)
-                outputs = [None] * len(proto.output)
+            except (Waiting, NotSupported, NestedProblems) as reason:
+                outputs = self._wait(proto, name, reason)
             for output, tensor in zip(proto.output, outputs, strict=False):
-                if output:
+                if output and tensor is not None:
                     self.define(output, tensor, f'node "{name}" ({proto.op_type})')
 
     def _import(self, proto: onnx.NodeProto, name: str) -> list[Tensor | None]:
@@ -250,8 +274,10 @@ class _Graph:
                 rule = custom_rule(domain, proto.op_type, version, self.uid_of)
             if rule is None and function is None:
                 function = FunctionNode(proto, version, domain).body(lambda: self._types(proto))
-            inputs = tuple(self.lookup(item, where) if item else None for item in proto.input)
-            if (proto.domain, proto.op_type) not in self.model.functions:
+            local = (proto.domain, proto.op_type) in self.model.functions
+            find = self.value if local else self.lookup  # a function of the model can be inlined before all is known
+            inputs = tuple(find(item, where) if item else None for item in proto.input)
+            if not local:
                 check_node(proto, domain, version, [None if item is None else item.spec for item in inputs])
             values = attribute_values(proto, self.attributes, self.model.folder, self._subgraph)
             if function is not None:
@@ -292,12 +318,12 @@ class _Graph:
             raise NotSupported(f"the model does not import the domain {domain}")
         return version or 1
 
-    def _check_supported(self, proto: onnx.NodeProto, name: str) -> None:
-        """Note a node behind an unsupported one, and nodes in its graphs, if nothing could import them either."""
+    def _check_supported(self, proto: onnx.NodeProto, name: str) -> Iterator[UnsupportedNode]:
+        """Yield a node behind an unsupported one, and nodes in its graphs, if nothing could import them either."""
         for item in proto.attribute:
             for graph in (item.g, *item.graphs):
                 for index, inner in enumerate(graph.node):
-                    self._check_supported(inner, inner.name or f"{inner.op_type}_{index}")
+                    yield from self._check_supported(inner, inner.name or f"{inner.op_type}_{index}")
         domain = proto.domain or DOMAIN
         function = self.model.functions.get((proto.domain, proto.op_type))
         try:
@@ -307,15 +333,90 @@ class _Graph:
             if function is None and rule is None:
                 FunctionNode(proto, version, domain).schema()
         except NotSupported as reason:
-            self._problem(proto, name, str(reason))
+            yield self._problem(proto, name, str(reason))
 
     def _types(self, proto: onnx.NodeProto) -> list[TensorSpec | None]:
         return [self.lookup(item, proto.name).spec if item else None for item in proto.input]
 
-    def _problem(self, proto: onnx.NodeProto, name: str, reason: str) -> None:
+    def _problem(self, proto: onnx.NodeProto, name: str, reason: str) -> UnsupportedNode:
         domain = proto.domain or DOMAIN
-        node = UnsupportedNode(name, proto.op_type, domain, self.opsets.get(domain, 0), reason)
-        self.model.problems.setdefault((name, "/".join(proto.output)), node)
+        reasons = "; ".join((reason, *self.model.replacer.reasons(name)))
+        return UnsupportedNode(name, proto.op_type, domain, self.opsets.get(domain, 0), reasons)
+
+    # ---- pending nodes ----------------------------------------------------------------------------------------
+
+    def _wait(self, proto: onnx.NodeProto, name: str, reason: Exception) -> list[Tensor | None]:
+        """Keep a node as a layer that can be replaced; its outputs."""
+        where = f'node "{name}" ({proto.op_type})'
+        inputs = [self.value(item, where) if item else None for item in proto.input]
+        inner = [name for item in proto.attribute for graph in (item.g, *item.graphs) for name in _free_names(graph)]
+        entry = Pending(proto, name, reason, self._retry, self._problems, self._evaluate)
+        version = self.opsets.get(proto.domain or DOMAIN, 1)
+        entry.make_layer(inputs, version, self.model.folder, self.stated if isinstance(reason, NotSupported) else {})
+        for captured in inner:
+            self.value(captured, where).readers.append(entry.layer)
+        self.model.used_stated |= any(is_known(tensor) for tensor in entry.layer.outputs)
+        self.pending.append(entry)
+        return [tensor if output else None for output, tensor in zip(proto.output, entry.layer.outputs, strict=True)]
+
+    def _settle(self, graph: onnx.GraphProto) -> list[UnsupportedNode]:
+        """Replace pending layers and import what waited for them, as long as there is something; the rest."""
+        replacer = self.model.replacer
+        while self.pending:
+            needed = [self.value(info.name, "output") for info in graph.output if info.name in self.values]
+            outcome = replacer.replace_opaque(self.network, [entry.layer for entry in self.pending], needed)
+            self.model.forward.update(outcome.forward)
+            self.pending[:] = [entry for entry in self.pending if entry.layer not in outcome.removed]
+            if not outcome.removed:
+                break
+            while sum(entry.retry(entry) for entry in list(self.pending)):
+                pass  # one that could be imported may be what others waited for
+        if self.pending and replacer.surveying:
+            replacer.survey(self.network, [entry.layer for entry in self.pending], needed)
+        return [found for entry in self.pending for found in entry.problems(entry)]
+
+    def _retry(self, entry: Pending) -> bool:
+        """Import a node that waited, if what it reads is known now."""
+        if not isinstance(entry.reason, Waiting) or not all(is_known(t) for t in entry.layer.inputs if t is not None):
+            return False
+        try:
+            outputs = self._import(entry.proto, entry.name)
+        except Waiting:
+            return False
+        except (NotSupported, NestedProblems) as reason:
+            entry.refuse(reason)
+            return True
+        self.network.remove([entry.layer])
+        for output, old, new in zip(entry.proto.output, entry.layer.outputs, outputs, strict=False):
+            if output and new is not None:
+                _rename(new, output)
+                self.network.replace(old, new)
+                self.model.forward[old] = new
+        self.pending.remove(entry)
+        return True
+
+    def _problems(self, entry: Pending) -> Iterable[UnsupportedNode]:
+        """What is unsupported about a pending node."""
+        if isinstance(entry.reason, NotSupported):
+            return [self._problem(entry.proto, entry.name, str(entry.reason))]
+        found = list(self._check_supported(entry.proto, entry.name))
+        known = {(item.name, item.op_type, item.domain) for item in found}
+        nested = entry.reason.problems if isinstance(entry.reason, NestedProblems) else ()
+        return [item for item in nested if (item.name, item.op_type, item.domain) not in known] + found
+
+    def _evaluate(self, proto: onnx.NodeProto, name: str, arrays: Sequence[Any]) -> list[Any]:
+        """Run a node that waits on arrays: import it with these as constants, and run the references."""
+        trial = _Graph(self.model, Network("trial"), self.opsets, self.depth + 1)
+        trial.attributes = self.attributes
+        for item, array in zip(proto.input, arrays, strict=True):
+            if item:
+                trial.values[item] = trial.network.constant(np.asarray(array), item)
+        outputs = trial._import(proto, name)
+        for item, tensor in zip(proto.output, outputs, strict=False):
+            if item and tensor is not None:
+                trial.network.output(item, tensor)
+        found = trial.network.evaluate({})
+        return [found.get(item) for item in proto.output]
 
     # ---- functions and nested graphs --------------------------------------------------------------------------
 
@@ -329,19 +430,18 @@ class _Graph:
     ) -> list[Tensor | None]:
         opsets = {**self.opsets, **self.model.opsets(function.opset_import)}
         body = _Graph(self.model, self.network, opsets, self.depth + 1)
+        body.pending = self.pending
         if len(inputs) > len(function.input):
             raise ModelInvalid(f"it has {len(inputs)} inputs, the function {len(function.input)}", hint=EXPORT_AGAIN)
         defaults = attribute_values(function.attribute_proto, {}, self.model.folder, self._subgraph)
         body.attributes = {**defaults, **values}
         for index, formal in enumerate(function.input):
-            if index < len(inputs) and inputs[index] is not None:
-                body.values[formal] = inputs[index]
-        before = set(self.model.problems)
+            given = inputs[index] if index < len(inputs) else None
+            if given is not None:
+                body.values[formal] = given
         body.nodes(function.node)
-        if set(self.model.problems) != before:
-            raise _Waiting(name)
         pairs = zip(function.output, proto.output, strict=False)
-        return [body.lookup(output, name) if wanted else None for output, wanted in pairs]
+        return [body.value(output, name) if wanted else None for output, wanted in pairs]
 
     def _subgraph(self, graph: onnx.GraphProto) -> Subgraph:
         captures: dict[str, Tensor] = {}
@@ -361,10 +461,9 @@ class _Graph:
         """Import a graph without inputs as part of this network."""
         nested = _Graph(self.model, self.network, self.opsets, self.depth + 1)
         nested.outer, nested.attributes = self, self.attributes
-        before = set(self.model.problems)
-        nested.body(graph)
-        if set(self.model.problems) != before:
-            raise _Waiting(graph.name)
+        problems = nested.body(graph)
+        if problems:
+            raise NestedProblems(problems)
         return [nested.lookup(info.name, f'graph output "{info.name}"') for info in graph.output]
 
     def _nested(
@@ -383,12 +482,17 @@ class _Graph:
         for name, tensor in captured.items():
             inner = nested.add_input(f"captured:{name}", TensorSpec(tensor.dtype, tensor.shape, tensor.spec.value))
             nested.values.setdefault(name, inner)
-        before = set(self.model.problems)
-        nested.body(graph)
-        if set(self.model.problems) != before:
-            raise _Waiting(graph.name)
+        problems = nested.body(graph)
+        if problems:
+            raise NestedProblems(problems)
         nested.outputs(graph)
         return network
+
+
+def _rename(tensor: Tensor, name: str) -> None:
+    """Give a tensor without a name of its own the one from the file."""
+    if tensor.producer is not None and tensor.name.startswith(f"{tensor.producer.name}:"):
+        tensor.name = name
 
 
 def _invalid(error: EnginewrightError) -> EnginewrightError:
@@ -410,31 +514,3 @@ def _free_names(graph: onnx.GraphProto) -> list[str]:
         own.update(node.output)
     free.update({info.name: None for info in graph.output if info.name not in own})
     return list(free)
-
-
-def _value_spec(info: onnx.ValueInfoProto) -> TensorSpec:
-    """The spec of a graph input: sizes without a value get the name "input.axis"."""
-    where = f'graph input "{info.name}"'
-    kind = info.type.WhichOneof("value")
-    if kind is None:
-        raise ModelInvalid("it has no type", hint=EXPORT_AGAIN, where=where)
-    if kind != "tensor_type":
-        raise UnsupportedModel(f"it is no tensor ({kind})", hint="Only tensor inputs are supported.", where=where)
-    proto = info.type.tensor_type
-    if proto.elem_type not in set(DataType):
-        raise unknown_type(proto.elem_type, where)
-    if not proto.HasField("shape"):
-        raise UnsupportedModel(
-            "its rank is not given", hint="Export with a shape; named axes may be free.", where=where
-        )
-    sizes: list[Size] = []
-    for axis, dim in enumerate(proto.shape.dim):
-        if dim.HasField("dim_value") and 0 <= dim.dim_value <= MAX_SIZE:
-            sizes.append(dim.dim_value)
-        elif dim.HasField("dim_value") and dim.dim_value != -1:
-            raise ModelInvalid(f"axis {axis} has size {dim.dim_value}", hint=EXPORT_AGAIN, where=where)
-        else:
-            # Some exporters write "?" for each size that they do not know: that is no name.
-            named = dim.dim_param[:1].isalpha() or dim.dim_param[:1] == "_"
-            sizes.append(Dim(dim.dim_param if named else f"{info.name}.{axis}"))
-    return TensorSpec(DataType(proto.elem_type), tuple(sizes))

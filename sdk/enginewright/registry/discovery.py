@@ -68,6 +68,7 @@ class Discovery:
 
     def refresh(self) -> None:
         """Look again for what is installed, and try broken modules again."""
+        importlib.invalidate_caches()
         with self._lock:
             self._known = ((), ())
             self._started -= set(self.broken)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from enginewright.graph.network import Network, Tensor
     from enginewright.registry.hooks import Hooks
     from enginewright.registry.onnx_node import OnnxNode
+    from enginewright.registry.replacements import Replacement
 
     OnnxRule = Callable[[Network, OnnxNode], Tensor | None | Iterable[Tensor | None]]
 
@@ -117,6 +118,7 @@ class Registry:
         self.tactics: dict[Key, list[Tactic]] = {}
         self.rules: dict[tuple[str, str], dict[int, OnnxRule]] = {}
         self.onnx_names: dict[tuple[str, str], set[Key]] = {}
+        self.replacements: dict[tuple[str, str, str], Replacement] = {}
         self.rivals: dict[Key, dict[str, type[Any]]] = {}
         self.discovery = Discovery(self._loaded, self._forget)
         self._preferred: dict[str, str] = {}
@@ -264,6 +266,7 @@ class Registry:
         self.tactics = {key: [t for t in known if t.is_own] for key, known in self.tactics.items()}
         self.rules = {name: dict(rules) for name, rules in self.rules.items()}
         self.onnx_names, self.rivals, self._preferred, self._users, self._hooks = {}, {}, {}, {}, None
+        self.replacements = {}
         self.discovery = Discovery(self._loaded, self._forget)
         try:
             yield
@@ -316,6 +319,9 @@ class Registry:
                 del self.operators[key]
             for known in self.tactics.values():
                 known[:] = [tactic for tactic in known if not is_its(tactic.module)]
+            for origin, rule in list(self.replacements.items()):
+                if is_its(rule.operator.__module__) or is_its(origin[1]):
+                    del self.replacements[origin]
 
 
 registry = Registry()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from enginewright.compiler.builder import build
+from enginewright.compiler.builder import build, replacer_for
 from enginewright.compiler.config import BuilderConfig
 from enginewright.compiler.report import LayerReport
 from enginewright.errors import UnsupportedModel, UnsupportedNode, UsageError
+from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.onnx_io.parser import parse
 from enginewright.optimize import PassRecord, optimize
 from enginewright.plan.meta import Operand, Program
 from enginewright.plan.plan import Plan
 from enginewright.progress import ProgressMonitor
+from enginewright.replacement.report import ReplacementReport
 from enginewright.tensors import DataType
 from enginewright.tools.subject import Source, is_plan
 
@@ -69,6 +71,7 @@ class Inspection:
     memory: MemoryInfo | None = None
     unsupported: tuple[UnsupportedNode, ...] = ()
     nodes: int = 0
+    replacements: tuple[ReplacementReport, ...] = ()
 
 
 def inspect(
@@ -114,6 +117,25 @@ def coverage(source: Source) -> Inspection:
     except UnsupportedModel as error:
         return Inspection(error.where or "the model", (), (), unsupported=error.nodes)
     return _inspect_network(network, ())
+
+
+def replacements(source: Source, *, config: BuilderConfig | None = None) -> Inspection:
+    """What the rules of plugins replace in a model, what they could replace if asked, and near misses with the reason.
+
+    Every match is verified, whether `config.replace` asks for it or not; nothing is built.
+    """
+    if isinstance(source, Plan) or is_plan(source):
+        raise UsageError("in a plan all replacements are made", hint="Give the ONNX model.")
+    replacer = replacer_for(config or BuilderConfig(), surveying=True)
+    try:
+        network = copy_network(source) if isinstance(source, Network) else parse(source, replacer)  # no plan
+    except UnsupportedModel as error:
+        found = Inspection(error.where or "the model", (), (), unsupported=error.nodes)
+    else:
+        replacer.replace_all(network)
+        replacer.survey(network)
+        found = _inspect_network(network, ())
+    return replace(found, replacements=replacer.reports)
 
 
 def _inspect_network(network: Network, passes: tuple[PassRecord, ...]) -> Inspection:

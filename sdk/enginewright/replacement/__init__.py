@@ -1,0 +1,1 @@
+"""Replaces subgraphs of a model by operators of plugins, where both compute the same."""
