@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,20 +13,25 @@ import click
 
 
 class Commands(click.Group):
-    """A group whose commands are the modules and folders of a package; names that begin with "_" are none."""
+    """A group whose commands are the modules and folders of a package; names that begin with "_" are none.
+
+    A module has "_" at its end where the name of its command is a keyword of Python.
+    """
 
     package = __name__
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands."""
         paths = Path(str(sys.modules[self.package].__file__)).parent.glob("[!_]*")
-        return sorted(path.stem for path in paths if path.suffix == ".py" or (path / "__init__.py").is_file())
+        found = (path.stem for path in paths if path.suffix == ".py" or (path / "__init__.py").is_file())
+        return sorted(name.removesuffix("_") for name in found)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import the command's module."""
         if name not in self.list_commands(ctx):
             return None
-        command: click.Command = import_module(f"{self.package}.{name}").command
+        module = f"{name}_" if iskeyword(name) else name
+        command: click.Command = import_module(f"{self.package}.{module}").command
         return command
 
 

@@ -94,8 +94,8 @@ class TimingCache(Mapping[str, TimingEntry]):
             with locked(self.path, Kind.TIMING_CACHE.label):
                 self._entries = _set_aside(self.path)
 
-    def save(self, path: PathLike | None = None) -> None:
-        """Merge with what the file holds by now, under a lock, and write it at once.
+    def save(self, path: PathLike | None = None, *, replace: bool = False) -> None:
+        """Merge with what the file holds by now, under a lock, and write it at once; `replace`: without merging.
 
         Raises `PlanWriteError`, or `TimingCacheConflict` where somebody else pinned another tactic meanwhile; the file
         is as it was then. The default cache only warns.
@@ -104,15 +104,15 @@ class TimingCache(Mapping[str, TimingEntry]):
         if target is None or not (self._changed or path is not None):
             return
         try:
-            self._write(target)
+            self._write(target, replace=replace)
         except (CacheError, PlanError, OSError) as error:
-            if not self.is_default:
+            if not self.is_default or path is not None:
                 raise
             _log.warning("timings are not kept: %s", getattr(error, "message", error))
 
-    def _write(self, target: Path) -> None:
+    def _write(self, target: Path, *, replace: bool) -> None:
         with locked(target, Kind.TIMING_CACHE.label):
-            there = dict(TimingCache.load(target)) if target.exists() else {}
+            there = dict(TimingCache.load(target)) if target.exists() and not replace else {}
             merged = merge_entries({key: self._seen_by_editor(entry) for key, entry in there.items()}, self)
             write_artifact(target, Kind.TIMING_CACHE, _sections(merged), Passport(enginewright=str(running_version())))
         self._entries, self._edited, self._changed = merged, {}, False

@@ -203,6 +203,13 @@ def test_nothing_new_writes_nothing(tmp_path: Path) -> None:
     TimingCache().save()
 
 
+def test_replacing_instead_of_merging(tmp_path: Path) -> None:
+    path = saved(tmp_path / "t.timing", cache_with("a", a=1))
+    cache_with("b", b=2).save(path, replace=True)
+    assert TimingCache.load(path)[what().key].pinned == "b"
+    assert set(TimingCache.load(path)[what().key].timings) == {"b"}
+
+
 def test_equal_caches_have_equal_bytes() -> None:
     one, other = TimingCache(), TimingCache()
     for cache, names in ((one, "abc"), (other, "cab")):
@@ -277,6 +284,8 @@ def test_default_cache_that_cannot_be_written_only_warns(folder: Path, caplog: p
     cache.record(what(), {"a": TacticTime(1, 1)})
     cache.save()
     assert ["are not kept" in record.message for record in caplog.records] == [True]
+    with pytest.raises(errors.PlanWriteError):
+        cache.save("/proc/self/t.timing")
 
 
 def test_default_cache_in_an_impossible_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
