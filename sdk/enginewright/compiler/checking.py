@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +15,10 @@ from enginewright.errors import EnginewrightError, RejectedTactic
 from enginewright.graph.network import Layer
 from enginewright.registry.faults import OWN
 from enginewright.registry.registry import run_reference
+from enginewright.registry.tolerance import tolerance_of
 from enginewright.tensors import DataType, TensorSpec
 
 Array = np.ndarray[Any, Any]
-DEFAULT = {DataType.FLOAT32: 2e-5, DataType.FLOAT64: 1e-12, DataType.FLOAT16: 2e-3, DataType.BFLOAT16: 1.6e-2}
-"""Relative to the largest element of the output; other types must be equal, or as the operator says."""
 
 
 @dataclass
@@ -73,16 +72,6 @@ def check_layer(layer: Layer, choice: Choice, specs: list[TensorSpec | None], th
     except EnginewrightError as error:
         return f"fails where the reference does not: {error.message}"
     return disagreement(layer.op, expected, made.outputs())
-
-
-def tolerance_of(op: Any, dtype: DataType) -> float:
-    """How far a tactic may be from the operator's reference in outputs of this type."""
-    given = getattr(type(op), "TOLERANCE", None)
-    if isinstance(given, Mapping):
-        return float(given.get(dtype, DEFAULT.get(dtype, 0.0)))
-    if given is not None and dtype.is_float:
-        return float(given)
-    return DEFAULT.get(dtype, 0.0)
 
 
 def disagreement(op: Any, expected: Sequence[Any], outputs: Sequence[Array]) -> str:

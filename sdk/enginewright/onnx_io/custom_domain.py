@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hin
 
 import numpy as np
 
-from enginewright.errors import ModelInvalid
+from enginewright.errors import ModelInvalid, PluginNotFound
 from enginewright.onnx_io.exchange import CODED, Reader, UidOf
 from enginewright.onnx_io.model_file import EXPORT_AGAIN
+from enginewright.registry.missing import near_matches
 from enginewright.registry.onnx_node import NotSupported, OnnxNode, Subgraph
 from enginewright.registry.registry import Key, registry
 from enginewright.tensors import DataType
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from enginewright.graph.network import Network, Tensor
     from enginewright.registry.registry import OnnxRule
 
-OWN = "ew"
+OWN, STANDARD = "ew", "ai.onnx"
 OUTPUT = "Output"
 """In domain `ew`: the value itself under another name, for tensors that are outputs twice, or inputs, or constants."""
 
@@ -29,40 +30,72 @@ VERSION, NAMESPACE = "plugin_version", "plugin_namespace"
 
 
 def custom_rule(domain: str, op_type: str, version: int, uid_of: UidOf) -> OnnxRule | None:
-    """The import of a node whose domain is a namespace and whose op type an operator's name; None where none is.
+    """The import of a node whose domain and op type name an operator, by its key or as the plugin says; None if none.
 
-    The version is the highest that is registered and not above the domain's; if there are only newer ones, the lowest.
+    The version is the highest that is registered and not above the domain's; if there are only newer ones, the lowest,
+    with a note.
     """
     if (domain, op_type) == (OWN, OUTPUT):
         return lambda net, node: node.input(0)
-    if domain != "ai.onnx":
-        registry.load(domain)
-    if not any((key.namespace, key.name) == (domain, op_type) for key in registry.operators):
+    if domain == STANDARD:
+        return None
+    keys = _keys(domain, op_type)
+    if not keys:
         return None
 
     def rule(net: Network, node: OnnxNode) -> Sequence[Tensor]:
-        cls = _operator(node, version)
+        cls = _operator(net, node, keys, version)
         added: tuple[Tensor, ...] = net.add(_make(cls, node, Reader(uid_of)), *node.inputs)
         return added
 
     return rule
 
 
-def _operator(node: OnnxNode, version: int) -> type[Any]:
+def nearest(domain: str, op_type: str) -> str:
+    """What there is instead of an operator of a custom domain that is not known; empty if nothing is near."""
+    return "" if domain.startswith(STANDARD) else near_matches(Key(domain, op_type), registry)
+
+
+def _keys(domain: str, op_type: str) -> list[Key]:
+    """The operators that have this ONNX name; before a name is given up, all that is installed is imported."""
+    registry.load(domain)
+    for complete in (False, True):
+        if complete:
+            registry.discovery.load_everything()
+        keys = {key for key in registry.operators if (key.namespace, key.name) == (domain, op_type)}
+        keys |= registry.onnx_names.get((domain, op_type), set())
+        if keys:
+            break
+    return sorted(keys)
+
+
+def _operator(net: Network, node: OnnxNode, keys: Sequence[Key], version: int) -> type[Any]:
     """The operator class that a node means."""
-    namespace = node.text(NAMESPACE, "") or node.domain
+    namespace = node.text(NAMESPACE, "")
+    names = dict.fromkeys((namespace or key.namespace, key.name) for key in keys)
+    if len(names) > 1:
+        listed = " and ".join(f"{space}::{name}" for space, name in names)
+        raise NotSupported(f"{listed} both have this ONNX name; the attribute {NAMESPACE} can choose")
+    ((namespace, name),) = names
     given = node.attributes.get(VERSION)
-    if given is not None:
-        try:
-            return registry.operator(Key(namespace, node.op_type, int(given)))
-        except ValueError:
-            raise ModelInvalid(f"{VERSION} is {given!r}, no number", hint=EXPORT_AGAIN) from None
-    cls = registry.newest(namespace, node.op_type, at_most=version)
-    if cls is None:
-        keys = [key for key in registry.operators if (key.namespace, key.name) == (namespace, node.op_type)]
-        if not keys:
-            raise NotSupported(f"no operator {namespace}::{node.op_type} is known")
-        cls = registry.operator(min(keys))
+    try:
+        if given is not None:
+            return registry.operator(Key(namespace, name, int(given)))
+        found = registry.newest(namespace, name, at_most=version)
+        return found or _newer(net, node, Key(namespace, name), version)
+    except PluginNotFound as error:
+        raise NotSupported(error.message) from None
+    except ValueError:
+        raise ModelInvalid(f"{VERSION} is {given!r}, no number", hint=EXPORT_AGAIN) from None
+
+
+def _newer(net: Network, node: OnnxNode, key: Key, version: int) -> type[Any]:
+    """The lowest version of an operator of which all are newer than the domain: exporters often write 1."""
+    versions = registry.versions(key.namespace, key.name)
+    cls = registry.operator(Key(key.namespace, key.name, min(versions)) if versions else key)
+    while net.parent is not None:
+        net = net.parent
+    net.notes.append(f"{node.where}: the model has version {version} of {node.domain}, {cls.KEY} was taken")
     return cls
 
 

@@ -30,7 +30,7 @@ from enginewright.errors import (
 from enginewright.graph.network import Network, Tensor
 from enginewright.graph.opaque import is_known
 from enginewright.onnx_io.attributes import FunctionNode, attribute_values, resolve_references
-from enginewright.onnx_io.custom_domain import custom_rule
+from enginewright.onnx_io.custom_domain import custom_rule, nearest
 from enginewright.onnx_io.exchange import NAME, OUTPUT_NAME, SPEC, Reader, metadata_of, sources_of
 from enginewright.onnx_io.model_file import EXPORT_AGAIN, read_model, read_tensor
 from enginewright.onnx_io.node_check import check_node
@@ -340,8 +340,9 @@ class _Graph:
 
     def _problem(self, proto: onnx.NodeProto, name: str, reason: str) -> UnsupportedNode:
         domain = proto.domain or DOMAIN
-        reasons = "; ".join((reason, *self.model.replacer.reasons(name)))
-        return UnsupportedNode(name, proto.op_type, domain, self.opsets.get(domain, 0), reasons)
+        reasons = [reason, nearest(domain, proto.op_type), *self.model.replacer.reasons(name)]
+        text = "; ".join(item for item in reasons if item)
+        return UnsupportedNode(name, proto.op_type, domain, self.opsets.get(domain, 0), text)
 
     # ---- pending nodes ----------------------------------------------------------------------------------------
 

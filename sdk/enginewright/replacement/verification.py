@@ -16,6 +16,7 @@ from enginewright.graph.opaque import Opaque
 from enginewright.graph.pattern_fields import IGNORED
 from enginewright.graph.patterns import Match
 from enginewright.graph.sorting import in_order
+from enginewright.registry.tolerance import tolerance_of
 from enginewright.replacement.rules import Rule
 from enginewright.tensors import DataType, TensorSpec
 
@@ -26,8 +27,6 @@ CASES = (
 )  # fmt: skip
 """The numbers of each input, and which of the smallest, usual and largest sizes it has."""
 RANGES = {"ten": 10.0, "thousand": 1e3}
-TOLERANCE = {DataType.FLOAT32: 2e-5, DataType.FLOAT16: 2e-3, DataType.BFLOAT16: 1.6e-2, DataType.FLOAT64: 1e-12}
-"""Relative to the largest element of an output, where the operator does not say its own."""
 SENSITIVITY = 4
 """How many times as much as the original itself changes, when its inputs change in their last bit, is allowed more."""
 UNKNOWN_SIZE = 5
@@ -68,7 +67,8 @@ def verify_match(rule: Rule, match: Match, op: Any, sizes: Sequence[Sequence[Siz
             with np.errstate(all="ignore"):
                 made = op.reference(*inputs)
             found = [np.asarray(item) for item in (made if isinstance(made, tuple) else (made,))]
-            limit = _tolerance(op, wanted) + SENSITIVITY * original.sensitivity(inputs, wanted, case)
+            tolerance = max((tolerance_of(op, DataType.of(array)) for array in wanted), default=0.0)
+            limit = tolerance + SENSITIVITY * original.sensitivity(inputs, wanted, case)
             error, reason_text = _compare(found, wanted)
         except Exception as failure:  # noqa: BLE001 - a plugin may raise anything
             return Verdict("failed", None, len(errors) + 1, f"{op.KEY} raised {type(failure).__name__}: {failure}")
@@ -201,14 +201,6 @@ def _nudge(array: Array, rng: np.random.Generator) -> Array:
     step = float(ml_dtypes.finfo(array.dtype).eps) * rng.choice([-1.0, 1.0], array.shape)  # type: ignore[no-untyped-call]
     moved: Array = (array.astype(np.float64) * (1 + step)).astype(array.dtype)
     return moved
-
-
-def _tolerance(op: Any, wanted: Sequence[Array]) -> float:
-    own = getattr(type(op), "TOLERANCE", None)
-    table = {**TOLERANCE, **own} if isinstance(own, Mapping) else TOLERANCE
-    if isinstance(own, int | float):
-        return float(own)
-    return max((float(table.get(DataType.of(array), 0.0)) for array in wanted), default=0.0)
 
 
 def _compare(found: Sequence[Array], wanted: Sequence[Array]) -> tuple[float, str]:
