@@ -18,7 +18,7 @@ _PUBLIC = {
     "enginewright.onnx_io.parser": "parse",
     "enginewright.onnx_io.graph_digest": "graph_digest",
     "enginewright.tools.comparison": "verify Verification",
-    "enginewright.tools.differences": "OutputComparison",
+    "enginewright.compiler.differences": "OutputComparison",
     "enginewright.tools.divergence": "Divergence TensorDifference",
     "enginewright.tools.benchmark": "bench Benchmark Effort PeerTimes",
     "enginewright.tools.inspection": "inspect coverage replacements Inspection LayerInfo StepInfo MemoryInfo",

@@ -10,6 +10,9 @@ from enginewright.compiler.config import (
     BuilderConfig as BuilderConfig,
     Profile as Profile,
 )
+from enginewright.compiler.differences import (
+    OutputComparison as OutputComparison,
+)
 from enginewright.compiler.report import (
     BuildReport as BuildReport,
     LayerReport as LayerReport,
@@ -179,9 +182,6 @@ from enginewright.tools.diagnosis import (
     Diagnosis as Diagnosis,
     Finding as Finding,
     diagnose as diagnose,
-)
-from enginewright.tools.differences import (
-    OutputComparison as OutputComparison,
 )
 from enginewright.tools.divergence import (
     Divergence as Divergence,

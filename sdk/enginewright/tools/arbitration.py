@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from enginewright.compiler.differences import OutputComparison, compare_output
 from enginewright.graph.network import Network
-from enginewright.tools.differences import OutputComparison, compare_output
 from enginewright.tools.inputs import Arrays
 from enginewright.tools.peers import Reference
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from enginewright.compiler.config import BuilderConfig
+from enginewright.compiler.differences import OutputComparison, compare_output
 from enginewright.errors import UsageError
 from enginewright.graph.network import Network
 from enginewright.progress import ProgressMonitor
 from enginewright.tools.arbitration import Case, arbitrate
-from enginewright.tools.differences import OutputComparison, compare_output
 from enginewright.tools.divergence import Divergence, Search, find_divergence
 from enginewright.tools.inputs import Arrays
 from enginewright.tools.peers import OnnxRuntime, Ours, Peer, Reference

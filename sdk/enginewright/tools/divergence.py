@@ -11,9 +11,9 @@ import numpy as np
 
 from enginewright.compiler.builder import build
 from enginewright.compiler.config import BuilderConfig
+from enginewright.compiler.differences import OutputComparison, compare_output
 from enginewright.onnx_io.expose import expose, load_whole, node_outputs
 from enginewright.runtime.engine import Engine
-from enginewright.tools.differences import OutputComparison, compare_output
 from enginewright.tools.inputs import Arrays
 from enginewright.tools.peers import Ours, Peer
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import operator
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,19 +11,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from enginewright.compiler.generated import generate, rule_of
 from enginewright.errors import ConfigError, UsageError
 from enginewright.runtime.ports import PortInfo
-from enginewright.tensors import DataType
 
 Array = np.ndarray[Any, Any]
 Arrays: TypeAlias = dict[str, Array]
 Shapes: TypeAlias = Mapping[str, Sequence[int]]
 DEFAULT_SIZE, DEFAULT_BATCH = 128, 1
-FALLBACK_LIMIT = 2
-SAMPLE_RATE = 16_000
-_MASK = re.compile(r"mask", re.IGNORECASE)
-_POSITION = re.compile(r"^pos(ition)?(_?ids?)?$|position_ids", re.IGNORECASE)
-_RATE = re.compile(r"^sr$|sampl\w*_?rate", re.IGNORECASE)
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -38,9 +32,8 @@ _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
 class InputMaker:
     """Makes inputs for ports; `given` arrays are used as they are, `limits` bounds indices (exclusive).
 
-    Random inputs follow one rule, by name and type: floats are normal; what has "mask" in its name is one; positions
-    count from 0; a sample rate is 16000; indices of a table lie inside it; other integers are 0 or 1; booleans are
-    random. A size that is not given is that of `defaults`, else 1 on axis 0 and 128 elsewhere.
+    Random inputs follow one rule, by name and type (`rule_of`). A size that is not given is that of `defaults`, else 1
+    on axis 0 and 128 elsewhere.
     """
 
     ports: Sequence[PortInfo]
@@ -116,20 +109,10 @@ class InputMaker:
 
 
 def _random(port: PortInfo, shape: tuple[int, ...], limit: int | None, rng: np.random.Generator) -> Array:
-    dtype = port.dtype
-    if dtype is DataType.STRING:
-        return np.full(shape, "text", dtype=object)
-    if _MASK.search(port.name):
-        return np.ones(shape, dtype.numpy)
-    if dtype is DataType.BOOL:
-        return rng.integers(0, 2, shape).astype(np.bool_)
-    if dtype.is_integer and _RATE.search(port.name):
-        return np.full(shape, SAMPLE_RATE, dtype.numpy)
-    if dtype.is_integer and _POSITION.search(port.name) and shape:
-        return np.broadcast_to(np.arange(shape[-1]) % (limit or shape[-1] or 1), shape).astype(dtype.numpy)
-    if dtype.is_integer:
-        return rng.integers(0, limit or FALLBACK_LIMIT, shape).astype(dtype.numpy)
-    return rng.standard_normal(shape).astype(dtype.numpy)
+    rule = rule_of(port.name, port.dtype, shape, limit)
+    if rule.kind == "normal":
+        return rng.standard_normal(shape).astype(port.dtype.numpy)
+    return generate(rule, int(rng.integers(2**32)))
 
 
 def _evaluate(tree: ast.expr, sizes: Mapping[str, int]) -> int:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from enginewright.compiler.accepted_sizes import accepted_sizes
 from enginewright.compiler.builder import build
 from enginewright.compiler.config import BuilderConfig
+from enginewright.compiler.ranges import index_limits
 from enginewright.errors import UsageError
 from enginewright.graph.network import Network
 from enginewright.onnx_io.parser import parse
@@ -18,8 +20,6 @@ from enginewright.plan.plan import Plan
 from enginewright.progress import ProgressMonitor
 from enginewright.runtime.engine import Engine
 from enginewright.tools.inputs import Arrays, InputMaker, Shapes
-from enginewright.tools.ranges import index_limits
-from enginewright.tools.sizes import accepted_sizes
 from enginewright_compat.layout import MAGIC
 
 if TYPE_CHECKING:

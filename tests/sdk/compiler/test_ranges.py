@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import enginewright as ew
-from enginewright.tools.ranges import index_limits
+from enginewright.compiler.ranges import index_limits
 from tests.sdk.tools.small_models import chain, lookup
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from enginewright.tools.inputs import Array
-
+Array = np.ndarray[Any, Any]
 RTOL_HALF = 1e-2
 """The least tolerance of 16-bit outputs, whatever is asked for the rest."""
 

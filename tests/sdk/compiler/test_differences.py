@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from enginewright.tools.differences import compare, compare_output
+from enginewright.compiler.differences import compare, compare_output
 
 REF = np.array([3.0, 4.0], np.float32)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import enginewright as ew
-from enginewright.tools.sizes import accepted_sizes
+from enginewright.compiler.accepted_sizes import accepted_sizes
 from tests.sdk.tools.small_models import chain
 
 
