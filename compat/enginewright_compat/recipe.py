@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 
 from enginewright_compat.passport import PluginUse, Tolerance
-from enginewright_compat.records import canonical_json, from_plain, parse_canonical, to_plain
 from enginewright_compat.recipe_upgrades import SCHEMA, upgrade
+from enginewright_compat.records import canonical_json, from_plain, parse_canonical, to_plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Brings the recipes of older releases to the form of this one: a function for each step, none of which is ever removed."""
+"""Brings the recipes of older releases to the form of this one: a function for each step, and none is ever removed."""
 
 from __future__ import annotations
 

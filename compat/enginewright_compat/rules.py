@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import PurePath
+from shlex import quote
 
-from enginewright_compat.layout import Kind
+from enginewright_compat.layout import Kind, Section
 from enginewright_compat.machine import Machine
 from enginewright_compat.passport import Facts, Passport, Target
 from enginewright_compat.plugins import InstalledPlugins, judge_plugins
@@ -130,10 +131,20 @@ def judge(
     return Verdict(level, hard + soft)
 
 
-def rebuild_command(path: str, passport: Passport | None) -> str:
-    """Return the command that builds an artifact again from the model that it came from."""
-    model = passport.model.file if passport and passport.model else ""
-    return f"enginewright build {model or 'MODEL.onnx'} -o {PurePath(path).name}"
+def rebuild_command(path: str, kind: str, passport: Passport | None, sections: Collection[str] = ()) -> str:
+    """Return the command that makes an artifact again for the running release; `sections` are those that it has.
+
+    Of a plan with a recipe it can be run as it stands, if the model lies beside the plan or inside.
+    """
+    name = PurePath(passport.model.file).name if passport and passport.model else ""
+    model = quote(str(PurePath(path).parent / (name or "MODEL.onnx")))
+    file = quote(path)
+    if kind == Kind.TIMING_CACHE.label:
+        return f"enginewright build {model} -o MODEL.plan --timing-cache {file}"
+    if Section.RECIPE.name not in sections:
+        return f"enginewright build {model} -o {file}"
+    origin = "" if Section.SOURCE.name in sections else f" --from {model}"
+    return f"enginewright plan rebuild {file}{origin} -o {file}"
 
 
 def _hard_reasons(

@@ -7,6 +7,7 @@ from importlib import import_module
 _PUBLIC = {
     "enginewright.compiler.builder": "build",
     "enginewright.compiler.config": "BuilderConfig Profile",
+    "enginewright.compiler.rebuilding": "rebuild Rebuilt",
     "enginewright.compiler.report": "BuildReport LayerReport Timing",
     "enginewright.loading": "load",
     "enginewright.plan.plan": "Plan",

@@ -13,6 +13,10 @@ from enginewright.compiler.config import (
 from enginewright.compiler.differences import (
     OutputComparison as OutputComparison,
 )
+from enginewright.compiler.rebuilding import (
+    Rebuilt as Rebuilt,
+    rebuild as rebuild,
+)
 from enginewright.compiler.report import (
     BuildReport as BuildReport,
     LayerReport as LayerReport,

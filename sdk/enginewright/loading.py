@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from enginewright.errors import ConfigError, PlanDeviceMismatch, PlanVersionMismatch
 from enginewright.plan.artifact import Artifact, Kind, open_as
 from enginewright.plan.plan import Plan
 from enginewright.runtime.engine import Engine
@@ -17,16 +18,28 @@ def load(
     verify: str = "full",
     mmap: bool = True,
     trust: Trust = None,
+    on_mismatch: str = "raise",
 ) -> Engine:
     """Load a plan (path, bytes or `Plan`) as an engine.
 
     `threads` bounds the CPU threads of one run. `verify` is "full" or "header" (weights are not hashed); `mmap=False`
-    copies the file first; `trust`: see the plan format. Raises a `PlanError`, or `PluginNotFound`.
+    copies the file first; `trust`: see the plan format. `on_mismatch="rebuild"`: a plan file of another release, or for
+    another machine, is built again from its recipe and kept in the plan cache; the file stays as it is. Raises a
+    `PlanError`, or `PluginNotFound`.
     """
+    if on_mismatch not in ("raise", "rebuild"):
+        raise ConfigError(f'on_mismatch="{on_mismatch}" is unknown', hint='use on_mismatch="raise" or "rebuild"')
     if isinstance(source, Plan):
         return Engine(source, threads=threads)
 
     def engine(artifact: Artifact) -> Engine:
         return Engine(Plan.decode(artifact), threads=threads)
 
-    return open_as(source, Kind.PLAN, engine, verify=verify, mmap=mmap, trust=trust)
+    try:
+        return open_as(source, Kind.PLAN, engine, verify=verify, mmap=mmap, trust=trust)
+    except (PlanVersionMismatch, PlanDeviceMismatch):
+        if on_mismatch == "raise" or isinstance(source, bytes | bytearray | memoryview):
+            raise
+    from enginewright.compiler.plan_cache import load_rebuilt  # brings the builder and onnx, which a load never needs
+
+    return Engine(load_rebuilt(source, trust=trust), threads=threads)

@@ -55,7 +55,7 @@ class PlanInfo:
     @property
     def rebuild(self) -> str:
         """The command that builds the file again for the release and machine asked about."""
-        return rebuild_command(self.path, self.passport)
+        return rebuild_command(self.path, self.kind, self.passport, [section.name for section in self.sections])
 
     def exit_code(self, *, strict: bool = False) -> int:
         """The exit code of `plan check`: 0, 4 if it cannot load (with `strict`: or should be built again), 5."""
@@ -134,13 +134,13 @@ def _untrusted(facts: Facts, trust: Trust) -> tuple[Reason, ...] | None:
     return () if reason is None else (reason,)
 
 
-def as_error(reason: Reason, kind: str, where: str, passport: Passport | None = None) -> EnginewrightError:
-    """Return the exception for a reason of `enginewright_compat`; `passport` only improves the rebuild command."""
+def as_error(reason: Reason, kind: str, where: str, rebuild: str = "") -> EnginewrightError:
+    """Return the exception for a reason of `enginewright_compat`; `rebuild` is the command, if it is known."""
     from enginewright import errors
 
     message = f"{kind}: {reason.field}: found {reason.found}, expected {reason.expected}"
     if reason.code == "EW-P003":
-        running, rebuild = str(running_version()), rebuild_command(where, passport)
+        running, rebuild = str(running_version()), rebuild or rebuild_command(where, kind, None)
         version = errors.VersionDetails(kind, reason.found, running, reason.field, rebuild)
         return errors.PlanVersionMismatch(message, hint=f"build it again: {rebuild}", where=where, details=version)
     details = errors.PlanDetails(kind, reason.field, reason.found, reason.expected)

@@ -9,7 +9,7 @@ import pytest
 
 from enginewright_compat.layout import Kind
 from enginewright_compat.machine import Machine
-from enginewright_compat.passport import Facts, Passport, PluginUse, Target
+from enginewright_compat.passport import Facts, ModelInfo, Passport, PluginUse, Target
 from enginewright_compat.plugins import Installed
 from enginewright_compat.reason import Reason
 from enginewright_compat.rules import (
@@ -187,5 +187,26 @@ def test_cache_has_no_target() -> None:
     assert verdict(replace(PASSPORT, target=None)).level is Level.OK
 
 
-def test_rebuild_command_without_a_passport() -> None:
-    assert rebuild_command("folder/det.plan", None) == "enginewright build MODEL.onnx -o det.plan"
+COMMANDS = {
+    "nothing known": (None, (), "enginewright build folder/MODEL.onnx -o folder/det.plan"),
+    "a model": ("a b.onnx", (), "enginewright build 'folder/a b.onnx' -o folder/det.plan"),
+    "a recipe": (
+        "a.onnx",
+        ("PASSPORT", "RECIPE"),
+        "enginewright plan rebuild folder/det.plan --from folder/a.onnx -o folder/det.plan",
+    ),
+    "the model inside": ("", ("RECIPE", "SOURCE"), "enginewright plan rebuild folder/det.plan -o folder/det.plan"),
+    "a name that leads away": ("../x.onnx", (), "enginewright build folder/x.onnx -o folder/det.plan"),
+}
+
+
+@pytest.mark.parametrize("case", COMMANDS)
+def test_rebuild_command(case: str) -> None:
+    file, sections, expected = COMMANDS[case]
+    passport = None if file is None else replace(PASSPORT, model=ModelInfo("onnx", file, "", ""))
+    assert rebuild_command("folder/det.plan", "plan", passport, sections) == expected
+
+
+def test_rebuild_command_of_a_timing_cache() -> None:
+    command = rebuild_command("a.timing", "timing cache", None)
+    assert command == "enginewright build MODEL.onnx -o MODEL.plan --timing-cache a.timing"

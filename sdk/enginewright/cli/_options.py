@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from enginewright.compiler.config import BuilderConfig
+    from enginewright.compiler.config import BuilderConfig, Profile
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -40,6 +40,24 @@ def _read_shape(value: str, ctx: click.Context, param: click.Parameter) -> Shape
     return ShapeRange(name, shapes[0], shapes[len(shapes) // 2], shapes[-1])
 
 
+def shape_option(function: Function) -> Function:
+    """Add --shape."""
+    return click.option(
+        "--shape",
+        multiple=True,
+        callback=read_shapes,
+        metavar="NAME=SIZES",
+        help="Shape of an input: x=1x3x224x224, or x=MIN:OPT:MAX; may be given for each input.",
+    )(function)
+
+
+def profile_of(shapes: Sequence[ShapeRange]) -> Profile:
+    """The profile that --shape describes."""
+    import enginewright as ew
+
+    return ew.Profile({shape.name: (shape.low, shape.opt, shape.high) for shape in shapes})
+
+
 @dataclass(frozen=True)
 class BuildOptions:
     """How to build, as the command line says."""
@@ -52,21 +70,22 @@ class BuildOptions:
     error_on_timing_cache_miss: bool
     replace: tuple[str, ...] = ()
     allow_unverified: bool = False
+    recipe: str | None = None
 
     def config(self) -> BuilderConfig:
         """The same for the API."""
         import enginewright as ew
 
-        profile = ew.Profile({shape.name: (shape.low, shape.opt, shape.high) for shape in self.shapes})
         return ew.BuilderConfig(
             target=self.target,
             threads=self.threads,
             level=self.level,
-            profiles=(profile,) if self.shapes else (),
+            profiles=(profile_of(self.shapes),) if self.shapes else (),
             timing_cache=self.timing_cache,
             error_on_timing_cache_miss=self.error_on_timing_cache_miss,
             replace=self.replace if any("::" in item for item in self.replace) else (*self.replace, "unsupported")[0],
             allow_unverified=self.allow_unverified,
+            recipe=self.recipe,
         )
 
     def sizes(self) -> dict[str, tuple[int, ...]]:
@@ -80,11 +99,16 @@ def build_options(function: Function) -> Function:
     def gathered(*, target: str, level: int, shape: tuple[ShapeRange, ...], **values: Any) -> Any:
         threads, cache = values.pop("threads"), values.pop("timing_cache")
         strict = values.pop("error_on_timing_cache_miss")
-        more = {name: values.pop(name) for name in ("replace", "allow_unverified")}
+        more = {name: values.pop(name) for name in ("replace", "allow_unverified", "recipe")}
         return function(**values, options=BuildOptions(target, threads, level, shape, cache, strict, **more))
 
     gathered.__doc__, gathered.__name__ = function.__doc__, function.__name__
     for option in (
+        click.option(
+            "--recipe",
+            type=click.Choice(["digest", "full", "none"]),
+            help="What the plan keeps to be built again: the model's digest (default), the model, or nothing.",
+        ),
         click.option("--allow-unverified", is_flag=True, help="Replace also what nothing can evaluate."),
         click.option(
             "--replace",
@@ -97,13 +121,7 @@ def build_options(function: Function) -> Function:
         click.option(
             "--level", type=click.IntRange(0, 5), default=3, show_default=True, help="Effort: 0 is instant, 5 slowest."
         ),
-        click.option(
-            "--shape",
-            multiple=True,
-            callback=read_shapes,
-            metavar="NAME=SIZES",
-            help="Shape of an input: x=1x3x224x224, or x=MIN:OPT:MAX; may be given for each input.",
-        ),
+        shape_option,
         click.option("--threads", type=click.IntRange(1), help="CPU threads of the engine. Default: all it may use."),
         click.option("--target", default="cpu", show_default=True, help="Where the engine will run."),
     ):

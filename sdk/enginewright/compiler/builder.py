@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
 
 import enginewright.ops
@@ -18,7 +16,9 @@ from enginewright.compiler.config import BuilderConfig, profile_records
 from enginewright.compiler.interruptible import run_interruptibly
 from enginewright.compiler.lowering import Programs
 from enginewright.compiler.plugin_uses import plugin_uses
+from enginewright.compiler.probes import Wanted, run_probes, wanted_probes
 from enginewright.compiler.progress import Phases
+from enginewright.compiler.recipe import default_rtol, make_recipe
 from enginewright.compiler.report import BuildReport
 from enginewright.compiler.tuning import HEURISTIC, IMPORTED, MEASURED, Tuner, default_sizes
 from enginewright.compiler.weights import WeightPool
@@ -26,9 +26,9 @@ from enginewright.dims import Atom, Dim, Size, substitute
 from enginewright.errors import CacheMissDetails, NetworkError, TimingCacheMiss
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network, Tensor
-from enginewright.onnx_io.parser import parse
+from enginewright.onnx_io.origin import NONE, Origin, read_origin
 from enginewright.optimize import PassRecord, optimize
-from enginewright.plan.artifact import Passport
+from enginewright.plan.artifact import Passport, Section
 from enginewright.plan.meta import SCHEMA, Meta, Port, ProfileRecord
 from enginewright.plan.plan import Plan
 from enginewright.plan.timing_cache import TimingCache
@@ -39,11 +39,13 @@ from enginewright.replacement.report import ReplacementReport
 from enginewright.tensors import DataType
 from enginewright_compat.deprecation import identity_of, warn_deprecated
 from enginewright_compat.machine import this_machine
-from enginewright_compat.passport import ModelInfo, Target, TensorInfo
+from enginewright_compat.passport import ModelInfo, Target, TensorInfo, Tolerance
+from enginewright_compat.recipe import encode_recipe
 from enginewright_compat.rules import PYTHON_STEPS
 from enginewright_compat.version import running_version
 
 Source = Any
+Read = Callable[[Replacer], Origin]
 MAX_SIZE = 2**31 - 1
 
 
@@ -53,9 +55,15 @@ def build(source: Source, config: BuilderConfig | None = None, *, progress: Prog
     Raises `ModelError`, `NetworkError`, `ConfigError`, `BuildError`; `BuildCancelled` where `progress` says so. Ctrl-C
     on the main thread raises KeyboardInterrupt at once. Timings measured before are kept in the cache.
     """
-    job = _Build(config or BuilderConfig(), Phases(progress))
+    config = config or BuilderConfig()
+    return build_origin(lambda replacer: read_origin(source, config.recipe, replacer), config, progress=progress)
+
+
+def build_origin(read: Read, config: BuilderConfig, *, progress: ProgressMonitor | None = None) -> Plan:
+    """The same for a model that `read` imports, with what is known of where it came from."""
+    job = _Build(config, Phases(progress))
     try:
-        plan = run_interruptibly(lambda: job.run(source), job.phases.cancelled)
+        plan = run_interruptibly(lambda: job.run(read), job.phases.cancelled)
     finally:
         if job.cache is not None:
             job.cache.save()  # here, not in the job: only the thread that called writes files
@@ -73,20 +81,23 @@ class _Build:
     seconds: dict[str, float] = field(default_factory=dict)
     cache: TimingCache | None = None
 
-    def run(self, source: Source) -> Plan:
+    def run(self, read: Read) -> Plan:
         with self._phase("parse", 1):
             registry.discovery.load_extensions()
             replacer = replacer_for(self.config)
-            network, model = _load(source, replacer)
-            replacer.replace_all(network)
             enginewright.ops.load()
             enginewright.tactics.load()
+            origin = read(replacer)
+            network = origin.network
+            replacer.replace_all(network)
         if not network.outputs:
             raise NetworkError("the network has no outputs", hint="Mark one with network.output(name, tensor).")
         registry.announce("enginewright_build_started", network=network, config=self.config)
         threads = self.config.threads or len(os.sched_getaffinity(0))
         ports = [_port(tensor.name, tensor) for tensor in network.inputs]
         profiles = profile_records(self.config, network)
+        tolerance = Tolerance(default_rtol(network), 0.0)
+        probes = wanted_probes(network, profiles) if origin.mode != NONE else []
         with self._phase("optimize", 1):
             passes = optimize(network) if self.config.level else []
         self.cache = self._timing_cache()
@@ -102,10 +113,29 @@ class _Build:
             threads=threads,
         )
         report = self._report(passes, tuners, network, replacer.reports)
-        passport = replace(_passport(network, meta, model, report), plugins=plugin_uses(programs.choices))
+        passport = _passport(network, meta, origin.model, report)
+        passport = replace(passport, plugins=plugin_uses(programs.choices), tolerance=tolerance)
         plan = Plan(meta, programs.weights.data(), passport, report)
-        registry.announce("enginewright_build_finished", plan=plan, report=report)
+        plan = self._with_recipe(plan, origin, probes if all(map(is_repeatable, tuners)) else [])
+        registry.announce("enginewright_build_finished", plan=plan, report=plan.report)
         return plan
+
+    def _with_recipe(self, plan: Plan, origin: Origin, probes: Sequence[Wanted]) -> Plan:
+        """The plan with what it takes to build it again, and to tell that the result is right."""
+        sections: dict[Section, bytes] = {}
+        notes = [origin.note] if origin.note else []
+        if origin.mode != NONE:
+            sections[Section.RECIPE] = encode_recipe(make_recipe(self.config, origin.info, plan))
+            if origin.source:
+                sections[Section.SOURCE] = origin.source
+            with self._phase("probe", len(probes)) as step:
+                found = run_probes(plan, probes, step)
+            if found:
+                sections[Section.PROBES] = found
+            else:
+                notes.append("no probes: the model does not run on generated inputs, or not twice the same")
+        report = replace(plan.report, seconds=dict(self.seconds), notes=(*plan.report.notes, *notes))
+        return replace(plan, origin=sections, report=report)
 
     def _programs(
         self, network: Network, profiles: Sequence[ProfileRecord], threads: int, cache: TimingCache
@@ -241,18 +271,14 @@ def replacer_for(config: BuilderConfig, *, surveying: bool = False) -> Replacer:
     return Replacer(config.replace, config.allow_unverified, sizes, surveying)
 
 
-def _load(source: Source, replacer: Replacer) -> tuple[Network, ModelInfo]:
-    if isinstance(source, Network):
-        return copy_network(source), ModelInfo("network", "", "", "")
-    if isinstance(source, str | os.PathLike):
-        network, path = parse(source, replacer), Path(source)
-        return network, ModelInfo("onnx", path.name, _sha256(path), "")
-    return parse(source, replacer), ModelInfo("onnx", "", "", "")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def is_repeatable(tuner: Tuner) -> bool:
+    """Whether every chosen tactic computes the same bits at each run."""
+    return all(
+        tactic.deterministic
+        for layer, choice in tuner.choices.items()
+        for tactic in registry.tactics_of(type(getattr(layer.op, "anchor", layer.op)))
+        if tactic is choice.plugin or tactic.name == choice.tactic.partition("@")[0]
+    )
 
 
 def _sizes(network: Network, profile: ProfileRecord | None) -> dict[str, int]:

@@ -77,6 +77,8 @@ class BuilderConfig:
     `replace`: which subgraphs the rules of plugins may replace: "unsupported" (only those with a node that can't be
     imported), "all", "none", or a list of operator keys. Only what is verified is replaced; with `allow_unverified`
     also what nothing can evaluate.
+    `recipe`: what the plan keeps to be built again: "digest" names the model, "full" carries it, "none" tells nothing
+    of its origin; None: "full" for a `Network`, else "digest".
     """
 
     target: str = "cpu"
@@ -88,6 +90,7 @@ class BuilderConfig:
     allow_nondeterministic: bool = False
     replace: str | Sequence[str] = "unsupported"
     allow_unverified: bool = False
+    recipe: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that no build knows."""
@@ -102,6 +105,8 @@ class BuilderConfig:
                 f"replace={self.replace!r} is not known",
                 hint='Use "unsupported", "all", "none", or a list of operator keys such as ["acme::Swish"].',
             )
+        if self.recipe not in (None, "digest", "full", "none"):
+            raise ConfigError(f"recipe {self.recipe!r} is not known", hint='Use "digest", "full" or "none".')
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"{self.threads} threads are not possible", hint="Use 1 or more, or leave it out.")
 

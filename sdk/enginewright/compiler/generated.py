@@ -64,7 +64,7 @@ def rule_of(name: str, dtype: DataType, shape: tuple[int, ...], limit: int | Non
 
 
 def generate(rule: InputRule, seed: int) -> Array:
-    """The array: raw bits of PCG64, whose stream NumPy never changes, and basic arithmetic; `ValueError` for no rule."""
+    """The array: raw bits of PCG64, whose stream NumPy never changes, basic arithmetic; `ValueError` for no rule."""
     dtype, shape = DataType(rule.dtype).numpy, tuple(rule.shape)
     count = math.prod(shape)
     match rule.kind:

@@ -32,7 +32,7 @@ from enginewright.graph.opaque import is_known
 from enginewright.onnx_io.attributes import FunctionNode, attribute_values, resolve_references
 from enginewright.onnx_io.custom_domain import custom_rule, nearest
 from enginewright.onnx_io.exchange import NAME, OUTPUT_NAME, SPEC, Reader, metadata_of, sources_of
-from enginewright.onnx_io.model_file import EXPORT_AGAIN, read_model, read_tensor
+from enginewright.onnx_io.model_file import EXPORT_AGAIN, ModelFile, read_model, read_tensor
 from enginewright.onnx_io.node_check import check_node
 from enginewright.onnx_io.pending import NestedProblems, Pending, Waiting
 from enginewright.onnx_io.value_info import stated_specs, value_spec
@@ -55,8 +55,12 @@ def parse(source: str | os.PathLike[str] | bytes | onnx.ModelProto, replacer: Re
     `ModelNotReadable`, `ModelInvalid`, `ExternalDataError`, `ShapeError`, or `UnsupportedModel`, which lists every node
     that can't be imported.
     """
+    return parse_model(read_model(source), replacer)
+
+
+def parse_model(model: ModelFile, replacer: Replacer | None = None) -> Network:
+    """Import a model that was read."""
     enginewright.ops.load()
-    model = read_model(source)
     whole = _Model(model.proto, model.folder, replacer or Replacer())
     try:
         try:

@@ -46,7 +46,7 @@ from enginewright_compat.layout import DIGEST_SIZE, Header, Kind, Prefix, Sectio
 from enginewright_compat.machine import this_machine
 from enginewright_compat.passport import Passport, check_passport
 from enginewright_compat.reason import Refused
-from enginewright_compat.rules import judge_target, judge_version
+from enginewright_compat.rules import judge_target, judge_version, rebuild_command
 from enginewright_compat.version import Version, running_version
 
 __all__ = [
@@ -255,15 +255,17 @@ def _check_kind(prefix: Prefix, kind: Kind, where: str) -> None:
 
 
 def _check_release(source: BytesSource, prefix: Prefix, kind: Kind, where: str) -> None:
-    """Check 4; the passport is read only to name the model in the rebuild command."""
+    """Check 4; passport and sections are read only for the rebuild command."""
     reason = judge_version(kind, prefix.version, running_version())
     if reason is None:
         return
     try:
-        passport = check_passport(source, read_container(source, prefix, read_header(source, prefix)))
+        container = read_container(source, prefix, read_header(source, prefix))
+        names = [entry.name for entry in container.entries]
+        rebuild = rebuild_command(where, kind.label, check_passport(source, container), names)
     except Refused:
-        passport = None
-    raise as_error(reason, kind.label, where, passport)
+        rebuild = ""
+    raise as_error(reason, kind.label, where, rebuild)
 
 
 def _check_trust(prefix: Prefix, header: Header, trust: Trust, where: str) -> None:
@@ -278,7 +280,7 @@ def _check_machine(artifact: Artifact) -> None:
     for reason in judge_target(artifact.passport, this_machine()):
         raise as_error(reason, artifact.kind.label, artifact.where)
     if artifact.passport.plugins:
-        check_plugins(artifact.passport, artifact.kind.label, artifact.where)
+        check_plugins(artifact.passport.plugins, artifact.kind.label, artifact.where)
 
 
 def _check_content(

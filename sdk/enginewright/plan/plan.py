@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,19 +26,22 @@ from enginewright.plan.meta import Meta
 from enginewright.trust import Trust
 
 PathLike = str | os.PathLike[str]
+ORIGIN = (Section.RECIPE, Section.SOURCE, Section.PROBES)
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """A built engine: programs and tensors (`meta`), packed weights, and the passport that says what it is.
 
-    `report` tells how it was built; it is not saved.
+    `report` tells how it was built; it is not saved. `origin` are the sections RECIPE, SOURCE and PROBES, as far as the
+    plan has them, as bytes that nobody reads before the plan is built again.
     """
 
     meta: Meta
     weights: npt.NDArray[np.uint8]
     passport: Passport
     report: Any = field(default=None, repr=False)
+    origin: Mapping[Section, bytes | memoryview] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -53,7 +57,7 @@ class Plan:
         return artifact_bytes(Kind.PLAN, self._sections(), self.passport)
 
     def _sections(self) -> dict[Section, Any]:
-        return {Section.META: encode_json(self.meta), Section.WEIGHTS: self.weights.data}
+        return {Section.META: encode_json(self.meta), Section.WEIGHTS: self.weights.data, **self.origin}
 
     @staticmethod
     def load(
@@ -74,4 +78,5 @@ class Plan:
             check_meta(meta, artifact.weights)
         except ValueError as error:
             raise invalid_content(error, artifact, Section.META, limit=isinstance(error, TooMany)) from error
-        return Plan(meta, artifact.weights, artifact.passport)
+        origin = {section: artifact.sections[section] for section in ORIGIN if section in artifact.sections}
+        return Plan(meta, artifact.weights, artifact.passport, origin=origin)

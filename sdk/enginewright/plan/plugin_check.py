@@ -8,17 +8,20 @@ from enginewright.errors import MissingPlugin, MissingPluginsDetails, PluginInva
 from enginewright.registry.keys import Key
 from enginewright.registry.missing import near_matches
 from enginewright.registry.registry import registry
-from enginewright_compat.passport import Passport, PluginUse
+from enginewright_compat.passport import PluginUse
 from enginewright_compat.plugins import declaring, installed_plugins, remedy, wanted
 
 
-def check_plugins(passport: Passport, kind: str, where: str) -> None:
-    """Check 12: raise one `PluginNotFound` for all plugins that a plan needs and that are not here in its version."""
+def check_plugins(uses: Sequence[PluginUse], kind: str, where: str, *, any_version: bool = False) -> None:
+    """Check 12: raise one `PluginNotFound` for all plugins that a plan needs and that are not here in its version.
+
+    `any_version`: another version will do, for a plan that is to be built again.
+    """
     plugins = installed_plugins()
     missing = []
-    for use in passport.plugins:
+    for use in uses:
         found = declaring(use, plugins)
-        if not use.needed or any(one.gives(use) for one in found) or is_local(use):
+        if not use.needed or any(any_version or one.gives(use) for one in found) or is_local(use):
             continue
         missing.append(missing_plugin(use, " and ".join(f"installed: {one}" for one in found) or "not installed"))
     if missing:

@@ -11,8 +11,8 @@ import numpy as np
 
 from enginewright.compiler.config import BuilderConfig
 from enginewright.compiler.differences import OutputComparison, compare_output
+from enginewright.compiler.recipe import default_rtol
 from enginewright.errors import UsageError
-from enginewright.graph.network import Network
 from enginewright.progress import ProgressMonitor
 from enginewright.tools.arbitration import Case, arbitrate
 from enginewright.tools.divergence import Divergence, Search, find_divergence
@@ -21,18 +21,6 @@ from enginewright.tools.peers import OnnxRuntime, Ours, Peer, Reference
 from enginewright.tools.subject import Source, Subject, is_plan, open_subject
 
 _log = logging.getLogger("enginewright.verify")
-RTOL_FLOAT32, RTOL_INT8 = 1e-4, 2e-2
-QUANTIZED = frozenset(
-    {
-        "QuantizeLinear",
-        "DequantizeLinear",
-        "DynamicQuantizeLinear",
-        "MatMulInteger",
-        "ConvInteger",
-        "QLinearMatMul",
-        "QLinearConv",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +89,6 @@ def verify(
         where = find_divergence(search, failed=not all(output.passed for output in found))
     described = {name: f"{array.dtype} {list(array.shape)}" for name, array in done[0].inputs.items()}
     return Verification(subject.name, against, cases, tolerance, atol, described, found, where)
-
-
-def default_rtol(network: Network | None) -> float:
-    """The tolerance for a network's numbers: wider where it is quantized."""
-    names = {layer.kind for layer in network.layers} if network else set()
-    return RTOL_INT8 if names & QUANTIZED else RTOL_FLOAT32
 
 
 def _both(ours: Peer, reference: Peer, inputs: Arrays) -> Case:

@@ -17,13 +17,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 import enginewright as ew
 from enginewright.cli import group
 from enginewright.cli._running import run
-from enginewright_compat.layout import Kind
+from enginewright.plan.artifact import artifact_bytes
+from enginewright_compat.layout import Kind, Section
 from enginewright_compat.passport import PluginUse, Target
 from enginewright_compat.rules import Level
 from enginewright_compat.version import running_version
 from tests.compat.artifacts import example_plan
 from tests.fuzz.targets import timing_cache
 from tests.golden.plans import golden
+from tests.sdk.compiler.releases import of_release, with_bytes, without
 from tests.sdk.plan.test_bad_plans import meta_of, with_meta
 from tests.sdk.plan.test_signing import CODE
 
@@ -234,3 +236,68 @@ print(*sorted(set(sys.modules)))"""
     assert not any(name.startswith("enginewright._native") for name in modules)
     ours = [name for name in modules if name.startswith("enginewright")]
     assert len(ours) <= 26, ours
+
+
+# --- rebuild ----------------------------------------------------------------------------------------------------------
+
+
+def old_plan(folder: Path) -> str:
+    """A plan of another release, with its model inside."""
+    return write(folder, "old.plan", of_release(golden("mlp"), patch=99))
+
+
+def test_rebuild_replaces_the_file(capsys: Text, tmp_path: Path) -> None:
+    path = old_plan(tmp_path)
+    assert call(capsys, "check", path)[0] == 4
+    code, out, _ = call(capsys, "rebuild", path, "--timing-cache", "")
+    assert code == 0
+    assert f"{path}: built again from SOURCE of {path}" in out
+    assert "probe       y: differs by 0" in out
+    assert Path(path).read_bytes() == golden("mlp")
+
+
+def test_rebuild_to_another_file(capsys: Text, tmp_path: Path) -> None:
+    path, new = old_plan(tmp_path), str(tmp_path / "new.plan")
+    before = Path(path).read_bytes()
+    code, content = answer(capsys, "rebuild", path, "-o", new, "--timing-cache", "")
+    assert (code, content["plan"], content["outputs"][0]["passed"]) == (0, new, True)
+    assert Path(path).read_bytes() == before
+    assert Path(new).read_bytes() == golden("mlp")
+
+
+def test_rebuild_without_probes_says_so(capsys: Text, tmp_path: Path) -> None:
+    path = write(tmp_path, "old.plan", golden("dynamic"))
+    code, out, _ = call(capsys, "rebuild", path, "--timing-cache", "")
+    assert code == 0
+    assert "not compared" in out
+    assert "note" in out
+
+
+def test_exit_codes_of_rebuild(capsys: Text, tmp_path: Path) -> None:
+    probes = bytearray(ew.Plan.load(golden("mlp")).origin[Section.PROBES])
+    probes[-2] ^= 0x40
+    tampered = with_bytes(golden("mlp"), Section.PROBES, bytes(probes))
+    cases = {
+        1: without(golden("mlp"), Section.RECIPE, Section.SOURCE),
+        3: tampered,
+        4: with_code(golden("mlp")),
+        6: golden("mlp")[:-1],
+    }
+    for expected, data in cases.items():
+        path = write(tmp_path, "old.plan", data)
+        assert call(capsys, "rebuild", path, "--timing-cache", "")[0] == expected
+        assert Path(path).read_bytes() == data, "nothing was written"
+
+
+def with_code(data: bytes) -> bytes:
+    plan = ew.Plan.load(data)
+    return artifact_bytes(Kind.PLAN, {**plan._sections(), Section.CODE: b"\x7fELF"}, plan.passport)
+
+
+def test_rebuild_for_another_shape(capsys: Text, tmp_path: Path) -> None:
+    net = ew.Network("shapes")
+    net.output("y", net.relu(net.input("x", ew.float32, ("N", 3))))
+    config = ew.BuilderConfig(threads=1, level=1, timing_cache="", profiles=(ew.Profile({"x": (2, 3)}),))
+    path = write(tmp_path, "old.plan", ew.build(net, config).to_bytes())
+    assert call(capsys, "rebuild", path, "--timing-cache", "", "--shape", "x=1x3:4x3:8x3")[0] == 0
+    assert ew.Plan.load(path).meta.profiles[0].shapes["x"] == [(1, 4, 8), (3, 3, 3)]

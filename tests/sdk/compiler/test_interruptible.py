@@ -76,7 +76,7 @@ class Monitor:
 def test_monitor_sees_every_phase() -> None:
     monitor = Monitor()
     ew.build(chain(), progress=monitor)
-    assert monitor.started == monitor.finished == ["parse", "optimize", "time tactics", "write"]
+    assert monitor.started == monitor.finished == ["parse", "optimize", "time tactics", "write", "probe"]
 
 
 def test_monitor_cancels() -> None:

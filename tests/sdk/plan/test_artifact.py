@@ -379,7 +379,7 @@ def test_other_release_names_field_and_rebuild_command(tmp_path: Path) -> None:
     error = caught.value
     assert (error.kind, error.field, error.running) == ("plan", "patch", str(running_version()))
     assert error.found != error.running
-    assert error.rebuild == "enginewright build MODEL.onnx -o det.plan"
+    assert error.rebuild == f"enginewright build {tmp_path}/MODEL.onnx -o {path}"
 
 
 def test_rebuild_command_names_the_model() -> None:

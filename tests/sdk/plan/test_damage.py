@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 import enginewright as ew
-from enginewright.errors import PlanError, PluginNotFound
+from enginewright.compiler.probes import compare_probes
+from enginewright.errors import EnginewrightError, PlanError, PluginNotFound
 from enginewright.plan.artifact import Kind, Section, open_artifact
 from enginewright.plan.plan import Plan
 from enginewright_compat.layout import ENTRY_SIZE, HEADER_SIZE
+from enginewright_compat.passport import Tolerance
+from enginewright_compat.recipe import decode_recipe
 from tests.compat.artifacts import Parts, take_apart
 from tests.golden.plans import NETWORKS, golden
 
@@ -84,6 +87,12 @@ def sealed(name: str, head: bytes) -> bytes:
     return Parts(prefix, frame.header, frame.entries, parts.gaps, parts.sections).seal_frame()
 
 
+def type_fields(name: str, *sections: Section) -> set[int]:
+    """Return where the section table has the types of some sections, as far as the plan has them."""
+    types = [entry["type"] for entry in take_apart(golden(name)).entries]
+    return {HEADER_SIZE + ENTRY_SIZE * types.index(section) for section in sections if section in types}
+
+
 def fate(name: str, head: bytes, wanted: Arrays) -> str:
     """Return "same" if nothing changed, "refused", or "loads" after comparing what the plan computes."""
     data = sealed(name, head)
@@ -109,7 +118,8 @@ def test_every_byte_of_the_head_sealed_again(name: str) -> None:
         refused += outcome == "refused"
         if outcome == "loads":
             free.add(at)
-    assert free == {10, 11, 52, 53, 54, 55}, "format_minor and flags_compat alone are ignored"
+    unknown = {at + byte for at in type_fields(name, Section.PROBES) for byte in range(4)}
+    assert free == {10, 11, 52, 53, 54, 55} | unknown, "format_minor, flags_compat, optional sections of unknown type"
     assert refused > 3 * (end - 200)
 
 
@@ -124,7 +134,8 @@ def test_every_number_of_the_head_sealed_again(name: str) -> None:
             struct.pack_into("<I" if width == 4 else "<Q", head, at, value & (256**width - 1))
             if fate(name, bytes(head), wanted) == "loads":
                 free.add(at)
-    assert free == {8, 52}, "format_minor and flags_compat alone are ignored"
+    unknown = type_fields(name, Section.SOURCE, Section.PROBES)  # eight bytes are a type and its flag "required"
+    assert free == {8, 52} | unknown, "format_minor, flags_compat, optional sections of unknown type"
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -141,5 +152,21 @@ def test_every_byte_of_the_metadata_sealed_again(name: str) -> None:
                 ew.Engine(Plan.load(parts.seal()), threads=1).close()
                 counts[True] += 1
             except (PlanError, PluginNotFound):
+                counts[False] += 1
+    assert min(counts.values()) > 0
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_byte_of_recipe_and_probes_sealed_again(name: str) -> None:
+    """Each byte takes another value: the plan loads all the same, and a rebuild follows it or refuses it."""
+    plan = Plan.load(golden(name))
+    recipe, probes = (bytes(plan.origin.get(section, b"")) for section in (Section.RECIPE, Section.PROBES))
+    counts = {True: 0, False: 0}
+    for content, read in ((recipe, decode_recipe), (probes, lambda data: compare_probes(plan, data, Tolerance(1, 1)))):
+        for at in range(len(content)):
+            try:
+                read(content[:at] + bytes((content[at] ^ 1,)) + content[at + 1 :])
+                counts[True] += 1
+            except (ValueError, EnginewrightError):
                 counts[False] += 1
     assert min(counts.values()) > 0
