@@ -39,6 +39,23 @@ def make_private(folder: Path) -> None:
     )
 
 
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, which may have to be made itself."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return nearest.is_dir() and os.access(nearest, os.W_OK)
+
+
+def check_writable(path: Path, label: str) -> None:
+    """Raise `PlanWriteError` where a file could not be written."""
+    if not is_writable(path.parent):
+        raise PlanWriteError(
+            f"{label}: its folder cannot be written",
+            hint="name a file in a folder that you may write",
+            where=str(path),
+            details=PlanDetails(label),
+        )
+
+
 @contextmanager
 def locked(path: Path, label: str) -> Iterator[None]:
     """Make the folder and hold `FILE.lock`, so that of several processes only one merges.

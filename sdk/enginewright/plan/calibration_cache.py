@@ -26,6 +26,7 @@ from enginewright.plan.artifact import (
 from enginewright.plan.graph_rules import TooMany
 from enginewright.tensors import DataType, int8
 from enginewright_compat.layout import MAX_RECORDS
+from enginewright_compat.passport import ModelInfo
 from enginewright_compat.records import check_text
 from enginewright_compat.version import running_version
 
@@ -93,12 +94,11 @@ class CalibrationCache(Mapping[str, TensorRange]):
 
     def save(self, path: PathLike) -> None:
         """Write a file, at once or not at all; `PlanWriteError` leaves an existing file as it was."""
-        write_artifact(path, Kind.CALIBRATION_CACHE, self._sections(), Passport(enginewright=str(running_version())))
+        write_artifact(path, Kind.CALIBRATION_CACHE, self._sections(), self._passport())
 
     def to_bytes(self) -> bytes:
         """The cache as `save` would write it."""
-        passport = Passport(enginewright=str(running_version()))
-        return artifact_bytes(Kind.CALIBRATION_CACHE, self._sections(), passport)
+        return artifact_bytes(Kind.CALIBRATION_CACHE, self._sections(), self._passport())
 
     def check(self, graph: str, where: str = "") -> None:
         """Raise `CalibrationMismatch` unless the ranges were found with this graph."""
@@ -109,6 +109,10 @@ class CalibrationCache(Mapping[str, TensorRange]):
                 where=where,
                 details=PlanDetails(LABEL, "graph", self.graph, graph),
             )
+
+    def _passport(self) -> Passport:
+        """The graph stands there as well, for those who ask before they load; RANGES decides."""
+        return Passport(enginewright=str(running_version()), model=ModelInfo("onnx", "", "", self.graph))
 
     def _sections(self) -> dict[Section, bytes]:
         records = [_record(name, found) for name, found in self._ranges.items()]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from enginewright.device.cache_folder import cache_folder, locked, make_private
+from enginewright.device.cache_folder import cache_folder, check_writable, locked, make_private
 from enginewright.errors import CacheError, ConfigError, EnginewrightError, PlanError
 from enginewright.plan.artifact import (
     Artifact,
@@ -44,6 +44,8 @@ class TimingCache(Mapping[str, TimingEntry]):
     """Timings by key, in memory until `save`; `path` is the file they come from and go to, if there is one.
 
     A mapping: `cache.keys()`, `cache[key]`, `len(cache)`. `BuilderConfig(timing_cache=FILE)` builds with a file.
+    `is_default`: it is the one that this user and release have without naming any. `measured`: the keys of what this
+    process timed.
     """
 
     def __init__(self, path: PathLike | None = None) -> None:
@@ -155,7 +157,12 @@ class TimingCache(Mapping[str, TimingEntry]):
         return len(self._entries)
 
     def record(self, description: TimingDescription, timings: Mapping[str, TacticTime]) -> TimingEntry:
-        """Add what was measured here and now, and return all that is known."""
+        """Add what was measured here and now, and return all that is known.
+
+        The first call raises `PlanWriteError` where the file can't be written: after a long build it would be late.
+        """
+        if not (self._changed or self.is_default or self.path is None):
+            check_writable(self.path, Kind.TIMING_CACHE.label)
         key = description.key
         entry = TimingEntry(key, description, dict(timings))
         self._entries[key] = merge_entries({key: entry}, self._only(key))[key]

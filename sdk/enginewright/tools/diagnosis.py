@@ -15,7 +15,7 @@ import numpy as np
 
 from enginewright.compiler.builder import build
 from enginewright.compiler.config import BuilderConfig
-from enginewright.device.cache_folder import cache_folder
+from enginewright.device.cache_folder import cache_folder, is_writable
 from enginewright.errors import EnginewrightError
 from enginewright.graph.network import Network
 from enginewright.runtime.engine import Engine
@@ -107,9 +107,7 @@ def _first_line(command: list[str]) -> str:
 
 def _caches() -> Iterator[Finding]:
     folder = cache_folder()
-    parent = next(path for path in (folder, *folder.parents) if path.exists())
-    writable = os.access(parent, os.W_OK)
-    yield Finding("caches", "folder", str(folder), "" if writable else f"{parent} cannot be written to")
+    yield Finding("caches", "folder", str(folder), "" if is_writable(folder) else f"{folder} cannot be written to")
     for path in sorted(folder.glob("**/*")) if folder.is_dir() else ():
         if path.is_file() and path.suffix != ".lock":
             yield Finding("caches", str(path.relative_to(folder)), f"{path.stat().st_size:,} bytes")

@@ -41,7 +41,11 @@ def test_it_is_made_saved_loaded_and_looked_up(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         found["z"]
     assert (tmp_path / "m.calibration").read_bytes() == made.to_bytes()
-    assert ew.verify_file(tmp_path / "m.calibration").kind == "calibration cache"
+    info = ew.verify_file(tmp_path / "m.calibration")
+    assert info.kind == "calibration cache"
+    assert info.passport is not None
+    assert info.passport.model is not None
+    assert info.passport.model.graph == GRAPH
 
 
 def test_it_is_good_for_one_graph_only() -> None:
@@ -207,7 +211,9 @@ def test_caches_of_every_release_load(path: Path) -> None:
 
 def test_the_running_release_has_a_golden_cache() -> None:
     version = running_version()
-    assert (FOLDER / f"{version.major}.{version.minor}.{version.patch}.calibration").exists()
+    assert (FOLDER / f"{version.major}.{version.minor}.{version.patch}.calibration").exists(), (
+        "python -m tests.golden.calibrations writes it"
+    )
 
 
 @pytest.mark.parametrize("field", ["major", "minor", "patch", "build"])

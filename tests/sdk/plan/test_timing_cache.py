@@ -243,6 +243,13 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         cache_with(a=1).save(tmp_path / "file" / "t.timing")
 
 
+def test_a_named_file_that_cannot_be_written_is_said_at_the_first_time(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.PlanWriteError, match="cannot be written"):
+        cache_with(path=tmp_path / "file" / "t.timing", a=1)
+    assert cache_with(path=tmp_path / "new" / "t.timing", a=1)
+
+
 # --- The default cache ------------------------------------------------------------------------------------------------
 
 
