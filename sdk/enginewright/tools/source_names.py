@@ -25,6 +25,8 @@ class Ref:
 def find_object(path: str) -> Any:
     """Return what a dotted public name stands for, None if nothing; only modules of our own packages are imported."""
     root, *rest = path.split(".")
+    if any(name.startswith("_") for name in rest):
+        return None
     try:
         found: Any = importlib.import_module(root)
     except ImportError:
