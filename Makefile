@@ -17,7 +17,7 @@ NATIVE_SOURCES := git ls-files -z --cached --others --exclude-standard -- \
 # A stamp for each set of dependencies; an interpreter of one's own has them, so then there is none.
 needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)/.$(extra)))
 
-.PHONY: demo test test-long fuzz lint format bench bench-models verify-models docs wheel native methods c-deprecations models clean
+.PHONY: demo test test-long fuzz lint format bench bench-models verify-models docs wheel native methods release c-deprecations models clean
 .DELETE_ON_ERROR:
 
 # ---- what a user runs -------------------------------------------------------------------------------------------------
@@ -65,6 +65,9 @@ docs: $(call needs,docs) native           ## the site, in docs/_build/html
 methods: $(call needs,dev) native         ## write Network's operator methods from the operators
 	$(RUN) $(PY) -m enginewright.graph.write_methods
 
+release: $(call needs,dev test docs) native  ## make a release: make release VERSION=X.Y.Z [DATE=YYYY-MM-DD]
+	$(RUN) $(PY) -m enginewright_release $(VERSION) $(if $(DATE),--date $(DATE))
+
 c-deprecations: $(call needs,native)      ## write the C header of deprecations from the registry
 	$(RUN) $(PY) -m enginewright_compat.deprecation.c_header native/include/enginewright_deprecated.h
 
@@ -81,7 +84,7 @@ native: $(call needs,native)              ## the native library, straight into t
 
 clean:                                    ## everything that git does not keep
 	rm -rf build dist .venv htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
-	rm -rf docs/_build docs/errors docs/api.md docs/commands.md docs/operators.md
+	rm -rf docs/_build docs/errors docs/api.md docs/commands.md docs/operators.md docs/deprecations.md docs/migrate
 	rm -rf sdk/enginewright/_native/*.so sdk/enginewright/_native/_abi.py sdk/enginewright/_native/include
 
 # ---- environments -----------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ version = release
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 extensions += ["public_names", "error_pages", "operator_pages", "command_pages", "load_rules"]  # ours, in _ext
+extensions += ["deprecation_pages"]
 exclude_patterns = ["_build", "changelog.d"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -190,6 +190,11 @@ def _soft_reasons(passport: Passport, machine: Machine) -> Iterator[Reason]:
     """Yield what makes a plan slower than one built here and now, or bound to something deprecated."""
     if passport.target is not None and passport.target.arch == machine.arch:
         yield from _target_differences(passport.target, machine)
+    yield from lasting_reasons(passport)
+
+
+def lasting_reasons(passport: Passport) -> Iterator[Reason]:
+    """Yield what makes a plan slower than need be, or bound to something deprecated, on whatever machine."""
     if passport.timings in ("imported", "heuristic"):
         yield Reason("", "timings", passport.timings, "measured", "build it again with timing")
     if PYTHON_STEPS in passport.features:

@@ -35,7 +35,11 @@ def _add(name: str, value: Any, module: str, done: dict[str, list[ast.stmt]]) ->
             if base.__module__.partition(".")[0] in ("enginewright", "enginewright_compat"):
                 _add(base.__name__, base, base.__module__, done)
         module = value.__module__
-    found = list(_definitions(module, value.__name__ if isinstance(value, type) else name))
+        if value.__name__ != name:  # another name for a class
+            _add(value.__name__, value, module, done)
+            done[name] = [ast.Assign([ast.Name(name, ast.Store())], ast.Name(value.__name__, ast.Load()))]
+            return
+    found = list(_definitions(module, name))
     done[name] = found or [_variable(name, type(value).__name__)]
 
 

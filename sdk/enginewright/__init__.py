@@ -40,6 +40,7 @@ _PUBLIC = {
         float16 float32 float64 bfloat16 bool_ string int4 int8 int16 int32 int64 uint4 uint8 uint16 uint32 uint64
         complex64 complex128""",
     "enginewright.tools.plan_files": "verify_file dump_file diff_files FileDifference",
+    "enginewright.tools.compat_matrix": "compat_matrix",
     "enginewright.verdict": "PlanInfo SectionInfo plan_info",
     "enginewright.trust": "read_public_keys",
     "enginewright.progress": "ProgressMonitor",

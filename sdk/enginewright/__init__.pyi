@@ -182,6 +182,9 @@ from enginewright.tools.comparison import (
     Verification as Verification,
     verify as verify,
 )
+from enginewright.tools.compat_matrix import (
+    compat_matrix as compat_matrix,
+)
 from enginewright.tools.diagnosis import (
     Diagnosis as Diagnosis,
     Finding as Finding,

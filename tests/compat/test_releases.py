@@ -9,7 +9,8 @@ import pytest
 from enginewright_compat.releases import find_release, known_releases, read_releases
 from enginewright_compat.version import Version
 
-TABLE = '["1.4.2"]\nbuild = 1873\ndate = 2026-02-01\n["1.5.0"]\nbuild = 1902\n'
+FACTS = 'date = 2026-02-01\nabi = "1.2"\nformat = "1.0"\nrecipe_schema = 1\n'
+TABLE = f'["1.4.2"]\nbuild = 1873\n{FACTS}["1.5.0"]\nbuild = 1902\n{FACTS}'
 
 
 def test_known_releases_are_those_of_the_file() -> None:

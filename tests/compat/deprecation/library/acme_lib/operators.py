@@ -7,7 +7,7 @@ from typing import Any
 import enginewright as ew
 
 
-@ew.operator("acme.lib::Swish", version=1)
+@ew.operator("acme.lib::Swish", version=1, deprecated="EW-D9029: use acme.lib::Swish@2")
 class Swish1:
     """The old version."""
 
@@ -18,9 +18,6 @@ class Swish1:
     def reference(self, x: Any) -> Any:
         """As it is."""
         return x
-
-
-Swish1.DEPRECATED = "EW-D9029: use acme.lib::Swish@2"  # type: ignore[attr-defined]
 
 
 @ew.operator("acme.lib::Swish", version=2)
