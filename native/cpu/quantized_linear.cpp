@@ -12,7 +12,15 @@ namespace ew::EW_ISA {
 
 namespace {
 
-// Element i of an array as a number, and back; int4 is two to a byte, the first in the low half.
+// Element i of an array of `bits` wide elements, the first in the lowest bits of a byte.
+int part_of_byte(const void *data, int64_t i, int bits) {
+    const int64_t in_byte = 8 / bits;
+    return static_cast<const uint8_t *>(data)[i / in_byte] >> (i % in_byte * bits) & ((1 << bits) - 1);
+}
+
+int with_sign(int value, int bits) { return value < 1 << (bits - 1) ? value : value - (1 << bits); }
+
+// Element i of an array as a number.
 double number(const void *data, int32_t dtype, int64_t i) {
     switch (dtype) {
         case EW_FLOAT32: return static_cast<double>(static_cast<const float *>(data)[i]);
@@ -22,11 +30,10 @@ double number(const void *data, int32_t dtype, int64_t i) {
         case EW_UINT16: return static_cast<const uint16_t *>(data)[i];
         case EW_INT16: return static_cast<const int16_t *>(data)[i];
         case EW_INT32: return static_cast<const int32_t *>(data)[i];
-        case EW_UINT4: return static_cast<const uint8_t *>(data)[i / 2] >> (i % 2 * 4) & 15;
-        case EW_INT4: {
-            const int half = static_cast<const uint8_t *>(data)[i / 2] >> (i % 2 * 4) & 15;
-            return half < 8 ? half : half - 16;
-        }
+        case EW_UINT4: return part_of_byte(data, i, 4);
+        case EW_INT4: return with_sign(part_of_byte(data, i, 4), 4);
+        case EW_UINT2: return part_of_byte(data, i, 2);
+        case EW_INT2: return with_sign(part_of_byte(data, i, 2), 2);
         default: return static_cast<double>(widen(static_cast<const uint16_t *>(data)[i], dtype == EW_BFLOAT16));
     }
 }
@@ -43,6 +50,8 @@ Range range_of(int32_t dtype) {
         case EW_INT16: return {-32768, 32767};
         case EW_UINT4: return {0, 15};
         case EW_INT4: return {-8, 7};
+        case EW_UINT2: return {0, 3};
+        case EW_INT2: return {-2, 1};
         default: return {0, -1};
     }
 }
@@ -114,10 +123,12 @@ void write(void *data, int32_t dtype, int64_t i, double v) {
         case EW_FLOAT64: static_cast<double *>(data)[i] = v; break;
         case EW_FLOAT16:
         case EW_BFLOAT16: static_cast<uint16_t *>(data)[i] = narrow(static_cast<float>(v), dtype == EW_BFLOAT16); break;
-        default: {  // int4: chunks are even, so no two tasks share a byte
-            uint8_t &byte = static_cast<uint8_t *>(data)[i / 2];
-            const auto half = static_cast<uint8_t>(n & 15);
-            byte = static_cast<uint8_t>(i % 2 ? (byte & 15) | half << 4 : half);
+        default: {  // several to a byte: chunks are multiples of 4, so no two tasks share one
+            const int bits = dtype == EW_UINT2 || dtype == EW_INT2 ? 2 : 4;
+            const int64_t in_byte = 8 / bits, shift = i % in_byte * bits;
+            uint8_t &byte = static_cast<uint8_t *>(data)[i / in_byte];
+            const int64_t kept = shift == 0 ? 0 : byte & ((1 << shift) - 1);
+            byte = static_cast<uint8_t>(kept | (n & ((1 << bits) - 1)) << shift);
         }
     }
 }

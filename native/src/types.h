@@ -10,6 +10,8 @@ namespace ew {
 // Bits of one element; 0 for a type without bytes of its own (strings, unknown numbers).
 constexpr int32_t element_bits(int64_t dtype) {
     switch (dtype) {
+        case EW_UINT2:
+        case EW_INT2: return 2;
         case EW_UINT4:
         case EW_INT4:
         case EW_FLOAT4E2M1: return 4;
@@ -19,7 +21,8 @@ constexpr int32_t element_bits(int64_t dtype) {
         case EW_FLOAT8E4M3FN:
         case EW_FLOAT8E4M3FNUZ:
         case EW_FLOAT8E5M2:
-        case EW_FLOAT8E5M2FNUZ: return 8;
+        case EW_FLOAT8E5M2FNUZ:
+        case EW_FLOAT8E8M0: return 8;
         case EW_UINT16:
         case EW_INT16:
         case EW_FLOAT16:

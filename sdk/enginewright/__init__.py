@@ -37,7 +37,8 @@ _PUBLIC = {
     "enginewright.device.c_compiler": "header_folder",
     "enginewright.tensors": """
         DataType TensorSpec
-        float16 float32 float64 bfloat16 bool_ string int4 int8 int16 int32 int64 uint4 uint8 uint16 uint32 uint64
+        float16 float32 float64 bfloat16 bool_ string int2 int4 int8 int16 int32 int64
+        uint2 uint4 uint8 uint16 uint32 uint64
         complex64 complex128""",
     "enginewright.tools.plan_files": "verify_file dump_file diff_files FileDifference",
     "enginewright.tools.compat_matrix": "compat_matrix",

@@ -46,16 +46,19 @@ class DataType(enum.IntEnum):
     UINT4 = 21
     INT4 = 22
     FLOAT4E2M1 = 23
+    FLOAT8E8M0 = 24
+    UINT2 = 25
+    INT2 = 26
 
     @property
     def numpy(self) -> np.dtype[Any]:
-        """The NumPy type of its arrays; bfloat16, float8 and int4 come from ml_dtypes."""
+        """The NumPy type of its arrays; bfloat16, float8 and smaller integers come from ml_dtypes."""
         return _NUMPY[self]
 
     @property
     def bits(self) -> int:
-        """Bits that one element takes in memory of ours: 4 for int4, uint4 and float4."""
-        return 4 if self in (DataType.UINT4, DataType.INT4, DataType.FLOAT4E2M1) else self.numpy.itemsize * 8
+        """Bits that one element takes in memory of ours: 4 for int4, uint4 and float4, 2 for int2 and uint2."""
+        return _SUB_BYTE.get(self) or self.numpy.itemsize * 8
 
     @property
     def is_float(self) -> bool:
@@ -92,12 +95,17 @@ _NUMPY: dict[DataType, np.dtype[Any]] = {
     DataType.UINT4: np.dtype(ml_dtypes.uint4),
     DataType.INT4: np.dtype(ml_dtypes.int4),
     DataType.FLOAT4E2M1: np.dtype(ml_dtypes.float4_e2m1fn),
+    DataType.FLOAT8E8M0: np.dtype(ml_dtypes.float8_e8m0fnu),
+    DataType.UINT2: np.dtype(ml_dtypes.uint2),
+    DataType.INT2: np.dtype(ml_dtypes.int2),
 }
+_SUB_BYTE = {DataType.UINT4: 4, DataType.INT4: 4, DataType.FLOAT4E2M1: 4, DataType.UINT2: 2, DataType.INT2: 2}
 _NUMPY |= {dtype: np.dtype(dtype.name.lower()) for dtype in DataType if dtype not in _NUMPY}
 _FROM_NUMPY = {numpy: dtype for dtype, numpy in _NUMPY.items()}
 
 float16, float32, float64 = DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64
 bfloat16, bool_, string = DataType.BFLOAT16, DataType.BOOL, DataType.STRING
+int2, uint2 = DataType.INT2, DataType.UINT2
 int4, int8, int16, int32, int64 = DataType.INT4, DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64
 uint4, uint8, uint16, uint32, uint64 = (
     DataType.UINT4,
@@ -136,7 +144,7 @@ class TensorSpec:
 
     @property
     def nbytes(self) -> Size:
-        """Bytes of a dense array; two int4 share one."""
+        """Bytes of a dense array; two int4 or four int2 share one."""
         return (self.size * self.dtype.bits + 7) // 8
 
     def with_shape(self, *shape: Size) -> TensorSpec:

@@ -1,5 +1,6 @@
 """The one door to native code: the C library, its ABI check, its errors as exceptions, and arrays as its tensors."""
 
+from enginewright._native.arrays import is_sub_byte, pack_sub_byte
 from enginewright._native.kernels import add_kernel, call_kernel, find_kernel, isa_features, isas, kernel_names
 from enginewright._native.library import ABI
 from enginewright._native.log import drain_log
@@ -16,9 +17,11 @@ __all__ = [
     "call_kernel",
     "drain_log",
     "find_kernel",
+    "is_sub_byte",
     "isa_features",
     "isas",
     "kernel_names",
     "pack_strings",
+    "pack_sub_byte",
     "remove_python_step",
 ]

@@ -1,4 +1,4 @@
-"""NumPy arrays as the native library's tensors, and back, without copies except for 4-bit types."""
+"""NumPy arrays as the native library's tensors, and back, without copies except for types of 2 and 4 bits."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from enginewright.tensors import DataType
 
 Array = np.ndarray[Any, Any]
 
-FOUR_BITS = frozenset({DataType.UINT4, DataType.INT4, DataType.FLOAT4E2M1})
+SUB_BYTE = frozenset(dtype for dtype in DataType if dtype.bits < 8)
 _NUMPY = {int(dtype): dtype.numpy for dtype in DataType}
 _VOID_POINTER = ffi.typeof("void *")
-_FOUR_BITS = frozenset(dtype.numpy for dtype in FOUR_BITS)
+_SUB_BYTE = {dtype.numpy: dtype.bits for dtype in SUB_BYTE}
 _TYPES = {dtype.numpy: dtype for dtype in DataType if dtype is not DataType.STRING}
 
 
@@ -26,9 +26,9 @@ def dtype_of(array: Array) -> DataType:
     return _TYPES.get(array.dtype, DataType.STRING)
 
 
-def is_four_bits(array: Array) -> bool:
-    """Whether the native library holds two elements of this array in a byte."""
-    return array.dtype in _FOUR_BITS
+def is_sub_byte(array: Array) -> bool:
+    """Whether the native library holds several elements of this array in a byte."""
+    return array.dtype in _SUB_BYTE
 
 
 def address(array: Array) -> Any:
@@ -39,32 +39,39 @@ def address(array: Array) -> Any:
         return ffi.cast(_VOID_POINTER, array.ctypes.data)
 
 
-def pack_four_bits(array: Array) -> npt.NDArray[np.uint8]:
-    """Two elements a byte, the first in the low half; the unused half of a last byte is zero."""
-    flat = np.ascontiguousarray(array).view(np.uint8).reshape(-1) & 0xF
-    padded = np.zeros(flat.size + flat.size % 2, np.uint8)
+def pack_sub_byte(array: Array) -> npt.NDArray[np.uint8]:
+    """Several elements a byte, the first in the lowest bits; the unused bits of a last byte are zero."""
+    bits = _SUB_BYTE[array.dtype]
+    in_byte = 8 // bits
+    flat = np.ascontiguousarray(array).view(np.uint8).reshape(-1) & ((1 << bits) - 1)
+    padded = np.zeros(-(-flat.size // in_byte) * in_byte, np.uint8)
     padded[: flat.size] = flat
-    return padded[0::2] | padded[1::2] << np.uint8(4)
+    shifted = padded.reshape(-1, in_byte) << np.arange(0, 8, bits, dtype=np.uint8)
+    packed: npt.NDArray[np.uint8] = np.bitwise_or.reduce(shifted, axis=1)
+    return packed
 
 
-def unpack_four_bits(packed: npt.NDArray[np.uint8], shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
-    """The array of a 4-bit ml_dtypes type whose bytes `pack_four_bits` wrote."""
-    nibbles = np.stack((packed & 0xF, packed >> 4), axis=-1).reshape(-1)[: math.prod(shape)]
-    if dtype == DataType.INT4.numpy:
-        return (((nibbles ^ 8).astype(np.int8)) - 8).astype(dtype).reshape(shape)
-    return nibbles.view(dtype).reshape(shape).copy()
+def unpack_sub_byte(packed: npt.NDArray[np.uint8], shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    """The array of a 2-bit or 4-bit ml_dtypes type whose bytes `pack_sub_byte` wrote."""
+    bits = _SUB_BYTE[dtype]
+    parts = packed[:, None] >> np.arange(0, 8, bits, dtype=np.uint8) & np.uint8((1 << bits) - 1)
+    flat = parts.reshape(-1)[: math.prod(shape)]
+    if DataType.of(dtype).name.startswith("INT"):
+        sign = 1 << (bits - 1)
+        return ((flat ^ sign).astype(np.int8) - sign).astype(dtype).reshape(shape)
+    return flat.view(dtype).reshape(shape).copy()
 
 
 def view_tensor(tensor: Any, shape: tuple[int, ...] | None = None) -> Array:
-    """The memory of a native tensor as an array of its shape (or the given one); a copy for 4-bit types."""
+    """The memory of a native tensor as an array of its shape (or the given one); a copy for types of 2 and 4 bits."""
     sizes = tuple(tensor.shape[0 : tensor.rank]) if shape is None else shape
-    dtype, kind = _NUMPY[tensor.dtype], tensor.dtype
+    dtype = _NUMPY[tensor.dtype]
     count = math.prod(sizes)
     if count == 0:
         return np.empty(sizes, dtype)
-    if kind in FOUR_BITS:
-        packed = np.frombuffer(ffi.buffer(tensor.data, (count + 1) // 2), np.uint8)
-        return unpack_four_bits(packed, sizes, dtype)
+    if dtype in _SUB_BYTE:
+        packed = np.frombuffer(ffi.buffer(tensor.data, (count * _SUB_BYTE[dtype] + 7) // 8), np.uint8)
+        return unpack_sub_byte(packed, sizes, dtype)
     array: Array = np.frombuffer(ffi.buffer(tensor.data, count * dtype.itemsize), dtype)
     return array.reshape(sizes)
 
@@ -83,8 +90,8 @@ class TensorList:
     def _fill(self, index: int, array: Array) -> None:
         tensor, dtype = self.tensors[index], dtype_of(array)
         memory = array
-        if dtype in FOUR_BITS:
-            memory = self.packed[index] = pack_four_bits(array)
+        if dtype in SUB_BYTE:
+            memory = self.packed[index] = pack_sub_byte(array)
         shape = ffi.new("int64_t[]", [*array.shape, 0])
         self._kept += [shape, memory]
         tensor.data = address(memory)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from enginewright._native.arrays import Array, TensorList, unpack_four_bits
+from enginewright._native.arrays import Array, TensorList, unpack_sub_byte
 from enginewright._native.library import OK, PYTHON, error_of, ffi, lib
 from enginewright._native.log import drain_log
 from enginewright._native.python_steps import take_raised
@@ -84,7 +84,7 @@ def call_kernel(
     call.workspace_size = workspace_bytes
     _run(name, call, threads)
     for index, packed in targets.packed.items():
-        outputs[index][...] = unpack_four_bits(packed, outputs[index].shape, outputs[index].dtype)
+        outputs[index][...] = unpack_sub_byte(packed, outputs[index].shape, outputs[index].dtype)
     return tuple(targets.real_shape(index) for index in range(len(outputs)))
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from enginewright._native.arrays import (
-    FOUR_BITS,
+    SUB_BYTE,
     Array,
     address,
-    is_four_bits,
-    pack_four_bits,
-    unpack_four_bits,
+    is_sub_byte,
+    pack_sub_byte,
+    unpack_sub_byte,
     view_tensor,
 )
 from enginewright._native.library import OK, PYTHON, error_of, ffi, lib
@@ -98,8 +98,8 @@ class Context:
         self._tensor = ffi.new("ew_tensor *")
 
     def bind_input(self, index: int, array: Array) -> None:
-        """Read this C-contiguous array at each run. Of a 4-bit array the content is copied now."""
-        memory = pack_four_bits(array) if is_four_bits(array) else array
+        """Read this C-contiguous array at each run. Of an array of 2 or 4 bits the content is copied now."""
+        memory = pack_sub_byte(array) if is_sub_byte(array) else array
         kept, sizes = self._shapes.get(index, (None, None))
         if kept != array.shape:
             sizes = ffi.new("int64_t[]", [*array.shape, 0])
@@ -134,7 +134,7 @@ class Context:
         memory = array
         if array is None:
             self._unpacked.pop(index, None)
-        elif is_four_bits(array):
+        elif is_sub_byte(array):
             self._unpacked[index] = array
             memory = None
         size = 0 if memory is None else memory.nbytes
@@ -186,8 +186,8 @@ class Context:
         count = math.prod(shape)
         memory = np.empty(-(-count * dtype.bits // 8), np.uint8)
         self._check(lib.ew_context_fetch(self._open, index, address(memory), memory.nbytes))
-        if dtype in FOUR_BITS:
-            return unpack_four_bits(memory, shape, dtype.numpy)
+        if dtype in SUB_BYTE:
+            return unpack_sub_byte(memory, shape, dtype.numpy)
         array: Array = memory.view(dtype.numpy).reshape(shape)
         return array
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from enginewright._native.arrays import FOUR_BITS, Array, dtype_of, pack_four_bits, view_tensor
+from enginewright._native.arrays import SUB_BYTE, Array, dtype_of, pack_sub_byte, view_tensor
 from enginewright._native.library import OK, PYTHON, ffi, lib
 from enginewright.errors import EnginewrightError, PluginInvalid
 from enginewright.tensors import DataType
@@ -102,8 +102,8 @@ def _check_result(tensor: Any, array: Array, index: int) -> None:
 
 
 def _copy(array: Array, tensor: Any) -> None:
-    if tensor.dtype in FOUR_BITS:
-        packed = pack_four_bits(array)
+    if tensor.dtype in SUB_BYTE:
+        packed = pack_sub_byte(array)
         ffi.memmove(tensor.data, ffi.from_buffer(packed), packed.nbytes)
     else:
         np.copyto(view_tensor(tensor, array.shape), array)

@@ -11,7 +11,6 @@ from blake3 import blake3
 from enginewright import _native
 from enginewright.plan.meta import Weight
 from enginewright.registry.registry import Pack
-from enginewright.tensors import DataType
 
 Array = np.ndarray[Any, Any]
 ALIGN = 64
@@ -63,9 +62,7 @@ class WeightPool:
 
 
 def dense_bytes(array: Array) -> Array:
-    """The array as the bytes that kernels read: row-major, int4 two to a byte with the first in the low half."""
-    if DataType.of(array).bits == 4:
-        codes = np.ascontiguousarray(array).view(np.uint8).reshape(-1) & 15
-        codes = np.append(codes, np.zeros(codes.size % 2, np.uint8))
-        return np.asarray(codes[0::2] | (codes[1::2] << 4), np.uint8)
+    """The array as the bytes that kernels read: row-major, small integers several to a byte."""
+    if _native.is_sub_byte(array):
+        return _native.pack_sub_byte(array)
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)

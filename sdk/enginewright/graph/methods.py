@@ -374,13 +374,14 @@ class OperatorMethods:
         """The bits that just one has, broadcast."""
         return self.add(BitwiseXorOp(), a, b, name=name)[0]
 
-    def cast(self, x: Tensor, *, to: DataType, saturate: bool = True, name: str = "") -> Tensor:
+    def cast(self, x: Tensor, *, to: DataType, saturate: bool = True, round_mode: str = "up", name: str = "") -> Tensor:
         """x in type `to`.
 
         Floats lose their fraction when they become integers. A number that is out of range becomes the nearest of the
-        type, NaN becomes 0; integers wrap, and so does everything that becomes 4 bits wide. With `saturate` numbers too
-        large for a float8 become its largest, else NaN or infinity. Strings are read and written as decimal numbers."""
-        return self.add(CastOp(to=to, saturate=saturate), x, name=name)[0]
+        type, NaN becomes 0; integers wrap, and so does everything that becomes 2 or 4 bits wide. With `saturate` numbers
+        too large for a float8 become its largest, else NaN or infinity. float8e8m0 holds powers of two: `round_mode` ("up",
+        "down", "nearest" with ties up) says which one. Strings are read and written as decimal numbers."""
+        return self.add(CastOp(to=to, saturate=saturate, round_mode=round_mode), x, name=name)[0]
 
     def ceil(self, x: Tensor, *, name: str = "") -> Tensor:
         """The smallest integer that is not below x."""

@@ -15,11 +15,13 @@ from enginewright.tensors import (
     float16,
     float32,
     float64,
+    int2,
     int4,
     int8,
     int16,
     int32,
     int64,
+    uint2,
     uint4,
     uint8,
     uint16,
@@ -34,7 +36,7 @@ FLOAT8S = tuple(dtype for dtype in DataType if dtype.name.startswith("FLOAT8"))
 INTEGERS = (int8, int16, int32, int64, uint8, uint16, uint32, uint64)
 WIDE_INTEGERS = (int32, int64, uint32, uint64)
 BYTES = (int8, uint8)
-QUANTIZED = (int8, uint8, int16, uint16, int4, uint4, DataType.FLOAT4E2M1, *FLOAT8S)
+QUANTIZED = (int8, uint8, int16, uint16, int4, uint4, int2, uint2, DataType.FLOAT4E2M1, *FLOAT8S)
 
 
 def check_type(spec: TensorSpec, allowed: Iterable[DataType], what: str) -> DataType:

@@ -19,11 +19,13 @@ from enginewright.tensors import (
     bfloat16,
     float16,
     float32,
+    int2,
     int4,
     int8,
     int16,
     int32,
     normalize_axis,
+    uint2,
     uint4,
     uint8,
     uint16,
@@ -137,8 +139,12 @@ class QuantizeLinear:
     def examples() -> Iterator[tuple[QuantizeLinear, list[TensorSpec | Array | None]]]:
         """Each type; one scale, one an axis, one a block."""
         one = np.array(0.05, np.float32)
-        for dtype in (uint8, int8, uint16, int16, uint4, int4, DataType.FLOAT8E4M3FN, DataType.FLOAT8E5M2):
-            zero = np.zeros((), dtype.numpy) if dtype.is_float else np.array(3).astype(dtype.numpy)
+        for dtype in (uint8, int8, uint16, int16, uint4, int4, uint2, int2, DataType.FLOAT8E4M3FN, DataType.FLOAT8E5M2):
+            zero = (
+                np.zeros((), dtype.numpy)
+                if dtype.is_float
+                else np.array(1 if dtype.bits == 2 else 3).astype(dtype.numpy)
+            )
             yield QuantizeLinear(), [TensorSpec(float32, (2, 3, 17)), one, zero]
         scales = np.array([0.01, 0.02, 0.05], np.float32)
         yield QuantizeLinear(), [TensorSpec(float32, (2, 3, 17)), scales, np.array([1, 2, 3], np.uint8)]
@@ -187,9 +193,21 @@ class DequantizeLinear:
     def examples() -> Iterator[tuple[DequantizeLinear, list[TensorSpec | Array | None]]]:
         """Each type; one scale, one an axis, one a block."""
         one = np.array(0.05, np.float32)
-        for dtype in (uint8, int8, uint16, int16, uint4, int4, int32, DataType.FLOAT8E4M3FN, DataType.FLOAT8E5M2):
+        for dtype in (
+            uint8,
+            int8,
+            uint16,
+            int16,
+            uint4,
+            int4,
+            uint2,
+            int2,
+            int32,
+            DataType.FLOAT8E4M3FN,
+            DataType.FLOAT8E5M2,
+        ):
             plain = dtype.is_float or dtype == int32
-            zero = None if plain else np.array(3).astype(dtype.numpy)
+            zero = None if plain else np.array(1 if dtype.bits == 2 else 3).astype(dtype.numpy)
             yield DequantizeLinear(), [TensorSpec(dtype, (2, 3, 17)), one, zero]
         scales = np.array([0.01, 0.02, 0.05], np.float32)
         yield DequantizeLinear(), [TensorSpec(uint8, (2, 3, 17)), scales, np.array([1, 2, 3], np.uint8)]

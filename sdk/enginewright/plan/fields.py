@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from enginewright._native.arrays import FOUR_BITS, unpack_four_bits
+from enginewright._native.arrays import SUB_BYTE, unpack_sub_byte
 from enginewright.dims import Dim
 from enginewright.errors import BuildError, EnginewrightError, PlanDetails, PlanInvalid, PluginInvalid
 from enginewright.plan.meta import OperatorRecord, Weight
@@ -112,8 +112,8 @@ def _weight(text: str, weights: Sequence[Weight], data: npt.NDArray[np.uint8] | 
     if data is None or not isinstance(index, int) or not 0 <= index < len(weights):
         raise ValueError(f"weight {index} is not there")
     memory = data[weights[index].offset : weights[index].offset + weights[index].length]
-    if kind in FOUR_BITS:
-        return unpack_four_bits(memory, shape, kind.numpy)
+    if kind in SUB_BYTE:
+        return unpack_sub_byte(memory, shape, kind.numpy)
     return memory.view(kind.numpy).reshape(shape)
 
 

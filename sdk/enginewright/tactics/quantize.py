@@ -20,17 +20,19 @@ from enginewright.tensors import (
     float16,
     float32,
     float64,
+    int2,
     int4,
     int8,
     int16,
     int32,
     normalize_axis,
+    uint2,
     uint4,
     uint8,
     uint16,
 )
 
-INTEGERS = (uint8, int8, uint16, int16, uint4, int4)
+INTEGERS = (uint8, int8, uint16, int16, uint4, int4, uint2, int2)
 FLOATS = (float32, float64, float16, bfloat16)
 
 
@@ -50,7 +52,7 @@ def _scale_params(x: TensorSpec, scale: TensorSpec, axis: int, block: int) -> tu
 def quantize_linear(
     op: QuantizeLinear, x: TensorSpec, y_scale: TensorSpec, y_zero_point: TensorSpec | None = None
 ) -> Launch | str:
-    """Integers of 4, 8 and 16 bits."""
+    """Integers of 2, 4, 8 and 16 bits."""
     output = y_zero_point.dtype if y_zero_point else op.output_dtype
     if output not in INTEGERS or x.dtype not in (*FLOATS, int32) or y_scale.dtype not in FLOATS:
         return f"not from {x.dtype} to {output}"
@@ -61,7 +63,7 @@ def quantize_linear(
 def dequantize_linear(
     op: DequantizeLinear, x: TensorSpec, x_scale: TensorSpec, x_zero_point: TensorSpec | None = None
 ) -> Launch | str:
-    """Integers of 4, 8, 16 and 32 bits."""
+    """Integers of 2, 4, 8, 16 and 32 bits."""
     output: DataType = op.output_dtype or x_scale.dtype
     if x.dtype not in (*INTEGERS, int32) or x_scale.dtype not in FLOATS or output not in FLOATS:
         return f"not from {x.dtype} to {output}"

@@ -57,20 +57,28 @@ def test_every_type(add: Callable[[Step], int], dtype: DataType) -> None:
     context = one_step(add(lambda x, _: x[::-1]), int(dtype))
     found = run(context, values)[0]
     assert found.dtype == dtype.numpy
-    assert np.array_equal(found.astype(np.complex128), values[::-1].astype(np.complex128))
+    assert np.array_equal(found.astype(np.complex128), values[::-1].astype(np.complex128), equal_nan=True)
     bound = np.zeros((2, 3), dtype.numpy)
     context.bind_output(0, bound)
     context.run()
-    assert np.array_equal(bound.astype(np.complex128), values[::-1].astype(np.complex128))
+    assert np.array_equal(bound.astype(np.complex128), values[::-1].astype(np.complex128), equal_nan=True)
 
 
-def test_four_bits_are_packed_low_half_first() -> None:
-    from enginewright._native.arrays import pack_four_bits, unpack_four_bits
+@pytest.mark.parametrize(
+    ("values", "packed"),
+    [
+        (np.array([1, -2, 3], ml_dtypes.int4), [0xE1, 0x03]),
+        (np.array([1, -2, -1, 0, 1], ml_dtypes.int2), [0b00_11_10_01, 0b01]),
+        (np.array([1, 2, 3, 0], ml_dtypes.uint2), [0b00_11_10_01]),
+    ],
+    ids=["int4", "int2", "uint2"],
+)
+def test_small_integers_are_packed_low_bits_first(values: np.ndarray, packed: list[int]) -> None:
+    from enginewright._native.arrays import pack_sub_byte, unpack_sub_byte
 
-    values = np.array([1, -2, 3], ml_dtypes.int4)
-    packed = pack_four_bits(values)
-    assert packed.tolist() == [0xE1, 0x03]
-    assert unpack_four_bits(packed, [3], values.dtype).tolist() == values.tolist()
+    found = pack_sub_byte(values)
+    assert found.tolist() == packed
+    assert unpack_sub_byte(found, [len(values)], values.dtype).tolist() == values.tolist()
 
 
 def test_result_of_unknown_size(add: Callable[[Step], int]) -> None:
