@@ -63,6 +63,11 @@ __device__ __forceinline__ float mask_at(const Arguments &p, const T *mask, int6
     return reinterpret_cast<const uint8_t *>(mask)[at] ? 0.0f : -INFINITY;
 }
 
+template <class T>
+__device__ __forceinline__ const T *head_at(const void *data, const Strides &s, int batch, int head) {
+    return static_cast<const T *>(data) + s.offset + batch * s.batch + head * s.head;
+}
+
 // Four warps and 64 keys at a time, or 128 keys of which each warp takes 32 for the same 16 queries. The second way
 // occupies four times as many multiprocessors where sequences are short and few.
 template <class T, bool SHARED_QUERIES>
@@ -252,10 +257,8 @@ __global__ void __launch_bounds__(128) attention_kernel(const __grid_constant__ 
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
     const int batch = blockIdx.z, head = blockIdx.y, group = head / (p.heads / p.groups);
     const int query0 = static_cast<int>(blockIdx.x) * B::QUERIES;
-    const auto at = [&](const void *data, const Strides &s, int h) {
-        return static_cast<const T *>(data) + s.offset + batch * s.batch + h * s.head;
-    };
-    const T *q = at(p.q, p.qs, head), *k = at(p.k, p.ks, group), *v = at(p.v, p.vs, group);
+    const T *q = head_at<T>(p.q, p.qs, batch, head), *k = head_at<T>(p.k, p.ks, batch, group);
+    const T *v = head_at<T>(p.v, p.vs, batch, group);
     const uint32_t base = shared_address(shared), queries = base + 2 * B::STAGE;
     begin();
     const Sight sight(p, batch);
@@ -306,10 +309,8 @@ __global__ void plain_kernel(const Arguments p) {
     const int batch = blockIdx.z, head = blockIdx.y, group = head / (p.heads / p.groups);
     begin();
     if (query >= p.queries) return;
-    const auto at = [&](const void *data, const Strides &s, int h) {
-        return static_cast<const T *>(data) + s.offset + batch * s.batch + h * s.head;
-    };
-    const T *q = at(p.q, p.qs, head) + query * p.qs.row, *k = at(p.k, p.ks, group), *v = at(p.v, p.vs, group);
+    const T *q = head_at<T>(p.q, p.qs, batch, head) + query * p.qs.row, *k = head_at<T>(p.k, p.ks, batch, group);
+    const T *v = head_at<T>(p.v, p.vs, batch, group);
     const Sight sight(p, batch);
     const int64_t mask_base = batch * p.mask_batch + head * p.mask_head + query * p.mask_row;
     const auto score = [&](int key) {

@@ -315,6 +315,34 @@ struct Finish {
     }
 };
 
+// The sum over tiles [first, last) of k, of which a's and b's first ones are on their way.
+template <class S>
+__device__ __forceinline__ void sum_up(float (&sum)[S::WM / 16][S::WN / 8][4], const Product &p, FetchA<S> &fetch_a,
+                                       FetchB<S> &fetch_b, uint32_t base, int count) {
+    int reading = 0, writing = S::STAGES - 1;
+#pragma unroll 1
+    for (int tile = 0; tile < count; ++tile) {
+        wait_copies<S::STAGES - 2>();
+        if constexpr (S::GROUPS) publish_copies();
+        __syncthreads();
+        const uint32_t a = base + reading * S::STAGE;
+        if constexpr (S::GROUPS) multiply_in_groups<S>(sum, a, a + S::A_BYTES);
+        if (tile + S::STAGES - 1 < count) {
+            fetch_b.next(p, base + writing * S::STAGE + S::A_BYTES);
+            fetch_a.next(p, base + writing * S::STAGE);
+        }
+        commit_copies();
+        if constexpr (S::GROUPS)
+            group_wait();
+        else
+            multiply_in_warps<S>(sum, a, a + S::A_BYTES);
+        reading = reading + 1 == S::STAGES ? 0 : reading + 1;
+        writing = writing + 1 == S::STAGES ? 0 : writing + 1;
+    }
+    wait_copies<0>();
+    __syncthreads();
+}
+
 template <class S>
 __global__ void __launch_bounds__(S::THREADS, 2) product_kernel(const __grid_constant__ Product p) {
     extern __shared__ __align__(1024) unsigned char shared[];
@@ -343,29 +371,8 @@ __global__ void __launch_bounds__(S::THREADS, 2) product_kernel(const __grid_con
         commit_copies();
     }
     float sum[S::WM / 16][S::WN / 8][4] = {};
-    int reading = 0, writing = S::STAGES - 1;
-#pragma unroll 1
-    for (int tile = first; tile < last; ++tile) {
-        wait_copies<S::STAGES - 2>();
-        if constexpr (S::GROUPS) publish_copies();
-        __syncthreads();
-        const uint32_t a = base + reading * S::STAGE;
-        if constexpr (S::GROUPS) multiply_in_groups<S>(sum, a, a + S::A_BYTES);
-        if (tile + S::STAGES - 1 < last) {
-            fetch_b.next(p, base + writing * S::STAGE + S::A_BYTES);
-            fetch_a.next(p, base + writing * S::STAGE);
-        }
-        commit_copies();
-        if constexpr (S::GROUPS)
-            group_wait();
-        else
-            multiply_in_warps<S>(sum, a, a + S::A_BYTES);
-        reading = reading + 1 == S::STAGES ? 0 : reading + 1;
-        writing = writing + 1 == S::STAGES ? 0 : writing + 1;
-    }
+    sum_up<S>(sum, p, fetch_a, fetch_b, base, last - first);
     finish.fetch(p, 0);
-    wait_copies<0>();
-    __syncthreads();
     float *sums = reinterpret_cast<float *>(shared);
     keep_sums<S>(sum, sums);
     if (ranks > 1)
