@@ -136,3 +136,15 @@ def replacement_subject(entry: Deprecation) -> str | None:
         return f"{subject_of(entry).rpartition(' ')[0]} {entry.replacement}"
     prefix = {"cli": "cli ", "env": "env ", "hook": "hook ", "operator": "operator "}.get(entry.kind, "")
     return prefix + entry.replacement
+
+
+def fragment_problems(entries: Mapping[str, Deprecation], fragments: Mapping[str, str]) -> list[str]:
+    """Return each new deprecation that no fragment of the changelog names, and each fragment on one without its id."""
+    found = []
+    for name, text in fragments.items():
+        if name.rsplit(".", 2)[-2] in ("deprecated", "removed") and not re.search(r"EW-D\d{4}", text):
+            found.append(f"{name} does not name the id of what is deprecated or removed")
+    named = set(re.findall(r"EW-D\d{4}", "".join(fragments.values())))
+    waiting = [entry.id for entry in entries.values() if entry.since == NEXT and entry.stage in WARNING]
+    missing = [identity for identity in waiting if identity not in named]
+    return found + [f"{identity} is new, and no fragment of the changelog names it" for identity in missing]

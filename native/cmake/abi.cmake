@@ -12,5 +12,7 @@ if(EXISTS "${EW_HEADER}")
     VERBATIM)
   add_custom_target(abi ALL DEPENDS "${EW_ABI_PY}")
   install(FILES "${EW_ABI_PY}" DESTINATION enginewright/_native)
-  install(FILES "${EW_HEADER}" DESTINATION enginewright/_native/include)  # kernels of plugins are compiled with it
+  # Kernels of plugins are compiled with these.
+  install(FILES "${EW_HEADER}" "${CMAKE_CURRENT_SOURCE_DIR}/include/enginewright_deprecated.h"
+    DESTINATION enginewright/_native/include)
 endif()

@@ -13,7 +13,7 @@ import pytest
 import enginewright as ew
 from tests.repo.sources import ROOT, tracked
 
-PACKAGES = ("sdk/", "compat/", "plugins/")
+PACKAGES = ("sdk/enginewright/", "compat/enginewright_compat/", "plugins/enginewright_plugins/")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_contents(wheel: Path) -> None:
     expected = {name.split("/", 1)[1] for name in tracked() if name.startswith(PACKAGES)}
     expected = {name for name in expected if not name.endswith((".cpp", ".cu"))}
     assert expected - inside == set()
-    built = {"libenginewright.so", "_abi.py", "include/enginewright.h"}
+    built = {"libenginewright.so", "_abi.py", "include/enginewright.h", "include/enginewright_deprecated.h"}
     assert inside - expected == {f"enginewright/_native/{name}" for name in built} | {"enginewright_compat/_version.py"}
 
 
