@@ -23,7 +23,7 @@ CLASSES = (EnginewrightDeprecationWarning, EnginewrightRemovalWarning)
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One deprecation that this process used: how often, and where first."""
+    """One deprecation that a process (or several) used: how often, and where first."""
 
     id: str
     count: int

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from enginewright.errors import UsageError
 from enginewright.tools.source_names import Names, Ref, find_object, function_of, member
+from enginewright_compat.deprecation.controls import Use
 from enginewright_compat.deprecation.registry import Deprecation
 
 SKIPPED = {"__pycache__", "site-packages", "node_modules"}
@@ -42,21 +43,12 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class RuntimeUse:
-    """What a run of the program reported: an id, how often in all runs, and where first."""
-
-    id: str
-    count: int
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
 class Scan:
-    """Everything that was found; `skipped` are files that are no Python, each with the reason."""
+    """Everything that was found, and what runs of the program reported; `skipped` are files that are no Python."""
 
     files: int
     findings: tuple[Finding, ...]
-    uses: tuple[RuntimeUse, ...] = ()
+    uses: tuple[Use, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -400,13 +392,13 @@ def scan(paths: Sequence[str], entries: Sequence[Deprecation], use: Sequence[str
     return Scan(count, tuple(findings), _runtime_uses(use, entries), tuple(skipped))
 
 
-def _runtime_uses(files: Sequence[str], entries: Sequence[Deprecation]) -> tuple[RuntimeUse, ...]:
+def _runtime_uses(files: Sequence[str], entries: Sequence[Deprecation]) -> tuple[Use, ...]:
     wanted = {entry.id for entry in entries}
-    found: dict[str, RuntimeUse] = {}
+    found: dict[str, Use] = {}
     for file in files:
         try:
             rows = [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
-            uses = [RuntimeUse(str(row["id"]), int(row["count"]), str(row["place"])) for row in rows]
+            uses = [Use(str(row["id"]), int(row["count"]), str(row["place"])) for row in rows]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(
                 f"cannot be read as a report of uses: {error}",
@@ -414,6 +406,6 @@ def _runtime_uses(files: Sequence[str], entries: Sequence[Deprecation]) -> tuple
                 where=file,
             ) from error
         for each in uses:
-            known = found.get(each.id, RuntimeUse(each.id, 0, each.place))
-            found[each.id] = RuntimeUse(each.id, known.count + each.count, known.place)
+            known = found.get(each.id, Use(each.id, 0, each.place))
+            found[each.id] = Use(each.id, known.count + each.count, known.place)
     return tuple(found[identity] for identity in sorted(found.keys() & wanted))
