@@ -20,6 +20,7 @@ from enginewright_compat.version import Version, running_version
 from enginewright_release.tree import source_tree
 
 LARGEST = 8 << 10
+OTHERS = (".json", ".py", ".toml")
 HEAD = """\
 # What releases answer for the files of this folder, generated from LOAD_RULES when this release was made: "same" for
 # this release itself, then for one that differs from it first in the field named.
@@ -41,9 +42,7 @@ def write_golden(folder: Path) -> None:
 
 def expected(folder: Path) -> str:
     """Return the table of expectations."""
-    return HEAD + "".join(
-        _expectation(path) for path in sorted(folder.iterdir()) if path.suffix not in (".toml", ".json")
-    )
+    return HEAD + "".join(_expectation(path) for path in sorted(folder.iterdir()) if path.suffix not in OTHERS)
 
 
 def _expectation(path: Path) -> str:

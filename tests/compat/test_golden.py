@@ -37,8 +37,8 @@ def test_every_release_left_its_files(version: str) -> None:
     folder = TREE.golden(version)
     names = {path.name for path in folder.iterdir()}
     documented = set(tomllib.loads((folder / "expected.toml").read_text(encoding="utf-8")))
-    assert {"mlp.plan", "conv.plan", "dynamic.plan", "mlp.timing", "mlp.calib"} <= documented
-    assert names == documented | {"expected.toml", "deprecations.json"}
+    assert {"mlp.plan", "conv.plan", "conv_plugin.plan", "dynamic.plan", "mlp.timing", "mlp.calib"} <= documented
+    assert names == documented | {"expected.toml", "deprecations.json", "golden_plugin.py"}
     assert all(path.stat().st_size <= LARGEST for path in folder.iterdir() if path.name in documented)
     assert expected(folder) == (folder / "expected.toml").read_text(encoding="utf-8")
 

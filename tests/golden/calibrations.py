@@ -1,17 +1,11 @@
-"""Calibration caches of each release of this major: `python -m tests.golden.calibrations` adds that of the running one.
-
-A file that is there is never written again: later releases must read what earlier ones wrote.
-"""
+"""A calibration cache whose content never changes: each release leaves it behind, later ones of its major read it."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import enginewright as ew
 from enginewright.plan.artifact import Kind, Passport, Section, artifact_bytes, open_artifact
-from enginewright_compat.version import Version, running_version
+from enginewright_compat.version import Version
 
-FOLDER = Path(__file__).with_name("calibration")
 GRAPH = "de3cc57269ff740d3b77d0f31e1395abed9abc30082f6c210ec33a783f6b3120"
 RANGES = {
     "w": ew.TensorRange(2.0**-5, 0, "max", 1, "00" * 32),
@@ -25,16 +19,3 @@ def written_by(version: Version) -> bytes:
     data = ew.CalibrationCache(GRAPH, RANGES).to_bytes()
     ranges = open_artifact(data, Kind.CALIBRATION_CACHE).sections[Section.RANGES]
     return artifact_bytes(Kind.CALIBRATION_CACHE, {Section.RANGES: ranges}, Passport(enginewright=str(version)))
-
-
-def main() -> None:
-    """Write the file of the running release."""
-    version = running_version()._replace(build=1)
-    path = FOLDER / f"{version.major}.{version.minor}.{version.patch}.calibration"
-    if path.exists():
-        raise SystemExit(f"{path.name} is there, and stays as it is")
-    path.write_bytes(written_by(version))
-
-
-if __name__ == "__main__":
-    main()
