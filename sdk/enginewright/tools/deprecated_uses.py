@@ -68,6 +68,8 @@ class Targets:
     variables: dict[str, Deprecation] = field(default_factory=dict)
     options: dict[tuple[str, ...], Deprecation] = field(default_factory=dict)
     hooks: dict[tuple[str, str], Deprecation] = field(default_factory=dict)
+    words: set[str] = field(default_factory=set)
+    """One of these is in every source with a use: the last word of each target."""
 
 
 def targets(entries: Sequence[Deprecation]) -> Targets:
@@ -75,6 +77,7 @@ def targets(entries: Sequence[Deprecation]) -> Targets:
     made = Targets()
     for entry in entries:
         kind, separator, rest = entry.target.partition(":")
+        made.words.add(re.findall(r"\w+", rest.partition("#")[0] if kind != "hookarg" and rest else entry.target)[-1])
         if not separator or kind in ("enum", "attr", "module"):
             made.names[rest if separator else entry.target] = entry
         elif kind == "param":
@@ -113,7 +116,8 @@ class Finder(Names):
 
     def run(self) -> list[Finding]:
         """Return the uses in the order of the source."""
-        self.walk(self.tree)
+        if any(word.encode() in self.data for word in self.known.words):
+            self.walk(self.tree)
         return sorted(set(self.findings), key=lambda found: (found.line, found.column, found.id))
 
     def _add(self, entry: Deprecation, line: int, column: int, edit: Edit | None = None) -> None:
