@@ -49,6 +49,12 @@ class TimingDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
         """The first 16 bytes of the SHA-256 of the description's canonical JSON, as hex."""
         return hashlib.sha256(encode_json(self)).hexdigest()[:32]
 
+    @property
+    def title(self) -> str:
+        """In a few words: the operator, of a fused one its anchor, and its inputs."""
+        anchor = self.fields.get("anchor", "").partition("(")[0]
+        return f"{anchor or self.operator} on {', '.join(text.partition(' linear')[0] for text in self.inputs)}"
+
     def __str__(self) -> str:
         fields = ", ".join(f"{name}={value}" for name, value in self.fields.items())
         return f"{self.operator}({fields}) on {', '.join(self.inputs)}"
@@ -110,7 +116,7 @@ def _pins(entries: Iterable[TimingEntry]) -> set[str]:
 
 
 def _conflict(entries: list[TimingEntry]) -> PinConflict:
-    return PinConflict(entries[0].key, str(entries[0].description), tuple(sorted(_pins(entries))))
+    return PinConflict(entries[0].key, entries[0].description.title, tuple(sorted(_pins(entries))))
 
 
 def refusal(error: ValueError, field: str, where: str) -> PlanError:

@@ -125,7 +125,17 @@ def test_all_conflicting_pins_are_named() -> None:
         what().key: ("a", "b"),
         what("second").key: ("x", "y"),
     }
-    assert "a or b for ew::a@1() on float32[2]" in str(caught.value)
+    assert "a or b for ew::a@1 on float32[2]" in str(caught.value)
+
+
+def test_a_description_in_a_few_words_and_in_full() -> None:
+    fields = {"anchor": "ew::Conv@1(group=1)", "program": "..."}
+    fused = msgspec.structs.replace(
+        what(), fields=fields, inputs=["float32[1, 3] linear", "float32[3] linear constant"]
+    )
+    assert fused.title == "ew::Conv@1 on float32[1, 3], float32[3]"
+    assert what().title == "ew::a@1 on float32[2]"
+    assert str(fused).startswith("ew::a@1(anchor=ew::Conv@1(group=1), program=...) on float32[1, 3] linear")
 
 
 # --- Looking up and pinning -------------------------------------------------------------------------------------------

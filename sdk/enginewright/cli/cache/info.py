@@ -27,22 +27,22 @@ Examples:
 def command(file: str | None) -> None:
     """List the entries of a timing cache or the ranges of a calibration cache; without FILE, your timing cache."""
     import enginewright as ew
-    from enginewright.cli._output import print_json, print_table, print_text
+    from enginewright.cli._output import print_json
 
     start_logging(current())
     if file is not None and ew.plan_info(file).kind == "calibration cache":
-        facts, columns, rows = _calibration(ew.CalibrationCache.load(file))
+        calibration = ew.CalibrationCache.load(file)
+        facts, show = _ranges(calibration), lambda: _show_ranges(calibration)
     else:
-        facts, columns, rows = _timing(ew.TimingCache.default() if file is None else ew.TimingCache.load(file))
+        timing = ew.TimingCache.default() if file is None else ew.TimingCache.load(file)
+        facts, show = _entries(timing), lambda: _show_entries(timing)
     if current().json:
         print_json("cache info", facts)
-    elif rows:
-        print_table(columns, rows)
     else:
-        print_text("no entries")
+        show()
 
 
-def _timing(cache: TimingCache) -> tuple[dict[str, Any], list[str], list[list[str]]]:
+def _entries(cache: TimingCache) -> dict[str, Any]:
     entries = [
         {
             "key": key,
@@ -57,23 +57,33 @@ def _timing(cache: TimingCache) -> tuple[dict[str, Any], list[str], list[list[st
         }
         for key, entry in cache.items()
     ]
-    rows = [
-        [key, entry.pinned or "", entry.fastest or "", str(len(entry.timings)), _shown(str(entry.description))]
-        for key, entry in cache.items()
-    ]
-    facts = {"path": None if cache.path is None else str(cache.path), "kind": "timing cache", "entries": entries}
-    return facts, ["key", "pinned", "fastest", "tactics>", "layer"], rows
+    return {"path": None if cache.path is None else str(cache.path), "kind": "timing cache", "entries": entries}
 
 
-def _calibration(cache: CalibrationCache) -> tuple[dict[str, Any], list[str], list[list[str]]]:
-    facts = {"kind": "calibration cache", "graph": cache.graph, "ranges": dict(cache)}
+def _show_entries(cache: TimingCache) -> None:
+    """One line an entry, not a table: keys are there to be copied whole."""
+    from enginewright.cli._output import print_text
+
+    print_text(f"{cache.path or 'no file'}: timing cache, {len(cache)} entries")
+    for key, entry in cache.items():
+        chosen = f"pinned {entry.pinned}" if entry.pinned else entry.fastest or "none could be timed"
+        print_text(_printable(f"  {key}  {entry.description.title}: {chosen} of {len(entry.timings)}"))
+
+
+def _ranges(cache: CalibrationCache) -> dict[str, Any]:
+    return {"kind": "calibration cache", "graph": cache.graph, "ranges": dict(cache)}
+
+
+def _show_ranges(cache: CalibrationCache) -> None:
+    from enginewright.cli._output import print_table
+
     rows = [
         [name, str(item.dtype), f"{item.scale:.6g}", str(item.zero_point), item.method, f"{item.samples:,}"]
         for name, item in cache.items()
     ]
-    return facts, ["tensor", "type", "scale>", "zero point>", "method", "samples>"], rows
+    print_table(["tensor", "type", "scale>", "zero point>", "method", "samples>"], rows)
 
 
-def _shown(text: str) -> str:
+def _printable(text: str) -> str:
     """A text from a file without what could steer a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
