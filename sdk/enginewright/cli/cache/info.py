@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,19 +28,19 @@ Examples:
 def command(file: str | None) -> None:
     """List the entries of a timing cache or the ranges of a calibration cache; without FILE, your timing cache."""
     import enginewright as ew
-    from enginewright.cli._output import print_json
+    from enginewright.cli._output import print_json, print_text
 
     start_logging(current())
     if file is not None and ew.plan_info(file).kind == "calibration cache":
-        calibration = ew.CalibrationCache.load(file)
-        facts, show = _ranges(calibration), lambda: _show_ranges(calibration)
+        ranges = ew.CalibrationCache.load(file)
+        facts, lines = _ranges(ranges), list(_range_lines(ranges))
     else:
         timing = ew.TimingCache.default() if file is None else ew.TimingCache.load(file)
-        facts, show = _entries(timing), lambda: _show_entries(timing)
+        facts, lines = _entries(timing), list(_entry_lines(timing))
     if current().json:
         print_json("cache info", facts)
     else:
-        show()
+        print_text("\n".join(map(_printable, lines)))
 
 
 def _entries(cache: TimingCache) -> dict[str, Any]:
@@ -60,28 +61,23 @@ def _entries(cache: TimingCache) -> dict[str, Any]:
     return {"path": None if cache.path is None else str(cache.path), "kind": "timing cache", "entries": entries}
 
 
-def _show_entries(cache: TimingCache) -> None:
+def _entry_lines(cache: TimingCache) -> Iterator[str]:
     """One line an entry, not a table: keys are there to be copied whole."""
-    from enginewright.cli._output import print_text
-
-    print_text(f"{cache.path or 'no file'}: timing cache, {len(cache)} entries")
+    yield f"{cache.path or 'no file'}: timing cache, {len(cache)} entries"
     for key, entry in cache.items():
         chosen = f"pinned {entry.pinned}" if entry.pinned else entry.fastest or "none could be timed"
-        print_text(_printable(f"  {key}  {entry.description.title}: {chosen} of {len(entry.timings)}"))
+        yield f"  {key}  {entry.description.title}: {chosen} of {len(entry.timings)}"
 
 
 def _ranges(cache: CalibrationCache) -> dict[str, Any]:
     return {"kind": "calibration cache", "graph": cache.graph, "ranges": dict(cache)}
 
 
-def _show_ranges(cache: CalibrationCache) -> None:
-    from enginewright.cli._output import print_table
-
-    rows = [
-        [name, str(item.dtype), f"{item.scale:.6g}", str(item.zero_point), item.method, f"{item.samples:,}"]
-        for name, item in cache.items()
-    ]
-    print_table(["tensor", "type", "scale>", "zero point>", "method", "samples>"], rows)
+def _range_lines(cache: CalibrationCache) -> Iterator[str]:
+    yield f"calibration cache for graph {cache.graph}, {len(cache)} tensors"
+    for name, item in cache.items():
+        numbers = f"scale {item.scale:.6g}, zero point {item.zero_point}"
+        yield f"  {name}  {item.dtype}, {numbers}, by {item.method} from {item.samples:,} samples"
 
 
 def _printable(text: str) -> str:
