@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from copy import deepcopy
@@ -133,4 +134,6 @@ def with_section(data: bytes, section: Section, content: bytes) -> bytes:
             pass
     parts = take_apart(data)
     parts.sections[parts.find(section)] = content
+    if section is Section.RECIPE:
+        parts.header["recipe"] = hashlib.sha256(content).digest()
     return relaid(parts)

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from enginewright import _native
+from enginewright.compiler.probes import Probes
+from enginewright.compiler.recipe import config_of
 from enginewright.errors import EnginewrightError, PlanError, PluginNotFound
 from enginewright.plan.artifact import Kind, Section, open_artifact
 from enginewright.plan.calibration_cache import CalibrationCache, TensorRange
@@ -18,10 +20,12 @@ from enginewright.plan.plan import Plan
 from enginewright.plan.timing_cache import TimingCache
 from enginewright.plan.timing_entries import TacticTime, TimingDescription
 from enginewright.runtime.engine import Engine
+from enginewright.tools.plan_files import check_origin
 from enginewright_compat.container import BytesSource
 from enginewright_compat.machine import this_machine
 from enginewright_compat.passport import facts_of
 from enginewright_compat.reason import Refused
+from enginewright_compat.recipe import decode_recipe
 from enginewright_compat.rules import judge
 from enginewright_compat.version import running_version
 from tests.fuzz.mutation import Choices, mutated, respelled, with_keys, with_section
@@ -127,7 +131,29 @@ def calibrations(data: bytes) -> tuple[bytes, Callable[[bytes], None]]:
     return with_section(calibration_cache(), section, content), load_calibration
 
 
-TARGETS = {"raw": raw, "metadata": metadata, "caches": caches, "calibrations": calibrations}
+def origins(data: bytes) -> tuple[bytes, Callable[[bytes], None]]:
+    """A plan whose recipe or probes were changed and sealed again."""
+    choices = Choices(data)
+    base = golden(("mlp", "conv", "branches")[choices.below(3)])
+    section = Section.PROBES if choices.below(2) else Section.RECIPE
+    content = _section(base, section)
+    if section is Section.RECIPE:
+        return with_section(base, section, mutated(content, choices)), read_origin
+    end = 8 + int.from_bytes(content[:8], "little")
+    head = respelled(mutated(content[8:end], choices), Probes)
+    length = choices.below(300) if choices.below(8) == 0 else len(head)
+    return with_section(base, section, length.to_bytes(8, "little") + head + content[end:]), read_origin
+
+
+def read_origin(data: bytes) -> None:
+    """Load a plan, which does not read them; then read its recipe and probes as a rebuild does."""
+    load_plan(data)
+    artifact = open_artifact(data, Kind.PLAN)
+    check_origin(artifact)
+    config_of(decode_recipe(bytes(artifact.sections[Section.RECIPE])))
+
+
+TARGETS = {"raw": raw, "origins": origins, "metadata": metadata, "caches": caches, "calibrations": calibrations}
 
 
 @cache

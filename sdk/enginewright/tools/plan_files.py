@@ -11,6 +11,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from enginewright.compiler.probes import read_probes
 from enginewright.errors import ConfigError
 from enginewright.plan.artifact import Artifact, check_file, invalid_content
 from enginewright.plan.calibration_cache import CalibrationCache
@@ -20,6 +21,7 @@ from enginewright.runtime.session import LoadedPlan
 from enginewright.trust import Trust
 from enginewright.verdict import PlanInfo, plan_info
 from enginewright_compat.layout import DIGEST_SIZE, Kind, Section
+from enginewright_compat.recipe import decode_recipe
 from enginewright_compat.rules import Level
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -53,10 +55,21 @@ def _check_content(artifact: Artifact) -> None:
     if artifact.kind is Kind.PLAN:
         plan = Plan.decode(artifact)
         LoadedPlan(plan.meta, plan.weights).close()
+        check_origin(artifact)
     elif artifact.kind is Kind.TIMING_CACHE:
         TimingCache.load(artifact.where)
     elif artifact.kind is Kind.CALIBRATION_CACHE:
         CalibrationCache.load(artifact.where)
+
+
+def check_origin(artifact: Artifact) -> None:
+    """Raise PlanInvalid unless recipe and probes, which a load does not read, are what this release writes."""
+    for section, read in ((Section.RECIPE, decode_recipe), (Section.PROBES, read_probes)):
+        if section in artifact.sections:
+            try:
+                read(bytes(artifact.sections[section]))
+            except ValueError as error:
+                raise invalid_content(error, artifact, section) from error
 
 
 def dump_file(path: str | os.PathLike[str], section: str | None = None) -> dict[str, Any]:

@@ -23,9 +23,10 @@ from enginewright_compat.passport import PluginUse, Target
 from enginewright_compat.rules import Level
 from enginewright_compat.version import running_version
 from tests.compat.artifacts import example_plan
+from tests.fuzz.mutation import with_section
 from tests.fuzz.targets import timing_cache
 from tests.golden.plans import golden
-from tests.sdk.compiler.releases import of_release, with_bytes, without
+from tests.sdk.compiler.releases import of_release, without
 from tests.sdk.plan.test_bad_plans import meta_of, with_meta
 from tests.sdk.plan.test_signing import CODE
 
@@ -276,7 +277,7 @@ def test_rebuild_without_probes_says_so(capsys: Text, tmp_path: Path) -> None:
 def test_exit_codes_of_rebuild(capsys: Text, tmp_path: Path) -> None:
     probes = bytearray(ew.Plan.load(golden("mlp")).origin[Section.PROBES])
     probes[-2] ^= 0x40
-    tampered = with_bytes(golden("mlp"), Section.PROBES, bytes(probes))
+    tampered = with_section(golden("mlp"), Section.PROBES, bytes(probes))
     cases = {
         1: without(golden("mlp"), Section.RECIPE, Section.SOURCE),
         3: tampered,
@@ -301,3 +302,12 @@ def test_rebuild_for_another_shape(capsys: Text, tmp_path: Path) -> None:
     path = write(tmp_path, "old.plan", ew.build(net, config).to_bytes())
     assert call(capsys, "rebuild", path, "--timing-cache", "", "--shape", "x=1x3:4x3:8x3")[0] == 0
     assert ew.Plan.load(path).meta.profiles[0].shapes["x"] == [(1, 4, 8), (3, 3, 3)]
+
+
+@pytest.mark.parametrize("section", [Section.RECIPE, Section.PROBES])
+def test_verify_reads_what_a_load_does_not(capsys: Text, tmp_path: Path, section: Section) -> None:
+    path = write(tmp_path, "a.plan", with_section(golden("mlp"), section, b"{}"))
+    ew.load(path).close()
+    code, _, err = call(capsys, "verify", path)
+    assert code == 6
+    assert section.name in err

@@ -36,17 +36,6 @@ def for_machine(data: bytes, **target: Any) -> bytes:
     return _with(data, passport | {"target": passport["target"] | target})
 
 
-def with_bytes(data: bytes, section: Section, content: bytes) -> bytes:
-    """The same plan with other bytes in a section, sealed again, the recipe digest of the header too."""
-    import hashlib
-
-    parts = take_apart(data)
-    parts.sections[parts.find(section)] = content
-    if section is Section.RECIPE:
-        parts.header["recipe"] = hashlib.sha256(content).digest()
-    return relaid(parts)
-
-
 def without(data: bytes, *sections: Section) -> bytes:
     """The same plan without some sections, sealed again."""
     parts = take_apart(data)

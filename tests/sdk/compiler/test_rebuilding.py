@@ -20,8 +20,9 @@ from enginewright.plan.artifact import Section
 from enginewright_compat.passport import PluginUse
 from enginewright_compat.recipe import decode_recipe, encode_recipe
 from tests.compat.artifacts import example_cache
+from tests.fuzz.mutation import with_section
 from tests.golden.plans import MORE, NETWORKS, golden
-from tests.sdk.compiler.releases import of_release, with_bytes, without
+from tests.sdk.compiler.releases import of_release, without
 from tests.sdk.tools.small_models import chain
 
 CONFIG = ew.BuilderConfig(threads=1, level=1, timing_cache="")
@@ -48,7 +49,7 @@ def changed(path: Path, section: Section, old: str, new: str) -> None:
     data = path.read_bytes()
     content = bytes(ew.Plan.load(of_release(data, patch=0)).origin[section])
     assert old.encode() in content
-    path.write_bytes(with_bytes(data, section, content.replace(old.encode(), new.encode())))
+    path.write_bytes(with_section(data, section, content.replace(old.encode(), new.encode())))
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -147,7 +148,7 @@ def test_a_tampered_probe(tmp_path: Path) -> None:
     path = tmp_path / "old.plan"
     probes = bytearray(ew.Plan.load(golden("mlp")).origin[Section.PROBES])
     probes[-2] ^= 0x40
-    path.write_bytes(with_bytes(golden("mlp"), Section.PROBES, bytes(probes)))
+    path.write_bytes(with_section(golden("mlp"), Section.PROBES, bytes(probes)))
     with pytest.raises(ew.AccuracyError, match='"y" by') as caught:
         ew.rebuild(path, timing_cache="")
     assert caught.value.exit_code == 3
@@ -199,7 +200,7 @@ def test_recipes_that_cannot_be_followed(tmp_path: Path, old: str, new: str, tex
 
 def test_another_model_inside(tmp_path: Path) -> None:
     path = tmp_path / "old.plan"
-    path.write_bytes(with_bytes(golden("mlp"), Section.SOURCE, export_network(ew.parse(chain()))))
+    path.write_bytes(with_section(golden("mlp"), Section.SOURCE, export_network(ew.parse(chain()))))
     with pytest.raises(ew.PlanRecipeError, match="not the one"):
         ew.rebuild(path)
 
@@ -211,7 +212,7 @@ def test_all_missing_plugins_are_named(tmp_path: Path) -> None:
     recipe = decode_recipe(bytes(ew.Plan.load(golden("mlp")).origin[Section.RECIPE]))
     object.__setattr__(recipe, "plugins", uses)
     path = tmp_path / "old.plan"
-    path.write_bytes(with_bytes(golden("mlp"), Section.RECIPE, encode_recipe(recipe)))
+    path.write_bytes(with_section(golden("mlp"), Section.RECIPE, encode_recipe(recipe)))
     with pytest.raises(ew.PluginNotFound) as caught:
         ew.rebuild(path)
     assert [plugin.namespace for plugin in caught.value.plugins] == ["none::A@1", "nobody::A@1"]
