@@ -99,6 +99,9 @@ def decode_recipe(data: bytes) -> Recipe:
         raise ValueError(f"schema {recipe.schema} is newer than {SCHEMA}, the newest that this release reads")
     if recipe.source.format not in ("onnx", "network"):
         raise ValueError(f"the source has the format {recipe.source.format!r}")
-    for setting in recipe.settings:
-        json.loads(setting.value)
+    try:
+        for setting in recipe.settings:
+            json.loads(setting.value)
+    except RecursionError:
+        raise ValueError("a setting is nested too deeply") from None
     return recipe

@@ -62,6 +62,7 @@ BAD = {
     "a key is missing": encoded({key: value for key, value in plain().items() if key != "timings"}),
     "tolerance is a number": damaged(tolerance={"atol": 0, "rtol": 1}),
     "a setting is no JSON": damaged(settings=[{"name": "level", "value": "{"}]),
+    "a setting is deep": damaged(settings=[{"name": "level", "value": "[" * 1000 + "]" * 1000}]),
     "an unknown format": damaged(source=plain()["source"] | {"format": "pickle"}),
     "deep": b"[" * 100_000,
 }

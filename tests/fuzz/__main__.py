@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 FOLDER = Path("build/fuzz")
-NAMES = ("raw", "metadata", "caches", "calibrations")
+NAMES = ("raw", "metadata", "origins", "caches", "calibrations")
 ADDRESS_SPACE = 8 << 30
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
@@ -87,9 +87,10 @@ def config_of(recipe: Recipe, /, **changes: Any) -> BuilderConfig:
     if unknown:
         hint = "Build anew from the model, with options that this release has: enginewright build."
         raise recipe_error(f"the recipe has options that this release lacks: {unknown}", "settings", unknown, hint=hint)
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    profiles = tuple(_profile(item) for item in recipe.profiles)
+    profiles, kinds = tuple(_profile(item) for item in recipe.profiles), get_type_hints(BuilderConfig)
     try:
+        checked = {name: msgspec.convert(value, kinds[name]) for name, value in given.items()}
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in checked.items()}
         return BuilderConfig(**({"profiles": profiles} | values | changes))
     except (ConfigError, TypeError, ValueError) as error:
         text = error.message if isinstance(error, ConfigError) else str(error)

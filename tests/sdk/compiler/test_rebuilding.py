@@ -187,6 +187,7 @@ def test_without_probes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Non
         ('"schema":1', '"schema":9', "newer"),
         ('"name":"level"', '"name":"lovel"', "lacks: lovel"),
         ('"name":"level","value":"0"', '"name":"level","value":"9"', "level 9"),
+        ('"name":"target","value":"\\"cpu\\""', '"name":"target","value":"12345"', "Expected `str`, got `int`"),
         ('"plugins":[]', '"plugins":1 ', "cannot be read"),
     ],
 )
