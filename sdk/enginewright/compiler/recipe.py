@@ -83,8 +83,8 @@ def config_of(recipe: Recipe, /, **changes: Any) -> BuilderConfig:
     """The build configuration of a recipe; `PlanRecipeError` where this release has no such option any more."""
     known = {item.name for item in fields(BuilderConfig)} - APART
     given = {setting.name: json.loads(setting.value) for setting in recipe.settings}
-    unknown = ", ".join(sorted(given.keys() - known))
-    if unknown:
+    if given.keys() - known:
+        unknown = ", ".join(sorted(given.keys() - known))
         hint = "Build anew from the model, with options that this release has: enginewright build."
         raise recipe_error(f"the recipe has options that this release lacks: {unknown}", "settings", unknown, hint=hint)
     profiles, kinds = tuple(_profile(item) for item in recipe.profiles), get_type_hints(BuilderConfig)
