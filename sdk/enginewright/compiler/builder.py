@@ -227,9 +227,6 @@ def specialize(network: Network, profile: ProfileRecord | None) -> Network:
             if isinstance(size, Dim) and low == high:
                 fixed[str(size)] = low
     made = copy_network(network)
-    for tensor in made.inputs:
-        shape: list[Size] = [fixed.get(str(size), size) if isinstance(size, Dim) else size for size in tensor.shape]
-        tensor.spec = replace(tensor.spec, shape=tuple(shape))
     _fix_sizes(made, fixed)
     made.infer()
     if fixed:
@@ -238,19 +235,25 @@ def specialize(network: Network, profile: ProfileRecord | None) -> Network:
 
 
 def _fix_sizes(network: Network, fixed: Mapping[str, int]) -> None:
-    """Put numbers where operators hold named sizes, as those do that fold_shapes made."""
+    """Put numbers where inputs and operators hold named sizes, as those do that fold_shapes made."""
 
     def number(atom: Atom) -> Size | None:
         return fixed.get(str(atom.args[0])) if atom.kind == "symbol" else None
 
+    def numbers(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(substitute(size, number) if isinstance(size, Dim) else size for size in sizes)
+
+    for tensor in network.inputs:
+        known = None if tensor.spec.value is None else numbers(tensor.spec.value)
+        tensor.spec = replace(tensor.spec, shape=numbers(tensor.shape), value=known)
     for layer in network.layers:
         for item in fields(layer.op):
             value = getattr(layer.op, item.name)
             if isinstance(value, Network):
                 _fix_sizes(value, fixed)
+                value.infer()
             elif isinstance(value, tuple) and any(isinstance(size, Dim) for size in value):
-                sizes = tuple(substitute(size, number) if isinstance(size, Dim) else size for size in value)
-                layer.op = replace(layer.op, **{item.name: sizes})
+                layer.op = replace(layer.op, **{item.name: numbers(value)})
 
 
 def replacer_for(config: BuilderConfig, *, surveying: bool = False) -> Replacer:

@@ -9,6 +9,7 @@ import onnxruntime as ort
 import pytest
 from onnx.parser import parse_model
 
+import enginewright as ew
 from enginewright.dims import Dim
 from enginewright.errors import DataTypeError, NetworkError, ShapeError, UnsupportedModel
 from enginewright.graph.network import Network, Tensor
@@ -29,6 +30,31 @@ def check_against_onnx(text: str, feeds: dict[str, Array]) -> Network:
         assert found[name].dtype == array.dtype
         np.testing.assert_allclose(found[name], array, rtol=1e-6)
     return network
+
+
+def test_sizes_that_a_profile_fixes_are_fixed_inside_a_loop() -> None:
+    model = parse_model(
+        HEADER
+        + """
+        g (float[n] x, float[n] w) => (float[n] y, float rows) {
+            trips = Constant<value: tensor = int64 {3}>()
+            go = Constant<value: tensor = bool {1}>()
+            y, rows = Loop(trips, go, x) <body = b (int64 i, bool c, float[k] s)
+                => (bool c_out, float[k] s_out, float[k] row) {
+                c_out = Identity(c)
+                s_out = Add(s, w)
+                row = Mul(s_out, w)
+            }>
+        }
+        """
+    )
+    x, w = np.float32([1, 2]), np.float32([3, 4])
+    profile = ew.Profile({"x": (2,), "w": (2,)})
+    found = ew.load(ew.build(model, ew.BuilderConfig(timing_cache="", level=1, profiles=[profile]))).run(
+        {"x": x, "w": w}
+    )
+    np.testing.assert_allclose(found["y"], x + 3 * w)
+    np.testing.assert_allclose(found["rows"], [(x + k * w) * w for k in (1, 2, 3)])
 
 
 def branch(outer: Network, captured: Tensor, *, repeat: int) -> Network:
