@@ -8,15 +8,13 @@ from enum import IntEnum
 from pathlib import PurePath
 from shlex import quote
 
+from enginewright_compat.features import PYTHON_STEPS
 from enginewright_compat.layout import Kind, Section
 from enginewright_compat.machine import Machine
 from enginewright_compat.passport import Facts, Passport, Target
 from enginewright_compat.plugins import InstalledPlugins, judge_plugins
 from enginewright_compat.reason import Reason
 from enginewright_compat.version import Version
-
-PYTHON_STEPS = "python-steps"
-"""In a passport's features: some layers run in NumPy, for want of a kernel."""
 
 CODE = Reason("EW-P007", "trust", "code", "no code, or trust", "give the signer's key: --keys FILE, or --trust any")
 FIELDS = ("major", "minor", "patch", "build")

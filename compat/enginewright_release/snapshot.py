@@ -130,7 +130,7 @@ def default(value: Any) -> str:
 
 def cli_facts() -> Iterator[tuple[str, Any]]:
     """Yield every command with its options and arguments."""
-    from enginewright.cli import group
+    from enginewright.cli._group import group
     from enginewright.cli._output import SCHEMA_VERSION
 
     yield "cli json schema_version", SCHEMA_VERSION

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from sphinx.application import Sphinx
 
-from enginewright.cli import group
+from enginewright.cli._group import group
 
 HEAD = """# Command line
 

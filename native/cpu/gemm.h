@@ -83,7 +83,7 @@ struct Split {
 Split split_gemm(int64_t m, int64_t n, int64_t k, int64_t most_tasks = 32);
 
 // Memory of the calling thread that lives until its next call with the same slot; 64-byte aligned.
-enum Scratch { SCRATCH_A, SCRATCH_B, SCRATCH_C, SCRATCH_D, SCRATCH_SLOTS };
+enum Scratch { SCRATCH_A, SCRATCH_B, SCRATCH_C, SCRATCH_D };
 float *scratch(Scratch slot, int64_t floats);
 
 // Runs fn(task) for tasks on the pool; fn is any callable.

@@ -1,8 +1,8 @@
 // The f32 matrix core of gemm.h: micro-kernels, packing and the blocked loops.
-#include <cstdlib>
 #include <utility>
 
 #include "cpu/gemm.h"
+#include "src/scratch.h"
 
 namespace ew::EW_ISA {
 
@@ -212,21 +212,6 @@ Split split_gemm(int64_t m, int64_t n, int64_t k, int64_t most_tasks) {
     return s;
 }
 
-float *scratch(Scratch slot, int64_t floats) {
-    struct Buffer {
-        float *data = nullptr;
-        int64_t size = 0;
-        ~Buffer() { std::free(data); }
-    };
-    thread_local Buffer buffers[SCRATCH_SLOTS];
-    Buffer &b = buffers[slot];
-    if (b.size < floats) {
-        std::free(b.data);
-        b.size = round_up(floats + floats / 4, 1024);
-        b.data = static_cast<float *>(std::aligned_alloc(64, static_cast<size_t>(b.size) * sizeof(float)));
-        if (!b.data) std::abort();
-    }
-    return b.data;
-}
+float *scratch(Scratch slot, int64_t floats) { return thread_scratch(slot, floats); }
 
 }  // namespace ew::EW_ISA

@@ -1,7 +1,7 @@
 // RoiAlign for float32: boxes sampled at a grid of points in each bin, with linear interpolation.
 #include <cmath>
-#include <vector>
 
+#include "cpu/gemm.h"
 #include "cpu/rows.h"
 
 namespace ew::EW_ISA {
@@ -41,15 +41,16 @@ int64_t points_of(const Align &a, double start, double end, int64_t bins) {
     return count > 0 ? static_cast<int64_t>(count) : 0;
 }
 
-void place_points(const Align &a, double start, double end, int64_t bins, int64_t count, int64_t size,
-                  std::vector<Pair> &pairs) {
+Pair *place_points(const Align &a, double start, double end, int64_t bins, int64_t count, int64_t size, Scratch slot) {
+    auto *pairs = reinterpret_cast<Pair *>(scratch(slot, bins * count * int64_t{sizeof(Pair) / sizeof(float)})),
+         *next = pairs;
     const double bin = (a.half ? end - start : std::max(end - start, 1.0)) / static_cast<double>(bins);
-    pairs.clear();
     for (int64_t b = 0; b < bins; ++b)
         for (int64_t i = 0; i < count; ++i) {
             const double step = (static_cast<double>(i) + 0.5) / static_cast<double>(count);
-            pairs.push_back(pair_at(start + (static_cast<double>(b) + step) * bin, size));
+            *next++ = pair_at(start + (static_cast<double>(b) + step) * bin, size);
         }
+    return pairs;
 }
 
 float sample_bin(const Align &a, const float *x, const Pair *rows, int64_t n_rows, const Pair *columns,
@@ -82,15 +83,14 @@ int32_t align_box(const Align &a, int64_t box) {
     const int64_t n_rows = points_of(a, edge[1], edge[3], a.bins_y);
     const int64_t n_columns = points_of(a, edge[0], edge[2], a.bins_x);
     if (n_rows < 0 || n_columns < 0) return EW_INPUT;
-    thread_local std::vector<Pair> rows, columns;
-    place_points(a, edge[1], edge[3], a.bins_y, n_rows, a.height, rows);
-    place_points(a, edge[0], edge[2], a.bins_x, n_columns, a.width, columns);
+    const Pair *rows = place_points(a, edge[1], edge[3], a.bins_y, n_rows, a.height, SCRATCH_A);
+    const Pair *columns = place_points(a, edge[0], edge[2], a.bins_x, n_columns, a.width, SCRATCH_B);
     const float *x = a.x + a.images[box] * a.channels * a.height * a.width;
     float *y = a.y + box * a.channels * a.bins_y * a.bins_x;
     for (int64_t c = 0; c < a.channels; ++c, x += a.height * a.width)
         for (int64_t i = 0; i < a.bins_y; ++i)
             for (int64_t j = 0; j < a.bins_x; ++j)
-                *y++ = sample_bin(a, x, rows.data() + i * n_rows, n_rows, columns.data() + j * n_columns, n_columns);
+                *y++ = sample_bin(a, x, rows + i * n_rows, n_rows, columns + j * n_columns, n_columns);
     return EW_OK;
 }
 

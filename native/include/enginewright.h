@@ -199,6 +199,9 @@ int32_t ew_context_run(ew_context *context);
 int32_t ew_context_run_async(ew_context *context, void *stream);
 /* Nanoseconds of one run on the device among `repeats` that follow each other, after a run; without host steps. */
 int32_t ew_context_time(ew_context *context, int32_t repeats, double *nanoseconds);
+/* Takes all memory that runs with these bindings will need, on every thread: the steps run once, and what they
+ * compute or refuse does not count. For programs of one segment with fixed sizes. */
+int32_t ew_context_reserve(ew_context *context);
 /* Data pointer (NULL before a run where the context provides it) and shape of an output; a size that is
  * not known yet is -1. The shape stays valid until the next run or resolve. */
 int32_t ew_context_output(ew_context *context, int32_t index, ew_tensor *tensor);

@@ -9,6 +9,7 @@
 #include "frame.h"
 #include "model.h"
 #include "python_step.h"
+#include "scratch.h"
 #include "thread_pool.h"
 
 struct ew_model {
@@ -209,6 +210,14 @@ EW_EXPORT int32_t ew_context_run(ew_context *context) {
         c.state.error.clear();
         const ew::Burst burst(c.state.threads);
         c.frame->run(c.profile.totals != nullptr ? &c.profile : nullptr);
+    });
+}
+
+EW_EXPORT int32_t ew_context_reserve(ew_context *context) {
+    return guarded(context, [](ew_context &c) {
+        c.frame->rehearse();
+        if (!ew::run_on_every_thread(ew::reserve_scratch, c.state.threads))
+            ew::fail(EW_FAILED, "the threads of the pool did not come to reserve their memory");
     });
 }
 

@@ -50,6 +50,21 @@ void Frame::run(Profile *profile) {
     }
 }
 
+void Frame::rehearse() {
+    if (device_) fail(EW_USAGE, "only programs on the host can be rehearsed");
+    begin(true);
+    for (int32_t k = 0; k < static_cast<int32_t>(program_.segments.size()); ++k) {
+        const Segment &segment = program_.segments[static_cast<size_t>(k)];
+        prepare(k);
+        ensure_memory(k);
+        for (step_ = segment.first_step; step_ < segment.end_step; ++step_) {
+            const auto at = static_cast<size_t>(step_);
+            if (program_.steps[at].run(&current_->calls[at]) != EW_OK) state_.take_error();
+        }
+    }
+    step_ = -1;
+}
+
 void Frame::run_segments(Profile *profile) {
     const auto n_segments = static_cast<int32_t>(program_.segments.size());
     for (int32_t k = 0; k < n_segments; ++k) {

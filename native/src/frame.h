@@ -47,6 +47,8 @@ class Frame final : public ValueSource {
     double time(int32_t repeats);
     // Copies an output of the last run to the host.
     void fetch(int32_t index, void *to, int64_t bytes);
+    // Takes the memory that runs with these bindings need, by a run whose results and refusals do not count.
+    void rehearse();
     // Shape (-1: not known yet), type and, after a run, data.
     ew_tensor output(int32_t index);
     // The output's own memory, to be swapped for another; NULL unless the output has such.

@@ -16,6 +16,8 @@
 #include <mutex>
 #include <thread>
 
+#include "scratch.h"
+
 namespace ew {
 
 namespace {
@@ -27,6 +29,7 @@ constexpr int LIMIT_SHIFT = 16;              // bits 16-23: how many workers may
 constexpr int JOB_SHIFT = 24;                // the rest: number of the job
 constexpr auto AWAKE_IN_BURST = std::chrono::microseconds(200);
 constexpr auto AWAKE_AFTER = std::chrono::microseconds(50);
+constexpr auto VISIT_LIMIT = std::chrono::seconds(10);
 
 thread_local bool inside_task = false;
 
@@ -41,10 +44,12 @@ void pause_cpu() {
 class Pool {
   public:
     void run(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers);
+    bool visit(void (*fn)(), int32_t helpers);
     void burst(int32_t by) { bursts_.fetch_add(by, std::memory_order_relaxed); }
 
   private:
     void start_workers(int32_t count);
+    void fork_join(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers);
     void work();
     bool join(uint64_t &state);
     bool wait_for_job(uint64_t &state);
@@ -104,6 +109,11 @@ void Pool::run(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers) {
     if (!busy_.compare_exchange_strong(idle, true, std::memory_order_acquire)) return run_alone(n_tasks, fn, arg);
     helpers = static_cast<int32_t>(std::min<int64_t>({helpers, n_tasks - 1, MAX_WORKERS}));
     start_workers(helpers);
+    fork_join(n_tasks, fn, arg, helpers);
+    busy_.store(false, std::memory_order_release);
+}
+
+void Pool::fork_join(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers) {
     n_tasks_ = n_tasks;
     fn_ = fn;
     arg_ = arg;
@@ -115,7 +125,32 @@ void Pool::run(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers) {
     claim_tasks();
     inside_task = false;
     wait_for_helpers();
+}
+
+// What each thread does on a visit: it stays until all have come, so that none comes twice.
+struct Visit {
+    void (*fn)();
+    int32_t everyone;
+    std::atomic<int32_t> arrived{0};
+    std::atomic<bool> complete{true};
+
+    void receive() {
+        fn();
+        arrived.fetch_add(1);
+        const auto start = std::chrono::steady_clock::now();
+        while (arrived.load() < everyone && std::chrono::steady_clock::now() - start < VISIT_LIMIT) sched_yield();
+        if (arrived.load() < everyone) complete.store(false);
+    }
+};
+
+bool Pool::visit(void (*fn)(), int32_t helpers) {
+    for (bool idle = false; !busy_.compare_exchange_weak(idle, true, std::memory_order_acquire); idle = false)
+        sched_yield();
+    start_workers(helpers);
+    Visit visit{fn, n_workers_ + 1};
+    fork_join(visit.everyone, [](void *arg, int64_t) { static_cast<Visit *>(arg)->receive(); }, &visit, n_workers_);
     busy_.store(false, std::memory_order_release);
+    return visit.complete.load() && n_workers_ >= std::min(helpers, MAX_WORKERS);
 }
 
 void Pool::wait_for_helpers() {
@@ -174,6 +209,7 @@ bool Pool::wait_for_job(uint64_t &state) {
 
 void Pool::work() {
     inside_task = true;
+    reserve_scratch();  // what earlier runs needed, so that a plan that may allocate no more finds it
     uint64_t state = state_.load(std::memory_order_acquire);
     for (;;) {
         if (join(state)) {
@@ -189,6 +225,14 @@ void Pool::work() {
 void run_parallel(int64_t n_tasks, TaskFn fn, void *arg, int32_t threads) {
     if (n_tasks <= 1 || threads <= 1 || inside_task) return run_alone(n_tasks, fn, arg);
     pool().run(n_tasks, fn, arg, threads - 1);
+}
+
+bool run_on_every_thread(void (*fn)(), int32_t threads) {
+    if (threads <= 1) {
+        fn();
+        return true;
+    }
+    return pool().visit(fn, threads - 1);
 }
 
 Burst::Burst(int32_t threads) : pool_(threads > 1 ? &pool() : nullptr) {

@@ -11,6 +11,10 @@ using TaskFn = void (*)(void *arg, int64_t task);
 // returns when all are done. Inside a task everything runs on the task's own thread.
 void run_parallel(int64_t n_tasks, TaskFn fn, void *arg, int32_t threads);
 
+// Runs fn once on the caller, on each of at least `threads` - 1 workers, and on all others that exist. False if some did
+// not come within ten seconds.
+bool run_on_every_thread(void (*fn)(), int32_t threads);
+
 // While a Burst lives, workers wait for the next fork-join awake: a run has many, microseconds apart.
 class Burst {
   public:

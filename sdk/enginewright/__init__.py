@@ -16,6 +16,7 @@ _PUBLIC = {
     "enginewright.plan.calibration_cache": "CalibrationCache TensorRange",
     "enginewright.plan.signing": "sign",
     "enginewright.runtime.engine": "Engine Context",
+    "enginewright.runtime.safe_engine": "SafeEngine",
     "enginewright.onnx_io.parser": "parse",
     "enginewright.onnx_io.graph_digest": "graph_digest",
     "enginewright.tools.comparison": "verify Verification",
@@ -50,7 +51,7 @@ _PUBLIC = {
         EnginewrightError UsageError ConfigError ShapeError DataTypeError ClosedError ForkError
         ModelError ModelNotReadable ModelInvalid UnsupportedModel ExternalDataError
         NetworkError SymbolicShapeError CheckFailed
-        BuildError NoTactic OutOfMemory BuildCancelled AccuracyError
+        BuildError NoTactic OutOfMemory BuildCancelled AccuracyError UnsafeNetwork
         PlanError PlanNotRecognized PlanCorrupt PlanVersionMismatch PlanFormatMismatch PlanKindMismatch
         PlanDeviceMismatch PlanUntrusted PlanLimitExceeded PlanInvalid PlanRecipeError PlanWriteError
         CacheError TimingCacheMiss TimingCacheConflict CalibrationMismatch

@@ -85,6 +85,7 @@ from enginewright.errors import (
     SymbolicShapeError as SymbolicShapeError,
     TimingCacheConflict as TimingCacheConflict,
     TimingCacheMiss as TimingCacheMiss,
+    UnsafeNetwork as UnsafeNetwork,
     UnsupportedModel as UnsupportedModel,
     UsageError as UsageError,
 )
@@ -149,6 +150,9 @@ from enginewright.replacement.report import (
 from enginewright.runtime.engine import (
     Context as Context,
     Engine as Engine,
+)
+from enginewright.runtime.safe_engine import (
+    SafeEngine as SafeEngine,
 )
 from enginewright.tensors import (
     DataType as DataType,

@@ -1,182 +1,36 @@
 """Every exception that Enginewright raises, each with a stable code, a hint and an exit code.
 
 Each class is raised in the same way: ``raise ModelInvalid("what was found", hint="what to do", where="node conv1")``.
-Facts that a program wants to read travel in ``details``, a frozen dataclass of this module. Codes are never reused.
+Facts that a program wants to read travel in ``details``, a frozen dataclass of `error_details`. Codes are never reused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from typing import ClassVar, Self
 
+from enginewright.error_details import (
+    CacheConflictDetails as CacheConflictDetails,
+    CacheMissDetails as CacheMissDetails,
+    CheckDetails as CheckDetails,
+    Details as Details,
+    InputDetails as InputDetails,
+    MissingPlugin as MissingPlugin,
+    MissingPluginsDetails as MissingPluginsDetails,
+    NativeDetails as NativeDetails,
+    NoTacticDetails as NoTacticDetails,
+    PinConflict as PinConflict,
+    PlanDetails as PlanDetails,
+    PluginDetails as PluginDetails,
+    RejectedTactic as RejectedTactic,
+    ShapeDetails as ShapeDetails,
+    UnsafeDetails as UnsafeDetails,
+    UnsafeFeature as UnsafeFeature,
+    UnsupportedDetails as UnsupportedDetails,
+    UnsupportedNode as UnsupportedNode,
+    VersionDetails as VersionDetails,
+)
 from enginewright_compat import DOCS_URL
-
-
-@dataclass(frozen=True, slots=True)
-class Details:
-    """Base of all details; `rows` are the label and text pairs shown below the message."""
-
-    def rows(self) -> Iterator[tuple[str, str]]:
-        """Yield the fields that are not empty, by name; of a tuple one row for each element."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, tuple):
-                yield from ((field.name.removesuffix("s"), str(element)) for element in value)
-            elif value != "":
-                yield field.name, str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class UnsupportedNode:
-    """One ONNX node that cannot be imported, and why."""
-
-    name: str
-    op_type: str
-    domain: str
-    version: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f'"{self.name}": {self.domain or "ai.onnx"}::{self.op_type} version {self.version}: {self.reason}'
-
-
-@dataclass(frozen=True, slots=True)
-class UnsupportedDetails(Details):
-    """Every node of the model that cannot be imported, in graph order."""
-
-    nodes: tuple[UnsupportedNode, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedTactic:
-    """One candidate that was not used for a layer, and why."""
-
-    tactic: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.tactic}: {self.reason}"
-
-
-@dataclass(frozen=True, slots=True)
-class NoTacticDetails(Details):
-    """The layer for which nothing was left, and every candidate with the reason of its rejection."""
-
-    layer: str
-    candidates: tuple[RejectedTactic, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckDetails(Details):
-    """The pass after which the network was found broken, and the passes that ran before it, in order."""
-
-    stage: str
-    history: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class InputDetails(Details):
-    """The tensor that does not fit: what was given and what is allowed, each as one line of text."""
-
-    tensor: str
-    given: str
-    allowed: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShapeDetails(Details):
-    """The layer and axis whose sizes do not agree, and both sizes."""
-
-    layer: str
-    axis: int
-    found: int
-    expected: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlanDetails(Details):
-    """Which kind of artifact ("plan", "timing cache", "calibration cache", "safe plan") and which field is at fault."""
-
-    kind: str
-    field: str = ""
-    found: str = ""
-    expected: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class VersionDetails(Details):
-    """The release that wrote an artifact, the running one, and the first field (major, ..., build) that differs."""
-
-    kind: str
-    found: str
-    running: str
-    field: str
-    rebuild: str
-
-
-@dataclass(frozen=True, slots=True)
-class MissingPlugin:
-    """One plugin that an artifact needs: its key, what provides it, what was found, the layers, and the next step."""
-
-    namespace: str
-    requirement: str
-    found: str = "not installed"
-    layers: str = ""
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        text = f"{self.namespace}  {self.layers}".rstrip() + f"\n  needs {self.requirement}; {self.found}"
-        return f"{text}\n  {self.remedy}" if self.remedy else text
-
-
-@dataclass(frozen=True, slots=True)
-class MissingPluginsDetails(Details):
-    """All plugins that are missing, not only the first."""
-
-    plugins: tuple[MissingPlugin, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PluginDetails(Details):
-    """The plugin, and the method and layer in which it failed, as far as they are known."""
-
-    plugin: str
-    method: str = ""
-    layer: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CacheMissDetails(Details):
-    """Every layer that the timing cache does not know."""
-
-    layers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PinConflict:
-    """One layer of timing caches, by key and in words, and the different tactics that are pinned for it."""
-
-    key: str
-    layer: str
-    tactics: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.key}: {' or '.join(self.tactics)} for {self.layer}"
-
-
-@dataclass(frozen=True, slots=True)
-class CacheConflictDetails(Details):
-    """Every layer for which caches that were to be merged pin different tactics."""
-
-    pins: tuple[PinConflict, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NativeDetails(Details):
-    """The status number that native code returned."""
-
-    status: int
 
 
 class EnginewrightError(Exception):
@@ -378,6 +232,17 @@ class AccuracyError(BuildError):
 
     code = "EW-B005"
     exit_code = 3
+
+
+class UnsafeNetwork(BuildError):
+    """The safety runtime cannot run the network; `unsafe` lists each reason with the layer or input behind it."""
+
+    code = "EW-B006"
+
+    @property
+    def unsafe(self) -> tuple[UnsafeFeature, ...]:
+        """Each feature that the safety runtime lacks, with the first place that needs it."""
+        return self.details.unsafe if isinstance(self.details, UnsafeDetails) else ()
 
 
 class PlanError(EnginewrightError):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from enginewright_compat.features import PYTHON_STEPS
 from enginewright_compat.layout import Kind
 from enginewright_compat.machine import Machine
 from enginewright_compat.passport import Facts, ModelInfo, Passport, PluginUse, Target
@@ -15,7 +16,6 @@ from enginewright_compat.reason import Reason
 from enginewright_compat.rules import (
     FIELDS,
     LOAD_RULES,
-    PYTHON_STEPS,
     Level,
     Verdict,
     find_rule,

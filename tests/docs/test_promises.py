@@ -11,7 +11,7 @@ from enginewright_compat.layout import MAX_DIMENSION, MAX_NAME, MAX_PASSPORT, MA
 from tests.repo.sources import ROOT, text, tracked
 
 NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
-PAGES = ("docs/compatibility.md", "docs/signing.md", "docs/limits.md")
+PAGES = ("docs/compatibility.md", "docs/signing.md", "docs/safety.md", "docs/limits.md")
 
 
 @pytest.mark.parametrize("page", [name for name in tracked("docs/*.md") if NAMED.search(text(name))])

@@ -42,6 +42,7 @@ NoTactic EW-B002 1
 OutOfMemory EW-B003 1
 BuildCancelled EW-B004 1
 AccuracyError EW-B005 3
+UnsafeNetwork EW-B006 1
 PlanError EW-P000 4
 PlanNotRecognized EW-P001 6
 PlanCorrupt EW-P002 6

@@ -174,6 +174,10 @@ class Context:
             self._raise(status)
         return float(nanoseconds[0])
 
+    def reserve(self) -> None:
+        """Take all memory that runs with these bindings will need, on every thread, by a run that does not count."""
+        self._check(lib.ew_context_reserve(self._open))
+
     def output(self, index: int, dtype: np.dtype[Any] | None = None) -> Array:
         """An output of the last run, as a view that the next run overwrites; a copy of one on the device."""
         self._check(lib.ew_context_output(self._open, index, self._tensor))

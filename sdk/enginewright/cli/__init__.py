@@ -4,58 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from keyword import iskeyword
-from pathlib import Path
 from typing import NoReturn
-
-import click
-
-
-class Commands(click.Group):
-    """A group whose commands are the modules and folders of a package; names that begin with "_" are none.
-
-    A module has "_" at its end where the name of its command is a keyword of Python.
-    """
-
-    package = __name__
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all commands."""
-        paths = Path(str(sys.modules[self.package].__file__)).parent.glob("[!_]*")
-        found = (path.stem for path in paths if path.suffix == ".py" or (path / "__init__.py").is_file())
-        return sorted(name.removesuffix("_") for name in found)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import the command's module."""
-        if name not in self.list_commands(ctx):
-            return None
-        module = f"{name}_" if iskeyword(name) else name
-        command: click.Command = import_module(f"{self.package}.{module}").command
-        return command
-
-
-def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if value:
-        import enginewright
-
-        click.echo(f"enginewright {enginewright.__version__}")
-        ctx.exit()
-
-
-@click.group(
-    name="enginewright",
-    cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Each command has its own help: enginewright build --help",
-)
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the release.")
-def group() -> None:
-    """Build tuned engines from trained models and run them fast."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with a documented code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["plan"]:
+        from enginewright.cli._quick import answer
+
+        code = answer(words[1:])
+        if code is not None:
+            sys.exit(code)
+    from enginewright.cli._group import group
     from enginewright.cli._running import run
 
-    sys.exit(run(group, list(sys.argv[1:] if arguments is None else arguments)))
+    sys.exit(run(group, words))

@@ -131,6 +131,13 @@ def build_options(function: Function) -> Function:
     return gathered  # type: ignore[return-value]
 
 
+def runtime_option(text: str) -> Callable[[Function], Function]:
+    """Add --runtime."""
+    return click.option(
+        "--runtime", type=click.Choice(["standard", "safety"]), default="standard", show_default=True, help=text
+    )
+
+
 def input_option(function: Function) -> Function:
     """Add --input."""
     return click.option(
@@ -140,3 +147,21 @@ def input_option(function: Function) -> Function:
         metavar="NAME=FILE",
         help="An input: x=a.npy; or all.npz with arrays by name. The others are random (run: with --random).",
     )(function)
+
+
+def trust_options(function: Function) -> Function:
+    """Add --keys and --trust; the command gets them as `keys` and `trust`, to be read with `given_trust`."""
+    keys = click.option("--keys", metavar="FILE", help="PEM file of the public keys to trust.")
+    trust = click.option("--trust", type=click.Choice(["any"]), help="Trust code from anywhere, as a program you run.")
+    return keys(trust(function))
+
+
+def given_trust(keys: str | None, trust: str | None) -> str | Sequence[bytes] | None:
+    """Return what --keys or --trust says, as `ew.load` takes it."""
+    if keys is None:
+        return trust
+    if trust is not None:
+        raise click.UsageError("give --keys or --trust, not both")
+    from enginewright.trust import read_public_keys
+
+    return read_public_keys(keys)

@@ -17,8 +17,13 @@ SCHEMA_VERSION = 1
 
 def print_json(command: str, content: Mapping[str, Any]) -> None:
     """Print one JSON object with `schema_version` and `command`; infinities become texts."""
+    print(json_text(command, content))  # noqa: T201 - this is what prints
+
+
+def json_text(command: str, content: Mapping[str, Any]) -> str:
+    """The JSON object that `print_json` prints."""
     whole = {"schema_version": SCHEMA_VERSION, "command": command, **content}
-    print(json.dumps(plain(whole), indent=2, allow_nan=False))  # noqa: T201 - this is what prints
+    return json.dumps(plain(whole), indent=2, allow_nan=False)
 
 
 def plain(value: Any) -> Any:

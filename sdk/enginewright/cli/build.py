@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from enginewright.cli._logging import start_logging
-from enginewright.cli._options import BuildOptions, build_options
+from enginewright.cli._options import BuildOptions, build_options, runtime_option
 from enginewright.cli._progress import watching
 from enginewright.cli._state import common, current, json_option
 
@@ -25,17 +25,20 @@ Examples:
 @click.argument("model", type=click.Path())
 @click.option("-o", "--output", required=True, metavar="PLAN", help="The file to write; replaced at once if it exists.")
 @click.option("--report", metavar="FILE.json", help="Write every layer, candidate and time to a file.")
+@runtime_option("For which runtime: safety writes a safe plan, or says what it cannot run.")
 @build_options
 @json_option
 @common
-def command(model: str, output: str, report: str | None, options: BuildOptions) -> None:
+def command(model: str, output: str, report: str | None, runtime: str, options: BuildOptions) -> None:
     """Build the plan of an ONNX MODEL: parse, optimize, time tactics on this machine, write."""
+    from dataclasses import replace
+
     import enginewright as ew
 
     state = current()
     start_logging(state)
     with watching(state) as monitor:
-        plan = ew.build(model, options.config(), progress=monitor)
+        plan = ew.build(model, replace(options.config(), runtime=runtime), progress=monitor)
     plan.save(output)
     if report:
         _write_report(plan, report)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from enginewright.cli._logging import start_logging
-from enginewright.cli._options import BuildOptions, build_options, input_option
+from enginewright.cli._options import BuildOptions, build_options, input_option, runtime_option
 from enginewright.cli._progress import watching
 from enginewright.cli._state import common, current, json_option
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from enginewright.tools.subject import Subject
 
 EPILOG = """\b
 Examples:
@@ -26,27 +28,39 @@ Examples:
 @input_option
 @click.option("--random", "seed", type=int, metavar="SEED", help="Make the inputs that are not given, from this seed.")
 @click.option("--outputs", metavar="FOLDER", help="Write each output to FOLDER/NAME.npy.")
+@runtime_option("Of which runtime: safety loads a signed safe plan, and needs --keys.")
+@click.option("--keys", metavar="FILE", help="PEM file of the public keys to trust.")
 @build_options
 @json_option
 @common
-def command(source: str, inputs: tuple[str, ...], seed: int | None, outputs: str | None, options: BuildOptions) -> None:
+def command(source: str, inputs: tuple[str, ...], outputs: str | None, options: BuildOptions, **asked: Any) -> None:
     """Run a PLAN, or a MODEL that is built first, once."""
     import time
 
     from enginewright.tools.inputs import read_inputs
-    from enginewright.tools.subject import open_subject
 
     state = current()
     start_logging(state)
     given = read_inputs(inputs)
-    with watching(state) as monitor:
-        subject = open_subject(source, options.config(), progress=monitor)
+    subject = _open(source, options, asked["runtime"], asked["keys"])
+    seed = asked["seed"]
     arrays = given if seed is None else subject.input_maker(given, options.sizes()).make(seed)
     start = time.perf_counter()
     results = subject.engine.run(arrays)
     milliseconds = (time.perf_counter() - start) * 1e3
     files = _write(results, outputs) if outputs else {}
     _show(results, milliseconds, files, as_json=state.json)
+
+
+def _open(source: str, options: BuildOptions, runtime: str, keys: str | None) -> Subject:
+    from enginewright.tools.subject import open_safe_subject, open_subject
+    from enginewright.trust import read_public_keys
+
+    trust = None if keys is None else read_public_keys(keys)
+    if runtime == "safety":
+        return open_safe_subject(source, trust, threads=options.threads)
+    with watching(current()) as monitor:
+        return open_subject(source, options.config(), progress=monitor, trust=trust)
 
 
 def _write(results: dict[str, np.ndarray[Any, Any]], folder: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from enginewright.compiler.probes import Wanted, run_probes, wanted_probes
 from enginewright.compiler.progress import Phases
 from enginewright.compiler.recipe import default_rtol, make_recipe
 from enginewright.compiler.report import BuildReport
+from enginewright.compiler.safety import refuse_unsafe
 from enginewright.compiler.tuning import HEURISTIC, IMPORTED, MEASURED, Tuner, default_sizes
 from enginewright.compiler.weights import WeightPool
 from enginewright.dims import Atom, Dim, Size, substitute
@@ -28,7 +29,8 @@ from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network, Tensor
 from enginewright.onnx_io.origin import NONE, Origin, read_origin
 from enginewright.optimize import PassRecord, optimize
-from enginewright.plan.artifact import Passport, Section
+from enginewright.plan.artifact import Kind, Passport, Section
+from enginewright.plan.features import find_features
 from enginewright.plan.meta import SCHEMA, Meta, Port, ProfileRecord
 from enginewright.plan.plan import Plan
 from enginewright.plan.timing_cache import TimingCache
@@ -41,7 +43,6 @@ from enginewright_compat.deprecation import identity_of, warn_deprecated
 from enginewright_compat.machine import this_machine
 from enginewright_compat.passport import ModelInfo, Target, TensorInfo, Tolerance
 from enginewright_compat.recipe import encode_recipe
-from enginewright_compat.rules import PYTHON_STEPS
 from enginewright_compat.version import running_version
 
 Source = Any
@@ -112,11 +113,18 @@ class _Build:
             operators=programs.operators,
             threads=threads,
         )
+        plugins = plugin_uses(programs.choices)
+        safe = self.config.runtime == "safety"
+        if safe:
+            refuse_unsafe(meta, plugins)
         report = self._report(passes, tuners, network, replacer.reports)
+        features = tuple(find_features(meta, plugins))
         passport = _passport(network, meta, origin.model, report)
-        passport = replace(passport, plugins=plugin_uses(programs.choices), tolerance=tolerance)
-        plan = Plan(meta, programs.weights.data(), passport, report)
-        plan = self._with_recipe(plan, origin, probes if all(map(is_repeatable, tuners)) else [])
+        passport = replace(passport, plugins=plugins, features=features, tolerance=tolerance)
+        kind = Kind.SAFE_PLAN if safe else Kind.PLAN
+        plan = Plan(meta, programs.weights.data(), passport, report, kind=kind)
+        if not safe:  # which has no recipe
+            plan = self._with_recipe(plan, origin, probes if all(map(is_repeatable, tuners)) else [])
         registry.announce("enginewright_build_finished", plan=plan, report=plan.report)
         return plan
 
@@ -308,7 +316,6 @@ def _passport(network: Network, meta: Meta, model: ModelInfo, report: BuildRepor
         inputs=tuple(_tensor_info(port, meta) for port in meta.inputs),
         outputs=tuple(_tensor_info(port, None) for port in meta.outputs),
         target=Target(machine.arch, tuple(needs), machine.kernel_features, machine.model),
-        features=(PYTHON_STEPS,) if meta.operators else (),
         model=model,
         timings=report.timings,
         memory=max((weight.offset + weight.length for weight in meta.weights), default=0),

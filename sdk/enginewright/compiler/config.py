@@ -79,6 +79,7 @@ class BuilderConfig:
     also what nothing can evaluate.
     `recipe`: what the plan keeps to be built again: "digest" names the model, "full" carries it, "none" tells nothing
     of its origin; None: "full" for a `Network`, else "digest".
+    `runtime`: "standard", or "safety" for a safe plan: `UnsafeNetwork` if a layer needs what that runtime lacks.
     """
 
     target: str = "cpu"
@@ -91,6 +92,7 @@ class BuilderConfig:
     replace: str | Sequence[str] = "unsupported"
     allow_unverified: bool = False
     recipe: str | None = None
+    runtime: str = "standard"
 
     def __post_init__(self) -> None:
         """Refuse values that no build knows."""
@@ -98,6 +100,8 @@ class BuilderConfig:
             raise ConfigError("the CUDA target is not part of this release", hint='Build with target="cpu".')
         if self.target != "cpu":
             raise ConfigError(f"target {self.target!r} is not known", hint='Use "cpu".')
+        if self.runtime not in ("standard", "safety"):
+            raise ConfigError(f"runtime {self.runtime!r} is not known", hint='Use "standard" or "safety".')
         if not 0 <= self.level <= 5:
             raise ConfigError(f"level {self.level} is not known", hint="Use 0 to 5.")
         if isinstance(self.replace, str) and self.replace not in ("unsupported", "all", "none"):
@@ -107,6 +111,8 @@ class BuilderConfig:
             )
         if self.recipe not in (None, "digest", "full", "none"):
             raise ConfigError(f"recipe {self.recipe!r} is not known", hint='Use "digest", "full" or "none".')
+        if self.runtime == "safety" and self.recipe not in (None, "none"):
+            raise ConfigError("a safe plan has no recipe", hint='Leave recipe out, or use "none".')
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"{self.threads} threads are not possible", hint="Use 1 or more, or leave it out.")
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +29,7 @@ from enginewright.errors import (
     PlanLimitExceeded,
 )
 from enginewright.plan.canonical import NotCanonical, decode_json, encode_json
+from enginewright.plan.lazy_weights import LazyWeights
 from enginewright.plan.plugin_check import check_plugins
 from enginewright.plan.writing import artifact_bytes, chunk_digests, write_artifact
 from enginewright.trust import Trust, check_trust_option, judge_trust
@@ -42,6 +43,7 @@ from enginewright_compat.container import (
     read_header,
     read_prefix,
 )
+from enginewright_compat.features import judge_features
 from enginewright_compat.layout import DIGEST_SIZE, Header, Kind, Prefix, Section
 from enginewright_compat.machine import this_machine
 from enginewright_compat.passport import Passport, check_passport
@@ -81,6 +83,8 @@ class Artifact:
     passport: Passport
     sections: Mapping[Section, memoryview]
     where: str
+    lazy: LazyWeights | None = None
+    """Checks the weights before their first use; None: that was done, or was asked not to be."""
 
     @property
     def weights(self) -> Bytes:
@@ -125,32 +129,37 @@ def open_artifact(
 ) -> Artifact:
     """Open a file, or bytes, as an artifact of one kind, after the checks of the plan format in their order.
 
-    `verify` is "full", or "header" to skip the digests of the weights. `mmap=False` copies the file first. Raises
-    PlanError or PluginNotFound, whatever the bytes are; ConfigError for an option that does not exist.
+    `verify` is "full", "lazy" (`Artifact.lazy` then checks the weights before their first use), or "header", which
+    skips their digests. `mmap=False` copies the file first. Raises PlanError or PluginNotFound, whatever the bytes are;
+    ConfigError for an option that does not exist.
     """
     return open_as(source, kind, lambda artifact: artifact, verify=verify, mmap=mmap, trust=trust)
 
 
 def open_as(
     source: str | os.PathLike[str] | bytes | bytearray | memoryview,
-    kind: Kind,
+    kinds: Kind | tuple[Kind, ...],
     decode: Callable[[Artifact], Content],
     *,
     verify: str = "full",
     mmap: bool = True,
     trust: Trust = None,
+    runtime: str = "standard",
 ) -> Content:
     """Open an artifact and return what `decode` makes of it, which works while other threads hash the weights."""
     _check_options(verify, trust)
     where = "bytes" if isinstance(source, bytes | bytearray | memoryview) else str(source)
     with _refusals(where):
         view = _view(source, mapped=mmap, whole=verify == "full")
-        artifact, container = _check_frame(view, kind, trust, where)
+        artifact, container = _check_frame(view, _Wanted(kinds, trust, runtime), where)
         _check_machine(artifact)
         _check_content(artifact.sections, container, where, skip_weights=True)
         if verify == "header":
             _log.warning('%s: opened with verify="header": damaged weights would not be noticed', where)
             return decode(artifact)
+        if verify == "lazy" and Section.WEIGHTS in artifact.sections:
+            weights, digests = artifact.sections[Section.WEIGHTS], artifact.sections[Section.CHUNKS]
+            return decode(replace(artifact, lazy=LazyWeights(weights, digests, container.prefix, where)))
         if len(artifact.sections.get(Section.WEIGHTS, b"")) < WORTH_A_THREAD:
             made = decode(artifact)
             _check_weights(artifact.sections, container.prefix)
@@ -185,13 +194,8 @@ def _sections(view: memoryview, container: Container) -> dict[Section, memoryvie
 
 def _check_options(verify: str, trust: Trust) -> None:
     """Raise ConfigError for an option that does not exist."""
-    if verify == "lazy":
-        raise ConfigError(
-            'verify="lazy" is not offered: kernels read mapped weights themselves, so no first touch can be seen',
-            hint='use verify="full", which hashes several GB a second, or verify="header"',
-        )
-    if verify not in ("full", "header"):
-        raise ConfigError(f'verify="{verify}" is unknown', hint='use verify="full" or verify="header"')
+    if verify not in ("full", "lazy", "header"):
+        raise ConfigError(f'verify="{verify}" is unknown', hint='use verify="full", "lazy" or "header"')
     check_trust_option(trust)
 
 
@@ -229,43 +233,58 @@ def _copy(data: memoryview) -> memoryview:
     return view.toreadonly()
 
 
-def _check_frame(view: memoryview, kind: Kind, trust: Trust, where: str) -> tuple[Artifact, Container]:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What may be opened: the kinds, whose signature, and the runtime whose load rules hold."""
+
+    kinds: Kind | tuple[Kind, ...]
+    trust: Trust
+    runtime: str
+
+
+def _check_frame(view: memoryview, wanted: _Wanted, where: str) -> tuple[Artifact, Container]:
     """Checks 1 to 10: everything but the machine and the content of the sections."""
     source = BytesSource(view)
     prefix = read_prefix(source)
-    _check_kind(prefix, kind, where)
-    _check_release(source, prefix, kind, where)
+    kind = _check_kind(prefix, wanted.kinds, where)
+    _check_release(source, prefix, wanted.runtime, where)
     header = read_header(source, prefix)
-    _check_trust(prefix, header, trust, where)
+    _check_trust(prefix, header, wanted.trust, where)
     container = read_container(source, prefix, header)
     passport = check_passport(source, container)
+    if wanted.runtime == "safety":
+        for reason in judge_features(passport.features):
+            raise as_error(reason, kind.label, where)
     sections = _sections(view, container)
     return Artifact(kind, prefix.version, passport, sections, where), container
 
 
-def _check_kind(prefix: Prefix, kind: Kind, where: str) -> None:
-    """Check 3."""
-    if prefix.kind != kind:
+def _check_kind(prefix: Prefix, kinds: Kind | tuple[Kind, ...], where: str) -> Kind:
+    """Check 3; the first kind is the one that a refusal asks for."""
+    allowed = kinds if isinstance(kinds, tuple) else (kinds,)
+    kind = allowed[0]
+    if prefix.kind not in allowed:
         raise PlanKindMismatch(
             f"this is a {prefix.kind_label}, not a {kind.label}",
             hint=f"give a {kind.label}, or open this file as what it is",
             where=where,
             details=PlanDetails(prefix.kind_label, "kind", prefix.kind_label, kind.label),
         )
+    return Kind(prefix.kind)
 
 
-def _check_release(source: BytesSource, prefix: Prefix, kind: Kind, where: str) -> None:
+def _check_release(source: BytesSource, prefix: Prefix, runtime: str, where: str) -> None:
     """Check 4; passport and sections are read only for the rebuild command."""
-    reason = judge_version(kind, prefix.version, running_version())
+    reason = judge_version(Kind(prefix.kind), prefix.version, running_version(), runtime)
     if reason is None:
         return
     try:
         container = read_container(source, prefix, read_header(source, prefix))
         names = [entry.name for entry in container.entries]
-        rebuild = rebuild_command(where, kind.label, check_passport(source, container), names)
+        rebuild = rebuild_command(where, prefix.kind_label, check_passport(source, container), names)
     except Refused:
         rebuild = ""
-    raise as_error(reason, kind.label, where, rebuild)
+    raise as_error(reason, prefix.kind_label, where, rebuild)
 
 
 def _check_trust(prefix: Prefix, header: Header, trust: Trust, where: str) -> None:

@@ -22,9 +22,12 @@ from enginewright.plan.artifact import (
     write_artifact,
 )
 from enginewright.plan.graph_rules import TooMany, check_meta
+from enginewright.plan.lazy_weights import LazyWeights
 from enginewright.plan.meta import Meta
 from enginewright.trust import Trust
 
+PLANS = (Kind.PLAN, Kind.SAFE_PLAN)
+"""What the standard runtime loads: rules L1 and L4."""
 PathLike = str | os.PathLike[str]
 ORIGIN = (Section.RECIPE, Section.SOURCE, Section.PROBES)
 
@@ -35,6 +38,8 @@ class Plan:
 
     `report` tells how it was built; it is not saved. `origin` are the sections RECIPE, SOURCE and PROBES, as far as the
     plan has them, as bytes that nobody reads before the plan is built again.
+    `report` tells how it was built; it is not saved. `kind` is PLAN, or SAFE_PLAN for the safety runtime.
+    `lazy` checks weights that were not checked at load, before a program first uses them.
     """
 
     meta: Meta
@@ -42,6 +47,8 @@ class Plan:
     passport: Passport
     report: Any = field(default=None, repr=False)
     origin: Mapping[Section, bytes | memoryview] = field(default_factory=dict, repr=False)
+    kind: Kind = Kind.PLAN
+    lazy: LazyWeights | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -50,13 +57,15 @@ class Plan:
 
     def save(self, path: PathLike) -> None:
         """Write the plan to a file, at once or not at all; `PlanWriteError` leaves an existing file as it was."""
-        write_artifact(path, Kind.PLAN, self._sections(), self.passport)
+        write_artifact(path, self.kind, self._sections(), self.passport)
 
     def to_bytes(self) -> bytes:
         """The plan as `save` would write it."""
-        return artifact_bytes(Kind.PLAN, self._sections(), self.passport)
+        return artifact_bytes(self.kind, self._sections(), self.passport)
 
     def _sections(self) -> dict[Section, Any]:
+        if self.lazy is not None:
+            self.lazy.check_all()  # a copy would get right digests for whatever the weights are
         return {Section.META: encode_json(self.meta), Section.WEIGHTS: self.weights.data, **self.origin}
 
     @staticmethod
@@ -68,7 +77,7 @@ class Plan:
         trust: Trust = None,
     ) -> Plan:
         """Read a plan from a file (its weights stay mapped) or from bytes; raises a `PlanError` for any other bytes."""
-        return open_as(source, Kind.PLAN, Plan.decode, verify=verify, mmap=mmap, trust=trust)
+        return open_as(source, PLANS, Plan.decode, verify=verify, mmap=mmap, trust=trust)
 
     @staticmethod
     def decode(artifact: Artifact) -> Plan:
@@ -79,4 +88,4 @@ class Plan:
         except ValueError as error:
             raise invalid_content(error, artifact, Section.META, limit=isinstance(error, TooMany)) from error
         origin = {section: artifact.sections[section] for section in ORIGIN if section in artifact.sections}
-        return Plan(meta, artifact.weights, artifact.passport, origin=origin)
+        return Plan(meta, artifact.weights, artifact.passport, origin=origin, kind=artifact.kind, lazy=artifact.lazy)

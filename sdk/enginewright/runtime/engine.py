@@ -241,6 +241,8 @@ class Context:
             raise port.refuse(self._bound[port.name], allowed, "Give shapes inside one profile, or build with another.")
         loaded = self._engine.loaded
         if profile not in self._native:
+            if self._engine.plan.lazy is not None:
+                self._engine.plan.lazy.check_program(self._engine.plan.meta, profile)
             self._native[profile] = _native.Context(loaded.model, profile, self._engine.threads)
         self._profile = profile
         context = self._native[profile]

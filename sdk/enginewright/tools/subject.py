@@ -15,11 +15,13 @@ from enginewright.compiler.config import BuilderConfig
 from enginewright.compiler.ranges import index_limits
 from enginewright.errors import UsageError
 from enginewright.graph.network import Network
+from enginewright.loading import load
 from enginewright.onnx_io.parser import parse
 from enginewright.plan.plan import Plan
 from enginewright.progress import ProgressMonitor
 from enginewright.runtime.engine import Engine
 from enginewright.tools.inputs import Arrays, InputMaker, Shapes
+from enginewright.trust import Trust
 from enginewright_compat.layout import MAGIC
 
 if TYPE_CHECKING:
@@ -70,7 +72,11 @@ def is_plan(source: Any) -> bool:
 
 
 def open_subject(
-    source: Source, config: BuilderConfig | None = None, *, progress: ProgressMonitor | None = None
+    source: Source,
+    config: BuilderConfig | None = None,
+    *,
+    progress: ProgressMonitor | None = None,
+    trust: Trust = None,
 ) -> Subject:
     """Load a plan, or build a model with `config`; `config.threads` bounds the threads of the engine in both cases."""
     config = config or BuilderConfig()
@@ -79,7 +85,7 @@ def open_subject(
     if isinstance(source, Plan):
         plan = source
     elif is_plan(source):
-        plan = Plan.load(source)  # type: ignore[arg-type]  # is_plan says so
+        plan = Plan.load(source, trust=trust)  # type: ignore[arg-type]  # is_plan says so
     else:
         network = source if isinstance(source, Network) else parse(source)
         model = None if isinstance(source, Network) else source
@@ -90,6 +96,13 @@ def open_subject(
     built = middle - start if network is not None else 0.0
     loaded = time.perf_counter() - (middle if network is not None else start)
     return Subject(_name(source), plan, engine, network, model, limits, built, loaded)
+
+
+def open_safe_subject(path: str, trust: Trust, *, threads: int | None) -> Subject:
+    """Load a safe plan into the safety runtime, which needs the keys that may have signed it."""
+    start = time.perf_counter()
+    engine = load(path, runtime="safety", trust=trust, threads=threads)
+    return Subject(path, engine.plan, engine, None, None, {}, 0.0, time.perf_counter() - start)
 
 
 def _name(source: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import enginewright as ew
-from enginewright.cli import group
+from enginewright.cli._group import group
 from enginewright.cli._running import run
 from tests.sdk.plan.test_calibration_cache import GRAPH, RANGES
 from tests.sdk.plan.test_timing_cache import cache_with, what

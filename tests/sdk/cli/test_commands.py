@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from enginewright.cli import group
+from enginewright.cli._group import group
 from enginewright.cli._running import run
 from tests.sdk.tools.small_models import chain, lookup, save, unsupported
 

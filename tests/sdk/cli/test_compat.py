@@ -11,7 +11,7 @@ import pytest
 
 import enginewright as ew
 import enginewright_compat.matrix as matrix_module
-from enginewright.cli import group
+from enginewright.cli._group import group
 from enginewright.cli._running import run
 from tests.compat.artifacts import example_plan
 from tests.repo.gates.registry import example, registry

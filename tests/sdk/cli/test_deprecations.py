@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from enginewright.cli import group
+from enginewright.cli._group import group
 from enginewright.cli._running import run
 from tests.compat.deprecation.conftest import library as library  # a fixture
 

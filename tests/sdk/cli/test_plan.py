@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 import enginewright as ew
-from enginewright.cli import group
+from enginewright.cli._group import group
 from enginewright.cli._running import run
 from enginewright.plan.artifact import artifact_bytes
 from enginewright_compat.layout import Kind, Section

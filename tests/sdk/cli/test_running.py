@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 import pytest
 
-from enginewright.cli import _running, group
+from enginewright.cli import _running
+from enginewright.cli._group import group
 from enginewright.cli._progress import Bars, watching
 from enginewright.cli._running import run
 from enginewright.cli._state import State

@@ -418,7 +418,7 @@ def test_all_missing_plugins_at_once() -> None:
     assert open_artifact(example_plan(plugins=not_needed), Kind.PLAN).passport.plugins == not_needed
 
 
-@pytest.mark.parametrize("option", [{"verify": "lazy"}, {"verify": ""}, {"trust": "all"}])
+@pytest.mark.parametrize("option", [{"verify": "eager"}, {"verify": ""}, {"trust": "all"}])
 def test_unknown_options(option: dict[str, str]) -> None:
     with pytest.raises(errors.ConfigError):
         open_artifact(PLAN, Kind.PLAN, **option)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 import enginewright as ew
-from enginewright.cli import group
+from enginewright.cli._group import group
 from enginewright.cli._running import run as run_command
 from tests.sdk.replacement.rules_for_tests import (
     ALL,

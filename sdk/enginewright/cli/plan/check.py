@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from enginewright.cli._options import given_trust, trust_options
+from enginewright.cli._output import print_text
+from enginewright.cli._plan_text import check_text
 from enginewright.cli._state import common, current, json_option
-from enginewright.cli.plan._showing import facts, given_trust, trust_options, verdict_lines
 
 EPILOG = """\b
 Exit code: 0 OK or SUBOPTIMAL, 4 INCOMPATIBLE (with --strict also SUBOPTIMAL), 5 a plugin is missing,
@@ -29,28 +31,7 @@ Examples:
 @click.pass_context
 def command(ctx: click.Context, /, *, files: tuple[str, ...], strict: bool, **asked: str | None) -> None:
     """Give the verdict on each file, with every reason: OK, SUBOPTIMAL or INCOMPATIBLE."""
-    from enginewright.cli._output import print_json, print_text
-    from enginewright.verdict import plan_info
-
-    trust = given_trust(asked["keys"], asked["trust"])
-    found, worst = [], 0
-    for file in files:
-        try:
-            info = plan_info(file, against=asked["against"], device=asked["device"], trust=trust)
-        except Exception as error:
-            from enginewright.errors import PlanError  # 8 ms, and most files are none
-
-            if not isinstance(error, PlanError):
-                raise
-            worst = max(worst, error.exit_code)
-            found.append({"path": file, "error": {"code": error.code, "message": error.message, "hint": error.hint}})
-            if not current().json:
-                print_text(f"{file}: {type(error).__name__}\n  {error.message}  {error.code}\n  hint: {error.hint}")
-            continue
-        worst = max(worst, info.exit_code(strict=strict))
-        found.append(facts(info))
-        if not current().json:
-            print_text("\n".join(verdict_lines(info)))
-    if current().json:
-        print_json("plan check", {"files": found})
-    ctx.exit(worst)
+    trust = given_trust(asked.pop("keys"), asked.pop("trust"))
+    text, code = check_text(files, as_json=current().json, strict=strict, trust=trust, **asked)
+    print_text(text)
+    ctx.exit(code)

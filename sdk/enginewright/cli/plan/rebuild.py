@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from enginewright.cli._logging import start_logging
-from enginewright.cli._options import ShapeRange, profile_of, shape_option
+from enginewright.cli._options import ShapeRange, given_trust, profile_of, shape_option, trust_options
 from enginewright.cli._progress import watching
 from enginewright.cli._state import common, current, json_option
-from enginewright.cli.plan._showing import given_trust, trust_options
 
 if TYPE_CHECKING:
     from enginewright.compiler.rebuilding import Rebuilt

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from enginewright.cli._logging import start_logging
+from enginewright.cli._options import given_trust, trust_options
+from enginewright.cli._plan_text import facts, signer, verdict_lines
 from enginewright.cli._state import common, current, json_option
-from enginewright.cli.plan._showing import facts, given_trust, signer, trust_options, verdict_lines
 
 UNTRUSTED = 4
 EPILOG = """\b
