@@ -194,12 +194,17 @@ def hook_facts() -> Iterator[tuple[str, Any]]:
         return
     values = [value for value in vars(module).values() if inspect.isclass(value)]
     for owner in [module, *(value for value in values if value.__module__ == module.__name__)]:
-        for name, value in vars(owner).items():
-            if hasattr(value, "enginewright_spec"):
-                yield f"hook {name}", "hook"
-                for argument in list(inspect.signature(value).parameters):
-                    if argument != "self":
-                        yield f"hook {name}#{argument}", {"kind": "hook argument", "annotation": "", "default": ""}
+        yield from specification_facts(owner)
+
+
+def specification_facts(owner: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the hooks that a class or module specifies for pluggy."""
+    for name, value in vars(owner).items():
+        if hasattr(value, "enginewright_spec"):
+            yield f"hook {name}", "hook"
+            for argument in inspect.signature(value).parameters:
+                if argument != "self":  # implementations take any subset, so one more breaks nothing
+                    yield f"hook {name}#{argument}", {"kind": "hook argument", "annotation": "", "default": ""}
 
 
 def file_facts(root: Path) -> Iterator[tuple[str, Any]]:

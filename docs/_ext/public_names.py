@@ -31,6 +31,11 @@ def directive(name: str) -> str:
     return f".. auto{kind}:: enginewright.{name}\n{options}"
 
 
+def module_directive(name: str) -> str:
+    """Return the autodoc directive that documents a public module with everything in its `__all__`."""
+    return f".. automodule:: {name}\n   :members:\n   :imported-members:\n"
+
+
 def sections() -> dict[str, list[str]]:
     """Return the public names by section: the last part of the room's name, as a heading."""
     found: dict[str, list[str]] = {}
@@ -45,6 +50,7 @@ def write(app: Sphinx) -> None:
     for title, names in sections().items():
         body = "\n".join(directive(name) for name in names)
         parts.append(f"## {title}\n\n```{{eval-rst}}\n{body}```\n\n")
+    parts.append(f"## Deprecations\n\n```{{eval-rst}}\n{module_directive('enginewright.deprecations')}```\n")
     page, content = Path(app.srcdir, "api.md"), "".join(parts)
     if not page.exists() or page.read_text(encoding="utf-8") != content:
         page.write_text(content, encoding="utf-8")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import click
+import pluggy
 import pytest
 
 from enginewright_release.c_interface import abi_version, digest, digest_problems, interface, read_digests
@@ -17,11 +18,17 @@ from enginewright_release.changes import (
     differences,
     removal_problems,
 )
-from enginewright_release.snapshot import command_facts, name_facts
+from enginewright_release.snapshot import command_facts, name_facts, specification_facts
 from tests.repo.gates.registry import TREE, example, facts, step, this_step
 from tests.repo.sources import text
 
 HEADER = text("native/include/enginewright.h")
+
+
+def test_what_is_walked_is_there() -> None:
+    kinds = {subject.partition(" ")[0] for subject in facts()}
+    assert {"cli", "operator", "hook", "env", "script", "entry-point", "c"} <= kinds
+    assert len(facts()) > 3000
 
 
 def test_this_tree() -> None:
@@ -68,8 +75,9 @@ def command(*options: Callable[[Any], Any]) -> dict[str, Any]:
 
 
 def hook(*arguments: str) -> dict[str, Any]:
-    names = {f"hook started#{a}": {"kind": "hook argument", "annotation": "", "default": ""} for a in arguments}
-    return {"hook started": "hook", **names}
+    names: dict[str, Any] = {"spec": pluggy.HookspecMarker("enginewright")}
+    exec(f"class Specs:\n    @spec\n    def started(self, {', '.join(arguments)}): ...", names)
+    return dict(specification_facts(names["Specs"]))
 
 
 F = function("(a: int, b: int = 2) -> int")
