@@ -17,7 +17,7 @@ from enginewright_compat.deprecation.c_header import header
 from enginewright_compat.deprecation.registry import months_later, numbers
 from enginewright_compat.layout import FORMAT
 from enginewright_compat.version import Version, parse_version, write_version
-from enginewright_release.c_interface import HEADER, abi_version, digest, read_digests
+from enginewright_release.c_interface import HEADER, abi_version
 from enginewright_release.tree import Tree, source_tree
 
 GATES = ("tests/repo/gates", "tests/compat/test_golden.py", "tests/compat/test_releases.py")
@@ -42,7 +42,7 @@ def release(tree: Tree, version: str, day: datetime.date) -> None:
         commit(tree, f"Development of {following} begins")
     except BaseException:
         git(tree, "reset", "-q", "--hard", git(tree, "rev-parse", "HEAD"))
-        git(tree, "clean", "-qfd", "compat/api", "tests/golden", "compat/cabi_versions.txt")
+        git(tree, "clean", "-qfd", "compat/api", "tests/golden")
         raise
 
 
@@ -67,7 +67,6 @@ def prepare(tree: Tree, version: Version, day: datetime.date) -> None:
     (tree.root / "native/include/enginewright_deprecated.h").write_text(text, encoding="utf-8")
     add_release(tree, version, day)
     python(tree, "enginewright_release.keep")
-    add_digest(tree)
     built = tree.root / "compat/enginewright_compat/_version.py"
     write_version(built, version)
     try:
@@ -99,16 +98,6 @@ def add_release(tree: Tree, version: Version, day: datetime.date) -> None:
     tree.releases_file.write_text(
         f'{text}\n\n["{version.public}"]\n{facts}\nrecipe_schema = {SCHEMA}\n', encoding="utf-8"
     )
-
-
-def add_digest(tree: Tree) -> None:
-    """Keep the digest of the C interface; one that is kept already is never written again."""
-    text = (tree.root / HEADER).read_text(encoding="utf-8")
-    kept = read_digests(tree.abi_file)
-    kept.setdefault(abi_version(text), digest(text))
-    head = "# SHA-256 of sizes, offsets and numbers of the C interface, for each of its released versions.\n"
-    lines = "".join(f"{version} {found}\n" for version, found in kept.items())
-    tree.abi_file.write_text(head + lines, encoding="utf-8")
 
 
 def run_gates(tree: Tree) -> None:

@@ -1,9 +1,7 @@
-"""The C interface as facts: sizes and offsets of structures, constants, functions; and one digest of them."""
+"""The C interface as facts: sizes and offsets of structures, and constants."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +25,7 @@ def abi_version(header: str) -> str:
 
 
 def interface(header: str) -> Iterator[tuple[str, Any]]:
-    """Yield structures with size and fields (offset, size), enumerators, and the text of function types."""
+    """Yield structures with size and fields (offset, size, type), and enumerators."""
     from cffi import FFI
 
     promised = "\n".join(SECTION.findall(header)).partition(PRIVATE)[0].rpartition("/*")[0]
@@ -42,24 +40,3 @@ def interface(header: str) -> Iterator[tuple[str, Any]]:
             yield f"c {kind.kind} {name}", {"size": ffi.sizeof(kind), "fields": fields}
     for name, value in re.findall(r"\b(EW_[A-Z0-9_]+) = (\d+)", promised):
         yield f"c enumerator {name}", int(value)
-
-
-def digest(header: str) -> str:
-    """Return the SHA-256 of everything that a plugin library was compiled against."""
-    facts = json.dumps(dict(interface(header)), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(facts.encode()).hexdigest()
-
-
-def read_digests(path: Path) -> dict[str, str]:
-    """Return the digest of each released version of the interface."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    rows = (line.split() for line in lines if line and not line.startswith("#"))
-    return {row[0]: row[1] for row in rows}
-
-
-def digest_problems(header: str, released: dict[str, str]) -> list[str]:
-    """Return what is wrong if the interface of a released version has changed."""
-    version = abi_version(header)
-    if released.get(version, digest(header)) == digest(header):
-        return []
-    return [f"the C interface {version} was released and has changed: raise EW_ABI_MINOR (or EW_ABI_MAJOR)"]

@@ -39,11 +39,6 @@ class Tree:
         """The table of releases."""
         return self.root / "compat/enginewright_compat/releases.toml"
 
-    @property
-    def abi_file(self) -> Path:
-        """Digest of the C interface for each of its released versions."""
-        return self.root / "compat/cabi_versions.txt"
-
     def snapshot(self, version: str, suffix: str = "json") -> Path:
         """The public interface of a release."""
         return self.root / "compat/api" / f"{'.'.join(version.split('.')[:2])}.{suffix}"
