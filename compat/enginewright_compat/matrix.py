@@ -145,7 +145,9 @@ def _file_cell(facts: Facts, head: Column, plugins: InstalledPlugins, registry: 
     """Return what a release says to a file, whatever the machine."""
     if facts.prefix_kind not in frozenset(Kind):
         return Cell(UNKNOWN, "kind")
-    broken = judge_version(Kind(facts.prefix_kind), facts.version, head.release.version)
+    kind = Kind(facts.prefix_kind)
+    runtime = "safety" if kind is Kind.SAFE_PLAN else "standard"  # what a safe plan is made for
+    broken = judge_version(kind, facts.version, head.release.version, runtime)
     if broken is not None:
         return Cell(INCOMPATIBLE, broken.field)
     if facts.passport is None:

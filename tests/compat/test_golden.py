@@ -17,7 +17,12 @@ from enginewright_release.tree import source_tree
 
 TREE = source_tree()
 LARGEST = 8 << 10
-OPEN = {"plan": ew.load, "timing cache": ew.TimingCache.load, "calibration cache": ew.CalibrationCache.load}
+OPEN = {
+    "plan": ew.load,
+    "safe plan": ew.load,
+    "timing cache": ew.TimingCache.load,
+    "calibration cache": ew.CalibrationCache.load,
+}
 FILES = [
     pytest.param(version, name, id=f"{version}-{name}")
     for version in TREE.releases()
@@ -37,7 +42,15 @@ def test_every_release_left_its_files(version: str) -> None:
     folder = TREE.golden(version)
     names = {path.name for path in folder.iterdir()}
     documented = set(tomllib.loads((folder / "expected.toml").read_text(encoding="utf-8")))
-    assert {"mlp.plan", "conv.plan", "conv_plugin.plan", "dynamic.plan", "mlp.timing", "mlp.calib"} <= documented
+    assert {
+        "mlp.plan",
+        "conv.plan",
+        "conv_plugin.plan",
+        "dynamic.plan",
+        "mlp.safe.plan",
+        "mlp.timing",
+        "mlp.calib",
+    } <= documented
     assert names == documented | {"expected.toml", "deprecations.json", "golden_plugin.py"}
     assert all(path.stat().st_size <= LARGEST for path in folder.iterdir() if path.name in documented)
     assert expected(folder) == (folder / "expected.toml").read_text(encoding="utf-8")

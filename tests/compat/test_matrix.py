@@ -66,6 +66,14 @@ def test_what_load_rules_say(kind: Kind, version: str, tmp_path: Path) -> None:
     assert not found.rows[0].loads_nowhere
 
 
+def test_a_safe_plan_is_judged_for_the_safety_runtime(tmp_path: Path) -> None:
+    data = artifact_bytes(
+        Kind.SAFE_PLAN, {Section.META: b"{}", Section.WEIGHTS: b""}, Passport(enginewright="1.0.0+10")
+    )
+    found = make_matrix([write(tmp_path, "a.safe.plan", data)], {}, {}, TABLE)
+    assert answers(found)[:4] == ["INCOMPATIBLE major", "OK", "OK", "INCOMPATIBLE minor"]
+
+
 def test_a_plan_by_hand(tmp_path: Path) -> None:
     found = make_matrix([write(tmp_path, "a.plan", example_plan(enginewright="1.0.0+10"))], {}, {}, TABLE)
     assert [column.name for column in found.columns] == NAMES

@@ -11,7 +11,7 @@ import numpy as np
 
 import enginewright as ew
 from tests.golden.calibrations import GRAPH, RANGES
-from tests.golden.plans import NETWORKS, QUICK, golden
+from tests.golden.plans import NETWORKS, QUICK, golden, golden_safe
 
 PLUGIN = Path(__file__).with_name("golden_plugin.py")
 
@@ -20,6 +20,7 @@ def artifacts() -> Iterator[tuple[str, bytes]]:
     """Yield file name and bytes of each."""
     for name in NETWORKS:
         yield f"{name}.plan", golden(name)
+    yield "mlp.safe.plan", golden_safe()
     yield "conv_plugin.plan", _with_plugin()
     yield PLUGIN.name, PLUGIN.read_bytes()
     yield "mlp.timing", _timings()
