@@ -23,7 +23,8 @@ _PUBLIC = {
     "enginewright.compiler.differences": "OutputComparison",
     "enginewright.tools.divergence": "Divergence TensorDifference",
     "enginewright.tools.benchmark": "bench Benchmark Effort PeerTimes",
-    "enginewright.tools.inspection": "inspect coverage replacements Inspection LayerInfo StepInfo MemoryInfo",
+    "enginewright.tools.inspection": """
+        inspect check_support coverage replacements Inspection LayerInfo StepInfo MemoryInfo""",
     "enginewright.tools.diagnosis": "diagnose Diagnosis Finding",
     "enginewright.tools.profile": "StepProfile StepTime",
     "enginewright.tools.statistics": "Times",

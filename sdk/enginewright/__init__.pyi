@@ -200,11 +200,12 @@ from enginewright.tools.divergence import (
     Divergence as Divergence,
     TensorDifference as TensorDifference,
 )
-from enginewright.tools.inspection import (
+from enginewright.tools.inspection import (  # type: ignore[deprecated]  # coverage
     Inspection as Inspection,
     LayerInfo as LayerInfo,
     MemoryInfo as MemoryInfo,
     StepInfo as StepInfo,
+    check_support as check_support,
     coverage as coverage,
     inspect as inspect,
     replacements as replacements,

@@ -41,7 +41,7 @@ def command(ctx: click.Context, /, *, source: str, options: BuildOptions, **view
     state = current()
     start_logging(state)
     if views["coverage"]:
-        found = ew.coverage(source)
+        found = ew.check_support(source)
     elif views["replacements"]:
         found = ew.replacements(source, config=options.config())
     else:

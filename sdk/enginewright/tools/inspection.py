@@ -19,6 +19,7 @@ from enginewright.progress import ProgressMonitor
 from enginewright.replacement.report import ReplacementReport
 from enginewright.tensors import DataType
 from enginewright.tools.subject import Source, is_plan
+from enginewright_compat.deprecation import deprecated
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def inspect(
     )
 
 
-def coverage(source: Source) -> Inspection:
+def check_support(source: Source) -> Inspection:
     """Try to import a model and list every node that can't be, instead of raising for them."""
     if is_plan(source):
         raise UsageError("a plan has no nodes to import", hint="Give the ONNX model.")
@@ -117,6 +118,12 @@ def coverage(source: Source) -> Inspection:
     except UnsupportedModel as error:
         return Inspection(error.where or "the model", (), (), unsupported=error.nodes)
     return _inspect_network(network, ())
+
+
+@deprecated("EW-D0001: use check_support")
+def coverage(source: Source) -> Inspection:
+    """The same by its first name, which said nothing of what is covered."""
+    return check_support(source)
 
 
 def replacements(source: Source, *, config: BuilderConfig | None = None) -> Inspection:

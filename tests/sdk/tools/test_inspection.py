@@ -45,7 +45,7 @@ def test_passes_only() -> None:
 
 
 def test_layers_have_attributes_and_constants() -> None:
-    (product,) = [layer for layer in ew.coverage(chain()).layers if layer.name == "first"]
+    (product,) = [layer for layer in ew.check_support(chain()).layers if layer.name == "first"]
     assert product.operator == "MatMul"
     assert product.inputs[1] == "w1 float32[8, 16] constant"
     net = ew.Network()
@@ -63,11 +63,11 @@ def test_plan(tmp_path: Path) -> None:
 
 
 def test_coverage_lists_all_nodes_at_once() -> None:
-    found = ew.coverage(unsupported())
+    found = ew.check_support(unsupported())
     assert [node.name for node in found.unsupported] == ["frob", "nicate"]
-    assert ew.coverage(chain()).unsupported == ()
+    assert ew.check_support(chain()).unsupported == ()
     with pytest.raises(ew.UsageError, match="a plan has no nodes"):
-        ew.coverage(ew.build(chain()))
+        ew.check_support(ew.build(chain()))
 
 
 def test_what_is_a_plan(tmp_path: Path) -> None:
