@@ -18,6 +18,7 @@ from enginewright.runtime.plugins import prepare_plugins
 from enginewright.runtime.ports import PortInfo, check_names, fitting_profile, profile_text
 from enginewright.runtime.session import LoadedPlan, output_array
 from enginewright.verdict import passport_info
+from enginewright_compat.deprecation import deprecated
 
 Array = np.ndarray[Any, Any]
 
@@ -163,9 +164,15 @@ class Context:
     # ---- measuring ------------------------------------------------------------------------------------------------
 
     @property
-    def profile(self) -> int:
+    def active_profile(self) -> int:
         """The profile that fits the bound inputs and so the number of the program that runs; -1 before a run."""
         return self._profile
+
+    @property
+    @deprecated("EW-D0002: use Context.active_profile")
+    def profile(self) -> int:
+        """The same by its first name, which profiles of time have, too."""
+        return self.active_profile
 
     @property
     def memory(self) -> int:

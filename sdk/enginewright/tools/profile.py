@@ -56,7 +56,7 @@ class StepProfile:
 def profile_steps(engine: Engine, ours: Ours, runs: int) -> StepProfile:
     """Time the steps of `runs` inferences; `ours` has its inputs bound."""
     ours.run()
-    program = engine.plan.meta.programs[ours.context.profile]
+    program = engine.plan.meta.programs[ours.context.active_profile]
     totals = ours.context.start_step_times()
     start = time.perf_counter_ns()
     for _ in range(runs):
