@@ -21,41 +21,43 @@ struct Arguments {
 constexpr int SPREAD = 32;
 
 template <class T, int KERNEL, int STRIDE, int PLACES>
-__global__ void depthwise_kernel(const Arguments p) {
+__global__ void __launch_bounds__(128, 4) depthwise_kernel(const Arguments p) {
     constexpr int V = LANES<T>, COLUMNS = (PLACES - 1) * STRIDE + KERNEL;
     const int64_t index = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     const int vectors = p.channels / V, runs = (p.out_width + PLACES - 1) / PLACES;
     const int channel = static_cast<int>(index % vectors) * V;
     const int64_t run = index / vectors;
-    const int x0 = static_cast<int>(run % runs) * PLACES;
-    const int y0 = static_cast<int>(run / runs % p.out_height);
+    const int x0 = static_cast<int>(run % runs) * PLACES, y0 = static_cast<int>(run / runs % p.out_height);
     const int64_t image = run / runs / p.out_height;
+    const T *x = static_cast<const T *>(p.x) + image * p.height * p.width * p.channels + channel;
     begin();
     if (index >= p.threads) return;
     float sum[PLACES][V] = {};
-    const T *x = static_cast<const T *>(p.x) + image * p.height * p.width * p.channels + channel;
 #pragma unroll
     for (int ky = 0; ky < KERNEL; ++ky) {
         const int y = y0 * STRIDE - p.pad_y + ky;
-        if (y < 0 || y >= p.height) continue;
-        float w[KERNEL][V];
-#pragma unroll
-        for (int kx = 0; kx < KERNEL; ++kx)
-            load(w[kx], static_cast<const T *>(p.w) + (ky * KERNEL + kx) * p.channels + channel);
+        const bool row = y >= 0 && y < p.height;  // no branch: the loads of all rows may be under way at once
+        Vector<T, V> w[KERNEL], values[COLUMNS];
 #pragma unroll
         for (int column = 0; column < COLUMNS; ++column) {
             const int at = x0 * STRIDE - p.pad_x + column;
-            if (at < 0 || at >= p.width) continue;
-            float value[V];
-            load(value, x + (static_cast<int64_t>(y) * p.width + at) * p.channels);
+            const bool inside = row && at >= 0 && at < p.width;
+            values[column] =
+                inside ? *reinterpret_cast<const Vector<T, V> *>(x + (y * p.width + at) * p.channels) : Vector<T, V>{};
+        }
+#pragma unroll
+        for (int kx = 0; kx < KERNEL; ++kx)
+            w[kx] = *reinterpret_cast<const Vector<T, V> *>(static_cast<const T *>(p.w) +
+                                                            (ky * KERNEL + kx) * p.channels + channel);
+#pragma unroll
+        for (int column = 0; column < COLUMNS; ++column)
 #pragma unroll
             for (int place = 0; place < PLACES; ++place) {
                 const int kx = column - place * STRIDE;
                 if (kx < 0 || kx >= KERNEL) continue;
 #pragma unroll
-                for (int j = 0; j < V; ++j) sum[place][j] += value[j] * w[kx][j];
+                for (int j = 0; j < V; ++j) sum[place][j] += widen(values[column].v[j]) * widen(w[kx].v[j]);
             }
-        }
     }
     float shift[V] = {};
     if (p.bias != nullptr) load(shift, static_cast<const T *>(p.bias) + channel);
@@ -153,6 +155,8 @@ int32_t run(const ew_call *call) {
     for (int i = 0; i < 10; ++i)
         if (call->params[i].i < 0 || call->params[i].i > (1 << 24))
             return call->host->error(call, EW_SHAPE, "parameter %d of a depthwise convolution is %d", i, number(i));
+    if (call->params[1].i * call->params[2].i * call->params[3].i > INT32_MAX)
+        return call->host->error(call, EW_SHAPE, "an image of a depthwise convolution is too large");
     if (number(10) < 0 || number(10) >= N_ACTIVATIONS || call->n_inputs < 2 + (number(13) != 0))
         return call->host->error(call, EW_INVALID_PLAN, "a parameter of a depthwise convolution is out of its range");
     Arguments p = {};

@@ -44,15 +44,19 @@ __global__ void pool_kernel(const Arguments p) {
     for (int ky = 0; ky < v.kernel; ++ky) {
         const int at_y = y0 + ky * v.dilation;
         if (at_y < 0 || at_y >= v.size) continue;
-#pragma unroll 4
+#pragma unroll 3
         for (int kx = 0; kx < h.kernel; ++kx) {
             const int at_x = x0 + kx * h.dilation;
-            if (at_x < 0 || at_x >= h.size) continue;
-            float value[V];
-            load(value, x + (static_cast<int64_t>(at_y) * h.size + at_x) * p.channels);
-            ++count;
+            const bool inside = at_x >= 0 && at_x < h.size;
+            const int64_t at = (static_cast<int64_t>(at_y) * h.size + (inside ? at_x : 0)) * p.channels;
+            const Vector<T, V> value = *reinterpret_cast<const Vector<T, V> *>(x + at);
+            count += inside;
 #pragma unroll
-            for (int j = 0; j < V; ++j) result[j] = p.mean ? result[j] + value[j] : Largest::join(result[j], value[j]);
+            for (int j = 0; j < V; ++j) {
+                const float f = widen(value.v[j]);
+                const float joint = p.mean ? result[j] + f : Largest::join(result[j], f);
+                result[j] = inside ? joint : result[j];
+            }
         }
     }
     if (p.mean) {
