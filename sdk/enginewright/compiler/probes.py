@@ -107,7 +107,7 @@ def run_probes(plan: Plan, wanted: Sequence[Wanted], step: Callable[[int, int], 
     wanted = wanted[:1] if plan.weights.nbytes > LARGE_WEIGHTS else wanted
     done: list[Probe] = []
     data: list[bytes] = []
-    with Engine(plan) as engine:
+    with Engine(plan, announce=False) as engine:
         for number, item in enumerate(wanted):
             step(number, len(wanted))
             records = []
@@ -203,7 +203,7 @@ def compare_probes(
     """
     probes, data = read_probes(section)
     pairs: dict[str, list[tuple[Array, Array]]] = {}
-    with Engine(plan) as engine, np.errstate(all="ignore"):
+    with Engine(plan, announce=False) as engine, np.errstate(all="ignore"):
         for probe in probes:
             try:
                 outputs = engine.run(Wanted(probe.seed, probe.inputs).arrays())

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import onnx.helper
 
+from enginewright import _native
 from enginewright.dims import Dim, atom_uids
 from enginewright.errors import NetworkError
 from enginewright.graph.network import Layer, Network, Tensor
@@ -242,15 +243,8 @@ def tensor_proto(array: Array, name: str) -> onnx.TensorProto:
     proto = onnx.TensorProto(name=name, data_type=int(dtype), dims=array.shape)
     if dtype is DataType.STRING:
         proto.string_data.extend(_encoded(str(text)) for text in array.reshape(-1))
-    elif dtype.bits == 4:
-        proto.raw_data = _pairs(np.ascontiguousarray(array).reshape(-1).view(np.uint8) & 15).tobytes()
+    elif dtype.bits < 8:
+        proto.raw_data = _native.pack_sub_byte(array).tobytes()
     else:
         proto.raw_data = np.ascontiguousarray(array).tobytes()
     return proto
-
-
-def _pairs(nibbles: Array) -> Array:
-    """Two elements a byte, low half first."""
-    even = np.append(nibbles, np.zeros(len(nibbles) % 2, np.uint8))
-    packed: Array = even[0::2] | (even[1::2] << 4)
-    return packed

@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, TypeProto
 
+from enginewright import _native
 from enginewright.errors import ModelInvalid
 from enginewright.onnx_io.model_file import read_model, read_tensor
 from enginewright.plan.canonical import encode_json
@@ -136,12 +137,11 @@ def _tensor(proto: TensorProto, folder: Path | None) -> Json:
 
 
 def _raw(array: np.ndarray[Any, Any], dtype: DataType) -> bytes:
-    """The elements in row-major order, little endian; two 4-bit ones a byte, low half first."""
+    """The elements in row-major order, little endian; smaller ones share a byte, the first in its lowest bits."""
     if dtype is DataType.STRING:
         texts = [str(item).encode("utf-8", "surrogateescape") for item in array.flat]
         return b"".join(len(text).to_bytes(8, "little") + text for text in texts)
     data: np.ndarray[Any, Any] = np.ascontiguousarray(array).reshape(-1)
-    if dtype.bits == 4:
-        halves = np.append(data.view(np.uint8) & 15, np.zeros(data.size % 2, np.uint8)).reshape(-1, 2)
-        return bytes((halves[:, 0] | halves[:, 1] << 4).astype(np.uint8))
+    if dtype.bits < 8:
+        return bytes(_native.pack_sub_byte(data))
     return bytes(data.view(np.uint8))

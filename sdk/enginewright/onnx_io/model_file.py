@@ -134,7 +134,7 @@ def _external(proto: onnx.TensorProto, folder: Path | None, where: str) -> Array
             hint="Copy the complete data file beside the model.",
             where=where,
         )
-    if dtype.bits == 4:
+    if dtype.bits < 8:
         raw = onnx.TensorProto(dims=proto.dims, data_type=proto.data_type)
         raw.raw_data = np.fromfile(path, np.uint8, length, offset=offset).tobytes()
         return np.asarray(onnx.numpy_helper.to_array(raw))

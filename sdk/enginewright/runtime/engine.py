@@ -26,8 +26,11 @@ Array = np.ndarray[Any, Any]
 class Engine:
     """A loaded plan, ready to run. `run` may be called from several threads at once."""
 
-    def __init__(self, plan: Plan, *, threads: int | None = None) -> None:
-        """Load a plan; `threads` bounds the CPU threads of one run (default: those that the plan was tuned for)."""
+    def __init__(self, plan: Plan, *, threads: int | None = None, announce: bool = True) -> None:
+        """Load a plan; `threads` bounds the CPU threads of one run (default: those that the plan was tuned for).
+
+        `announce`: tell plugins that watch; a build that tries its own plan does not.
+        """
         if threads is not None and threads < 1:
             raise ConfigError(f"{threads} threads are not possible", hint="Use 1 or more, or leave it out.")
         self.plan = plan
@@ -41,6 +44,7 @@ class Engine:
         self._lock = threading.Lock()
         self._contexts: weakref.WeakSet[Context] = weakref.WeakSet()
         self._closed = False
+        self._announced = announce
         self._announce("enginewright_plan_loaded")
 
     @property
@@ -75,7 +79,7 @@ class Engine:
 
     def _announce(self, event: str) -> None:
         """Tell plugins that watch; what the plan is is only put together if there are any."""
-        if registry.watched(event):
+        if self._announced and registry.watched(event):
             registry.announce(event, info=passport_info(self.plan.passport))
 
     def _borrow(self) -> Context:
