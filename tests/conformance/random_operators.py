@@ -378,6 +378,65 @@ def normalize(g: Graph) -> None:
     g.node(op, [a, scale, shift, *(more if op == "BatchNormalization" else [])], exact=False, epsilon=1e-2)
 
 
+def conv_transpose(g: Graph) -> None:
+    """In one or two dimensions, with pads and strides."""
+    a = g.pick(_both(_rank(3, 4), _float, lambda value: 0 not in value.array.shape))
+    spatial = a.array.ndim - 2
+    kernel = tuple(g.number(1, 3) for _ in range(spatial))
+    weight = _like(g, a, (a.array.shape[1], g.number(1, 3), *kernel))
+    strides = [g.number(1, 2) for _ in range(spatial)]
+    g.node("ConvTranspose", [a, weight], strides=strides, pads=[g.number(0, 1) for _ in range(2 * spatial)])
+
+
+def resize(g: Graph) -> None:
+    """Nearest ones, by a whole factor, so that no rounding decides."""
+    a = g.pick(_both(_rank(4, 4), _float, lambda value: 0 not in value.array.shape))
+    scales = g.constant(np.array([1, 1, g.number(1, 3), g.number(1, 3)], np.float32))
+    g.node("Resize", [a, None, scales], mode="nearest", coordinate_transformation_mode="asymmetric",
+           nearest_mode="floor")  # fmt: skip
+
+
+def rearrange(g: Graph) -> None:
+    """Triangles, diagonals and blocks."""
+    a = g.pick(_rank(2))
+    op = g.choose(["Trilu", "EyeLike", "DepthToSpace", "SpaceToDepth"])
+    if op == "Trilu":
+        g.node(op, [a, g.constant(np.array(g.number(-2, 2)))], upper=g.number(0, 1))
+    elif op == "EyeLike":
+        g.node(op, [g.pick(_rank(2, 2))], exact=True, k=g.number(-1, 1))
+    else:
+        g.node(op, [g.pick(_rank(4, 4))], blocksize=2)
+
+
+def remainder(g: Graph) -> None:
+    """Both kinds of remainder, of integers."""
+    a = g.pick(lambda value: value.array.dtype in WHOLE)
+    b = g.constant(np.array(g.choose([2, 3, -2, -3]), a.array.dtype))
+    g.node("Mod", [a, b], fmod=g.number(0, 1))
+
+
+def fill(g: Graph) -> None:
+    """A constant of a shape that the graph computes, and one element in each row."""
+    a = g.pick(_rank(1))
+    (shape,) = g.node("Shape", [a], exact=True)
+    if g.number(0, 1):
+        g.node("ConstantOfShape", [shape], exact=True)
+    else:
+        index = g.pick(_both(_exact, lambda value: value.array.dtype in WHOLE))
+        values = g.constant(np.array([g.number(-1, 1), 2], np.float32))
+        g.node("OneHot", [index, g.constant(np.array(g.number(1, 4))), values], axis=g.choose([-1, 0]))
+
+
+def einsum(g: Graph) -> None:
+    """Products with a constant, written as subscripts."""
+    a = g.pick(_both(_rank(2, 2), _float))
+    rows, columns = a.array.shape
+    equation, shape = g.choose(
+        [("ij,jk->ik", (columns, 2)), ("ij,kj->ki", (3, columns)), ("ij,ij->j", (rows, columns))]
+    )
+    g.node("Einsum", [a, _like(g, a, shape)], equation=equation)
+
+
 def quantize(g: Graph) -> None:
     """To eight bits and back, with scales that are powers of two."""
     a = g.pick(_both(_exact, lambda value: value.array.dtype == np.float32))
@@ -466,6 +525,7 @@ def try_operator(g: Graph, add: Add) -> bool:
 OPERATORS: tuple[Add, ...] = (
     unary, binary, transpose, reshape, reduce, matmul, conv, steep, positive, steps, divide, power, compare, logical,
     where, clip, cast, axes, cut, concat, split, gather, gather_elements, scatter, pad, repeat, shape_of, nonzero,
-    order, total, softmax, gemm, pool, normalize, quantize, choice, loop,
+    order, total, softmax, gemm, pool, normalize, quantize, choice, loop, conv_transpose, resize, rearrange, remainder,
+    fill, einsum,
 )  # fmt: skip
 """Simpler ones first: hypothesis shrinks towards them."""
