@@ -91,6 +91,8 @@ def _types() -> Iterator[tuple[str, onnx.ModelProto]]:
     integer = value("i", (2, 3), INT64)
     yield "types_differ", make_model([node("Add", "x i")], [value("x", (2, 3)), integer])
     yield "relu_of_bool", make_model([node("Relu", "b")], [value("b", (2, 3), onnx.TensorProto.BOOL)])
+    narrow = value("x", (2, 3), onnx.TensorProto.INT2)
+    yield "two_bits_in_an_old_opset", make_model([node("Cast", "x", to=onnx.TensorProto.FLOAT)], [narrow])
     yield "softmax_of_int64", make_model([node("Softmax", "i")], [integer])
     yield "gather_by_float", make_model([node("Gather", "x x")])
     yield "reshape_to_float", make_model([node("Reshape", "x s")], constants=[constant("s", [3.0, 2.0])])
