@@ -12,7 +12,7 @@ COVER  := --cov --cov-report=term --cov-report=html --cov-fail-under=90
 
 # New files that are not added yet are sources, too.
 NATIVE_SOURCES := git ls-files -z --cached --others --exclude-standard -- \
-  'native/*.cpp' 'native/*.h' 'native/*.cu' 'plugins/*.cpp' 'plugins/*.cu'
+  'native/*.cpp' 'native/*.h' 'native/*.cu' 'plugins/*.cpp' 'plugins/*.h' 'plugins/*.cu'
 
 # A stamp for each set of dependencies; an interpreter of one's own has them, so then there is none.
 needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)/.$(extra)))
@@ -80,12 +80,13 @@ wheel: $(call needs,dev)                  ## one py3-none wheel, in dist
 native: $(call needs,native)              ## the native library, straight into the tree
 	$(RUN) cmake -S native -B build/native -G Ninja -DPython3_EXECUTABLE="$(PY)" --log-level=WARNING
 	$(RUN) cmake --build build/native -j $(JOBS)
-	$(RUN) cmake --install build/native --prefix sdk > build/native/installed.log
+	$(RUN) cmake --install build/native --prefix sdk --component Unspecified > build/native/installed.log
+	$(RUN) cmake --install build/native --prefix plugins --component plugins >> build/native/installed.log
 
 clean:                                    ## everything that git does not keep
 	rm -rf build dist .venv htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	rm -rf docs/_build docs/errors docs/api.md docs/commands.md docs/operators.md docs/deprecations.md docs/migrate
-	rm -rf sdk/enginewright/_native/*.so sdk/enginewright/_native/_abi.py sdk/enginewright/_native/include
+	rm -rf plugins/enginewright_plugins/*.so sdk/enginewright/_native/*.so sdk/enginewright/_native/_abi.py sdk/enginewright/_native/include
 
 # ---- environments -----------------------------------------------------------------------------------------------------
 

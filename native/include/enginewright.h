@@ -222,20 +222,23 @@ int64_t ew_log_take(int32_t *level, char *text, int64_t size);
 
 /* cffi:end */
 
+/* What EW_PLUGIN defines; declared here, because a const of C++ would else be private to its file. */
+extern EW_EXPORT const ew_plugin ew_plugin_v1;
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
 
 /* Signs in a plugin's kernels:  EW_PLUGIN("acme", "build-1", EW_ENTRY(acme_swish_f32), EW_ENTRY(...)) */
 #define EW_ENTRY(fn) {#fn, fn}
-#define EW_PLUGIN(ns_, build_id_, ...)                                                                    \
-    static const ew_kernel ew_plugin_kernels_[] = {__VA_ARGS__};                                          \
-    EW_EXPORT const ew_plugin ew_plugin_v1 = {sizeof(ew_plugin),                                          \
-                                              EW_ABI_MAJOR,                                               \
-                                              EW_ABI_MINOR,                                               \
-                                              sizeof(ew_plugin_kernels_) / sizeof(ew_plugin_kernels_[0]), \
-                                              ns_,                                                        \
-                                              build_id_,                                                  \
-                                              ew_plugin_kernels_};
+#define EW_PLUGIN(ns_, build_id_, ...)                                                          \
+    static const ew_kernel ew_plugin_kernels_[] = {__VA_ARGS__};                                \
+    const ew_plugin ew_plugin_v1 = {sizeof(ew_plugin),                                          \
+                                    EW_ABI_MAJOR,                                               \
+                                    EW_ABI_MINOR,                                               \
+                                    sizeof(ew_plugin_kernels_) / sizeof(ew_plugin_kernels_[0]), \
+                                    ns_,                                                        \
+                                    build_id_,                                                  \
+                                    ew_plugin_kernels_};
 
 #endif
