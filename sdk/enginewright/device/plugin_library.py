@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,9 +12,10 @@ from typing import Any
 from enginewright import _native
 from enginewright._native.library import ffi
 from enginewright.device.shared_objects import data_address
-from enginewright.errors import PluginAbiMismatch, PluginInvalid
+from enginewright.errors import PluginAbiMismatch, PluginConflict, PluginInvalid
 
 MAX_KERNELS = 10_000
+_by_id: dict[tuple[str, str], tuple[str, PluginLibrary]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,21 @@ def _opened(path: Path, _stamp: int) -> PluginLibrary:
     namespace, build_id = _text(record.ns, path), _text(record.build_id, path)
     if record.n_kernels > MAX_KERNELS:
         raise _broken(path, f"it lists {record.n_kernels:,} kernels")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    known = _by_id.get((namespace, build_id))
+    if known is None:
+        known = _by_id[namespace, build_id] = digest, _signed_in(record, path, abi)
+    elif known[0] != digest:
+        raise PluginConflict(
+            f"two different libraries of {namespace} have the build id {build_id!r}",
+            hint="Give each build an id of its own: a plan knows its kernels by it.",
+            where=str(path),
+        )
+    return known[1]
+
+
+def _signed_in(record: Any, path: Path, abi: tuple[int, int]) -> PluginLibrary:
+    namespace, build_id = _text(record.ns, path), _text(record.build_id, path)
     kernels = {}
     for index in range(record.n_kernels):
         entry = record.kernels[index]
