@@ -13,7 +13,7 @@ from tests.repo.sources import ROOT, text
 RECORDS = ("ew_tensor", "ew_param", "ew_call", "ew_host", "ew_kernel", "ew_plugin")
 HEADER, VERSIONS = "native/include/enginewright.h", "native/include/cabi_versions.txt"
 ENUM = re.compile(r"enum \{(.*?)\};", re.DOTALL)
-ELEMENTS = {"ew_tensor": 56, "ew_param": 8, "ew_kernel": 16}
+ELEMENTS = {"ew_tensor": 48, "ew_param": 8, "ew_kernel": 16}
 """Records of which plugins get arrays: these sizes stay for as long as the major version does."""
 
 
@@ -39,7 +39,7 @@ def test_the_layout_is_the_one_of_its_version() -> None:
     digest = hashlib.sha256("\n".join(layout()).encode()).hexdigest()[:32]
     version = ".".join(map(str, _native.ABI))
     assert listed().get(version) == digest, (
-        f"the C interface is {digest} now: raise EW_ABI_MINOR (appended only) or EW_ABI_MAJOR and add a line to {VERSIONS}"
+        f"the C interface is {digest} now: raise EW_ABI_MINOR (if only appended to) or MAJOR, add a line to {VERSIONS}"
     )
 
 
