@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,13 @@ from enginewright.compiler.config import BuilderConfig
 from enginewright.device.cache_folder import cache_folder, is_writable
 from enginewright.errors import EnginewrightError
 from enginewright.graph.network import Network
+from enginewright.registry.registry import registry
 from enginewright.runtime.engine import Engine
 from enginewright.tensors import float32
 from enginewright_compat.machine import this_machine
 from enginewright_compat.version import running_version
 
 PACKAGES = ("numpy", "cffi", "onnx", "ml_dtypes", "msgspec", "blake3", "click", "rich", "onnxruntime", "openvino")
-GROUP = "enginewright.plugins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +114,15 @@ def _caches() -> Iterator[Finding]:
 
 
 def _plugins() -> Iterator[Finding]:
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        try:
-            point.load()
-            yield Finding("plugins", point.name, point.value)
-        except Exception as error:  # noqa: BLE001 - a plugin may fail in any way, and that is what is asked
-            yield Finding("plugins", point.name, point.value, f"{type(error).__name__}: {error}")
+    discovery = registry.discovery
+    discovery.load_everything()
+    for source in discovery.every_source():
+        broken = discovery.broken.get(source, "").strip()
+        problem = broken.splitlines()[-1] if broken else ""
+        yield Finding("plugins", source.namespace, f"{source.module} of {source.owner}", problem)
+    for plugin, lines in registry.hooks.call("enginewright_doctor"):
+        for line in lines:
+            yield Finding("plugins", plugin, str(line))
 
 
 def _variables() -> Iterator[Finding]:
