@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
 
 import pytest
 
 import enginewright as ew
+from enginewright.registry.registry import registry
 from enginewright.tools import diagnosis
 from enginewright.tools.subject import is_plan, open_subject
+from tests.sdk.registry.distributions import Site
 from tests.sdk.tools.small_models import chain, save, unsupported
 
 
@@ -91,12 +92,23 @@ def test_doctor_finds_no_problem_here() -> None:
     assert topics[-1] == "engine"
 
 
-def test_doctor_tells_of_a_broken_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = importlib.metadata.EntryPoint("broken", "no_such_module_at_all", diagnosis.GROUP)
-    monkeypatch.setattr(diagnosis, "entry_points", lambda group: [point])
-    (problem,) = ew.diagnose().problems
+def test_doctor_tells_of_a_broken_plugin_and_what_plugins_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Watcher:
+        @ew.hookimpl
+        def enginewright_doctor(self) -> list[str]:
+            return ["all is well"]
+
+    with registry.isolated():
+        site = Site(tmp_path, monkeypatch)
+        site.install("broken-plugins", {}, plugins={"broken": "no_such_module_at_all"})
+        ew.registry.add_hooks(Watcher(), "watcher")
+        found = ew.diagnose()
+    (problem,) = found.problems
     assert (problem.topic, problem.name) == ("plugins", "broken")
     assert "no_such_module_at_all" in problem.problem
+    assert ("watcher", "all is well") in {(finding.name, finding.value) for finding in found.findings}
 
 
 def test_doctor_tells_of_wrong_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
