@@ -16,6 +16,7 @@ import numpy as np
 
 import enginewright as ew
 from tests.bench.large_plan import verification_milliseconds, write_large_plan
+from tests.bench.plugin_steps import COPY, first_plugin_seconds, step_microseconds
 from tests.models import cache_folder, load_model
 
 CALL_MICROSECONDS = 6.0
@@ -23,6 +24,8 @@ LOAD_MILLISECONDS = 15.0
 CHECK_MILLISECONDS = 100.0
 VERIFY_MILLISECONDS = 268.0  # of 1 GiB: 4 GB/s
 STARTS = 25
+C_STEP_MICROSECONDS, PYTHON_STEP_MICROSECONDS = 1.0, 15.0  # over a built-in step
+FIRST_PLUGIN_SECONDS = 60.0
 START_MILLISECONDS = {"import enginewright": 60.0, "enginewright --help": 150.0, "enginewright --version": 150.0}
 
 
@@ -53,6 +56,9 @@ def report() -> int:
         load_time,
         check_time,
         verify_time,
+        c_step,
+        python_step,
+        first_plugin,
         *(start_up(name) for name in START_MILLISECONDS),
     ):
         found.append(measure())
@@ -112,6 +118,23 @@ def verify_time() -> Promise:
         write_large_plan(path)
         value = verification_milliseconds(path)
     return Promise("full verification of 1 GiB on two CPUs", value, VERIFY_MILLISECONDS, "ms")
+
+
+def c_step() -> Promise:
+    """A step whose kernel is a plugin's C source, over one with a built-in kernel that does the same."""
+    value = step_microseconds(ew.c_source(COPY, "bench_copy")) - step_microseconds("cpu_copy")
+    return Promise("plugin step in C over a built-in step", value, C_STEP_MICROSECONDS, "us")
+
+
+def python_step() -> Promise:
+    """A step that runs a plugin's NumPy reference, over one with a built-in kernel."""
+    value = step_microseconds(None) - step_microseconds("cpu_copy")
+    return Promise("plugin step in Python over a built-in step", value, PYTHON_STEP_MICROSECONDS, "us")
+
+
+def first_plugin() -> Promise:
+    """From nothing to a model built with a plugin of one's own: CPU time of new, install, its tests, a build."""
+    return Promise("plugin new, install, tests, build (CPU time)", first_plugin_seconds(), FIRST_PLUGIN_SECONDS, "s")
 
 
 def start_up(name: str) -> Callable[[], Promise]:

@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from enginewright.errors import MissingPlugin, MissingPluginsDetails, PluginNotFound
+from enginewright.registry.faults import OWN
 from enginewright.registry.keys import Key
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ def not_found(key: Key, registry: Registry) -> PluginNotFound:
 def near_matches(key: Key, registry: Registry) -> str:
     """What there is instead, as one line of text; empty if nothing is near."""
     parts = []
+    registry.load(key.namespace)
     versions = registry.versions(key.namespace, key.name)
     if versions:
         parts.append(f"known are {', '.join(f'{key.base}@{version}' for version in versions)}")
     else:
-        near = difflib.get_close_matches(key.base, sorted({other.base for other in registry.operators}), 3)
+        bases = {other.base for other in registry.operators if other.namespace != OWN or key.namespace == OWN}
+        near = difflib.get_close_matches(key.base, sorted(bases), 3)
         parts += [f"did you mean {' or '.join(near)}?"] if near else []
     for source in registry.discovery.every_source():
         if source.namespace == key.namespace:

@@ -92,9 +92,7 @@ def test_doctor_finds_no_problem_here() -> None:
     assert topics[-1] == "engine"
 
 
-def test_doctor_tells_of_a_broken_plugin_and_what_plugins_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_tells_of_a_broken_plugin_and_what_plugins_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Watcher:
         @ew.hookimpl
         def enginewright_doctor(self) -> list[str]:

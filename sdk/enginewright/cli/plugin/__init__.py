@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from enginewright.cli import Commands
+from enginewright.cli._group import Commands
 
 
 class PluginCommands(Commands):
