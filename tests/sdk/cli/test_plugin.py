@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from enginewright.cli import group
+from enginewright.cli._group import group
 from enginewright.cli._running import run
 from enginewright.registry.registry import registry
 from tests.sdk.registry.distributions import SWISH, Site, forget
