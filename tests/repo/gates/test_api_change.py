@@ -152,6 +152,7 @@ ADDITIONS = {
     "narrower result": (function("() -> int | None"), function("() -> int")),
     "default": (function("(a)"), function("(a=1)")),
     "option": (command(), command(LEVEL)),
+    "command with what it needs": ({"cli": {}}, {"cli": {}, **command(click.option("--new", required=True))}),
     "hook argument": (hook(), hook("name")),
     "base class": (
         dict(name_facts("enginewright.C", LookupError)), dict(name_facts("enginewright.C", KeyError))
