@@ -19,7 +19,7 @@ template <class T>
 int32_t run_tile(const ew_call *call, const Product &p, int tile, int split) {
     if (p.patches.channels == 4) return launch_product<Tile<T, 128, 64, 16, 64, 4, PATCHES_OF_4>>(call, p, split);
     switch (tile) {
-        case MEDIUM: return launch_product<Tile<T, 64, 64, 16, 64, 6, PATCHES>>(call, p, split);
+        case MEDIUM: return launch_product<Tile<T, 64, 64, 16, 64, 5, PATCHES>>(call, p, split);
         case TALL: return launch_product<Tile<T, 128, 64, 16, 64, 4, PATCHES>>(call, p, split);
         default: return launch_product<Tile<T, 128, 128, 16, 128, 3, PATCHES>>(call, p, split);
     }

@@ -21,7 +21,7 @@ template <class T, Source SOURCE>
 int32_t run_tile(const ew_call *call, const Product &p, int tile, int split) {
     switch (tile) {
         case SMALL: return launch_product<Tile<T, 16, 64, 16, 16, 6, SOURCE>>(call, p, split);
-        case MEDIUM: return launch_product<Tile<T, 64, 64, 16, 64, 6, SOURCE>>(call, p, split);
+        case MEDIUM: return launch_product<Tile<T, 64, 64, 16, 64, 5, SOURCE>>(call, p, split);
         default: return launch_product<Tile<T, 128, 128, 16, 128, 3, SOURCE>>(call, p, split);
     }
 }

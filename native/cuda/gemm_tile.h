@@ -1,13 +1,11 @@
 // One tile of a matrix product on tensor cores, or of a convolution seen as one: c = epilogue(a b), in half or bfloat16
 // with sums in float.
 //
-// The blocks of a cluster share the sum over k of one tile: each adds its part of k, then each finishes its part of the
-// tile, reading the others' sums from their shared memory. So a product with few tiles still fills the device, the sum
-// has one order, and no memory beside the output is needed. Weights are constant: their first tiles are fetched, and
+// The blocks of a cluster share the sum over k of one tile: each adds its part of k, then each finishes some rows of the
+// tile, of which the others send it their sums. So a product with few tiles still fills the device, the sum has one
+// order, and no memory beside the output is needed. Weights are constant: their first tiles are fetched, and
 // the rest brought into the second-level cache, before the kernel waits for the one that makes a.
 #pragma once
-
-#include <cooperative_groups.h>
 
 #include "cuda/launch.h"
 #include "cuda/mma_group.h"
@@ -225,6 +223,71 @@ __device__ __forceinline__ void multiply_in_warps(float (&sum)[S::WM / 16][S::WN
     }
 }
 
+// How the blocks of a cluster share a sum: each finishes its rows of the tile, and the others send it theirs, into
+// memory that nothing else uses, while they go on. One barrier counts the bytes that arrive.
+template <class S>
+struct Exchange {
+    uint32_t sums, barrier;
+    int ranks, rank, rows;
+
+    // count: tiles of k that a block adds up; its memory for them lies before that for the sums.
+    __device__ __forceinline__ void open(uint32_t base, int ranks_, int rank_, int count) {
+        ranks = ranks_, rank = rank_, rows = S::BM / ranks;
+        sums = base + (count < S::STAGES ? count : S::STAGES) * S::STAGE, barrier = sums + S::C_BYTES;
+        constexpr int BYTES = S::BM * S::BN * 4;
+        if (threadIdx.x == 0) {
+            asm volatile("mbarrier.init.shared.b64 [%0], 1;" ::"r"(barrier) : "memory");
+            asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+        }
+        __syncthreads();
+        if (threadIdx.x == 0)
+            asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(barrier), "n"(BYTES) : "memory");
+        asm volatile("barrier.cluster.arrive.release;" ::: "memory");
+    }
+
+    // Each row of the tile to the block that finishes it.
+    __device__ __forceinline__ void send(const float (&sum)[S::WM / 16][S::WN / 8][4]) const {
+        asm volatile("barrier.cluster.wait.acquire;" ::: "memory");  // all blocks run, their barriers are ready
+        constexpr int WARPS_N = S::BN / S::WN;
+        const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+        const int row0 = warp / WARPS_N * S::WM + lane / 4, column = warp % WARPS_N * S::WN + lane % 4 * 2;
+#pragma unroll
+        for (int i = 0; i < S::WM / 16; ++i)
+#pragma unroll
+            for (int h = 0; h < 2; ++h) {
+                const int row = row0 + i * 16 + h * 8, owner = row / rows, place = rank * rows + row - owner * rows;
+                const uint32_t to = in_block(sums + (place * S::C_STRIDE + column) * 4, owner);
+                const uint32_t signal = in_block(barrier, owner);
+#pragma unroll
+                for (int j = 0; j < S::WN / 8; ++j)
+                    asm volatile(
+                        "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.f32 [%0], {%1, %2}, [%3];" ::"r"(
+                            to + j * 32),
+                        "f"(sum[i][j][h * 2]), "f"(sum[i][j][h * 2 + 1]), "r"(signal)
+                        : "memory");
+            }
+    }
+
+    __device__ __forceinline__ void wait() const {
+        uint32_t done = 0;
+        while (done == 0)
+            asm volatile(
+                "{.reg .pred p; mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%1], 0; selp.u32 %0, 1, "
+                "0, "
+                "p;}"
+                : "=r"(done)
+                : "r"(barrier)
+                : "memory");
+    }
+
+  private:
+    static __device__ __forceinline__ uint32_t in_block(uint32_t address, int rank) {
+        uint32_t there;
+        asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
+        return there;
+    }
+};
+
 // Leaves the sums of all threads in shared memory.
 template <class S>
 __device__ __forceinline__ void keep_sums(const float (&sum)[S::WM / 16][S::WN / 8][4], float *sums) {
@@ -242,27 +305,29 @@ __device__ __forceinline__ void keep_sums(const float (&sum)[S::WM / 16][S::WN /
 }
 
 // This block's part of the finished tile: 8 neighbours at a time, of the same columns in each round.
-template <class S>
+template <class S, bool SHARED>
 struct Finish {
     using T = typename S::T;
     static constexpr int ACROSS = S::BN / 8, CHUNKS = S::BM * ACROSS, ROUNDS = (CHUNKS + S::THREADS - 1) / S::THREADS;
     Vector<T, 8> residual;  // of the next round
     float bias[8];
-    int m0, n, column, count, first, step;
+    int m0, n, column, count, rows;  // m0: the first of its rows
 
     __device__ __forceinline__ Finish(const Product &p, int m0_, int n0, int rank, int ranks) {
-        m0 = m0_, first = rank * S::THREADS + static_cast<int>(threadIdx.x), step = ranks * S::THREADS;
-        column = first % ACROSS * 8, n = n0 + column;
+        rows = SHARED ? S::BM / ranks : S::BM, m0 = SHARED ? m0_ + rank * rows : m0_;
+        column = threadIdx.x % ACROSS * 8, n = n0 + column;
         count = p.n - n < 8 ? p.n - n : 8;
         const T *from = static_cast<const T *>(p.epilogue.bias) + n;
 #pragma unroll
         for (int i = 0; i < 8; ++i) bias[i] = p.epilogue.bias != nullptr && i < count ? widen(from[i]) : 0.0f;
     }
 
-    __device__ __forceinline__ int row(int round) const { return (first + round * step) / ACROSS; }
+    __device__ __forceinline__ int row(int round) const {
+        return (static_cast<int>(threadIdx.x) + round * S::THREADS) / ACROSS;
+    }
 
     __device__ __forceinline__ bool mine(const Product &p, int round) const {
-        return first + round * step < CHUNKS && m0 + row(round) < p.m && count > 0;
+        return row(round) < rows && m0 + row(round) < p.m && count > 0;
     }
 
     __device__ __forceinline__ int64_t place(const Product &p, int round) const {
@@ -289,8 +354,7 @@ struct Finish {
         }
     }
 
-    __device__ __forceinline__ void write(const Product &p, float *sums, int ranks) {
-        const cooperative_groups::cluster_group cluster = cooperative_groups::this_cluster();
+    __device__ __forceinline__ void write(const Product &p, const float *sums, int ranks) {
 #pragma unroll 1  // unrolled it would not fit the instruction cache: three times as slow
         for (int round = 0; round < ROUNDS && mine(p, round); ++round) {
             const Vector<T, 8> more = residual;
@@ -299,9 +363,9 @@ struct Finish {
 #pragma unroll
             for (int i = 0; i < 8; ++i) x[i] = bias[i];
 #pragma unroll 1
-            for (int r = 0; r < ranks; ++r) {
-                const float *from = ranks == 1 ? sums : cluster.map_shared_rank(sums, r);
-                const float4 *four = reinterpret_cast<const float4 *>(from + row(round) * S::C_STRIDE + column);
+            for (int r = 0; r < (SHARED ? ranks : 1); ++r) {
+                const float *from = sums + (r * rows + row(round)) * S::C_STRIDE + column;
+                const float4 *four = reinterpret_cast<const float4 *>(from);
                 const float4 low = four[0], high = four[1];
                 x[0] += low.x, x[1] += low.y, x[2] += low.z, x[3] += low.w;
                 x[4] += high.x, x[5] += high.y, x[6] += high.z, x[7] += high.w;
@@ -351,14 +415,17 @@ __device__ __forceinline__ void sum_up(float (&sum)[S::WM / 16][S::WN / 8][4], c
     __syncthreads();
 }
 
-template <class S>
+// SHARED: the blocks of a cluster share a sum.
+template <class S, bool SHARED>
 __global__ void __launch_bounds__(S::THREADS, 2) product_kernel(const __grid_constant__ Product p) {
     extern __shared__ __align__(1024) unsigned char shared[];
     const uint32_t base = shared_address(shared);
-    const int ranks = static_cast<int>(gridDim.x), rank = static_cast<int>(blockIdx.x);
+    const int ranks = SHARED ? static_cast<int>(gridDim.x) : 1, rank = SHARED ? static_cast<int>(blockIdx.x) : 0;
     const int m0 = static_cast<int>(blockIdx.y) * S::BM, n0 = static_cast<int>(blockIdx.z) * S::BN;
     const int tiles = (p.k + TILE_K - 1) / TILE_K, first = tiles * rank / ranks, last = tiles * (rank + 1) / ranks;
     allow_next();
+    Exchange<S> exchange;
+    if constexpr (SHARED) exchange.open(base, ranks, rank, (tiles + ranks - 1) / ranks);
     FetchB<S> fetch_b(p, n0, first * TILE_K);
     if (p.constant_b) {
 #pragma unroll 1
@@ -368,7 +435,7 @@ __global__ void __launch_bounds__(S::THREADS, 2) product_kernel(const __grid_con
             for (int tile = first + S::STAGES - 1; tile < last; ++tile) FetchB<S>::prefetch(p, n0, tile * TILE_K);
     }
     FetchA<S> fetch_a(p, m0, first * TILE_K);
-    Finish<S> finish(p, m0, n0, rank, ranks);
+    Finish<S, SHARED> finish(p, m0, n0, rank, ranks);
     wait_for_previous();
 #pragma unroll 1
     for (int i = 0; i < S::STAGES - 1; ++i) {
@@ -382,14 +449,15 @@ __global__ void __launch_bounds__(S::THREADS, 2) product_kernel(const __grid_con
     float sum[S::WM / 16][S::WN / 8][4] = {};
     sum_up<S>(sum, p, fetch_a, fetch_b, base, last - first);
     finish.fetch(p, 0);
-    float *sums = reinterpret_cast<float *>(shared);
-    keep_sums<S>(sum, sums);
-    if (ranks > 1)
-        cluster_barrier();
-    else
+    if constexpr (SHARED) {
+        exchange.send(sum);
+        exchange.wait();
+        finish.write(p, reinterpret_cast<float *>(shared + (exchange.sums - base)), ranks);
+    } else {
+        keep_sums<S>(sum, reinterpret_cast<float *>(shared));
         __syncthreads();
-    finish.write(p, sums, ranks);
-    if (ranks > 1) cluster_barrier_without_memory();  // no block may end while another reads its memory
+        finish.write(p, reinterpret_cast<float *>(shared), 1);
+    }
 }
 
 template <class S>
@@ -400,9 +468,11 @@ int32_t launch_product(const ew_call *call, const Product &p, int split) {
     shape.block = dim3(S::THREADS);
     const int tiles = (p.k + TILE_K - 1) / TILE_K, most = (tiles + split - 1) / split;
     const int stages = (most < S::STAGES ? most : S::STAGES) * S::STAGE;  // less memory, more blocks at once
-    shape.shared = static_cast<size_t>(stages > S::C_BYTES ? stages : S::C_BYTES);
+    constexpr int BARRIER = 16;
+    const int apart = stages + S::C_BYTES + BARRIER, together = stages > S::C_BYTES ? stages : S::C_BYTES;
+    shape.shared = static_cast<size_t>(split > 1 ? apart : together);
     shape.cluster = split;
-    return launch(call, product_kernel<S>, shape, p);
+    return launch(call, split > 1 ? product_kernel<S, true> : product_kernel<S, false>, shape, p);
 }
 
 }  // namespace ew::cuda
