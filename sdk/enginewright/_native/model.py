@@ -22,7 +22,7 @@ from enginewright._native.arrays import (
 from enginewright._native.library import OK, PYTHON, error_of, ffi, lib
 from enginewright._native.log import drain_log
 from enginewright._native.python_steps import take_raised, use_slots
-from enginewright.errors import ClosedError, EnginewrightError, PluginDetails, PluginError
+from enginewright.errors import ClosedError, EnginewrightError, PluginDetails, PluginError, UsageError
 from enginewright.tensors import DataType
 
 _ERROR_SIZE = 4000
@@ -181,6 +181,8 @@ class Context:
     def output(self, index: int, dtype: np.dtype[Any] | None = None) -> Array:
         """An output of the last run, as a view that the next run overwrites; a copy of one on the device."""
         self._check(lib.ew_context_output(self._open, index, self._tensor))
+        if self._tensor.data == ffi.NULL and math.prod(self._tensor.shape[0 : self._tensor.rank]) != 0:
+            raise UsageError("there is no output before a run with these inputs", hint="Call run() first.")
         array = self._fetched(index) if self._tensor.device else view_tensor(self._tensor)
         return array if dtype is None or array.dtype == dtype else array.view(dtype)
 

@@ -112,6 +112,17 @@ def test_missing_inputs_are_named(engine: ew.Engine) -> None:
         engine.create_context().output("y")
 
 
+def test_an_output_is_there_after_a_run(engine: ew.Engine) -> None:
+    context = engine.create_context()
+    for name, array in _inputs(2).items():
+        context.bind_input(name, array)
+    assert context.output_shape("y") == (2, 4)
+    with pytest.raises(UsageError, match="no output before a run"):
+        context.output("y")
+    context.run()
+    assert context.output("y").shape == (2, 4)
+
+
 def test_outputs_need_the_right_array(engine: ew.Engine) -> None:
     context = engine.create_context()
     for wrong in (np.zeros((2, 4)), np.zeros((4, 2), np.float32).T):
