@@ -1,5 +1,5 @@
 """Plugins that come with Enginewright, found through the entry point as anybody's are."""
 
-from enginewright_plugins import efficient_nms
+from enginewright_plugins import efficient_nms, group_norm, multiscale_deformable_attention, roi_align_rotated
 
-__all__ = ["efficient_nms"]
+__all__ = ["efficient_nms", "group_norm", "multiscale_deformable_attention", "roi_align_rotated"]

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
 import enginewright as ew
 from enginewright_plugins.efficient_nms import EfficientNMS
+from tests.plugins.models import one_node
 from tests.plugins.operators import QUIET, check_native, check_shapes, outputs_of, run_saved
 
 Array = np.ndarray[Any, Any]
@@ -104,21 +104,12 @@ def test_only_the_best_candidates_are_looked_at() -> None:
 def test_by_its_tensorrt_name() -> None:
     """A model as the exporters of detectors write it."""
     names = ["num_dets", "det_boxes", "det_scores", "det_classes"]
-    node = helper.make_node(
-        "EfficientNMS_TRT", ["boxes", "scores"], names, domain="TRT",
+    boxes, scores = EXAMPLES[0][1]
+    model = one_node(
+        "TRT::EfficientNMS_TRT", {"boxes": boxes, "scores": scores}, names,
         background_class=-1, box_coding=0, iou_threshold=0.45, max_output_boxes=10, plugin_version="1",
         score_activation=0, score_threshold=0.25,
     )  # fmt: skip
-    inputs = [
-        helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["N", 40, 4]),
-        helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 40, 3]),
-    ]
-    types = [TensorProto.INT32, TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.INT32]
-    outputs = [helper.make_tensor_value_info(n, t, None) for n, t in zip(names, types, strict=True)]
-    graph = helper.make_graph([node], "detector", inputs, outputs)
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("TRT", 1)]
-    model: onnx.ModelProto = helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    boxes, scores = EXAMPLES[0][1]
     made = ew.load(ew.build(model, QUIET)).run({"boxes": boxes, "scores": scores})
     expected = EfficientNMS(iou_threshold=0.45, max_output_boxes=10).reference(boxes, scores)
     for name, wanted in zip(names, expected, strict=True):

@@ -17,6 +17,9 @@
 
 extern "C" {
 int32_t efficient_nms_f32(const ew_call *call);
+int32_t roi_align_rotated_f32(const ew_call *call);
+int32_t multiscale_deformable_attention_f32(const ew_call *call);
+int32_t group_norm_f32(const ew_call *call);
 }
 
 namespace ew_plugins {
