@@ -1,5 +1,11 @@
 """Plugins that come with Enginewright, found through the entry point as anybody's are."""
 
-from enginewright_plugins import efficient_nms, group_norm, multiscale_deformable_attention, roi_align_rotated
+from enginewright_plugins import (
+    ctc_decode,
+    efficient_nms,
+    group_norm,
+    multiscale_deformable_attention,
+    roi_align_rotated,
+)
 
-__all__ = ["efficient_nms", "group_norm", "multiscale_deformable_attention", "roi_align_rotated"]
+__all__ = ["ctc_decode", "efficient_nms", "group_norm", "multiscale_deformable_attention", "roi_align_rotated"]

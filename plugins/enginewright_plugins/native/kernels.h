@@ -20,6 +20,8 @@ int32_t efficient_nms_f32(const ew_call *call);
 int32_t roi_align_rotated_f32(const ew_call *call);
 int32_t multiscale_deformable_attention_f32(const ew_call *call);
 int32_t group_norm_f32(const ew_call *call);
+int32_t ctc_greedy_f32(const ew_call *call);
+int32_t ctc_beam_f32(const ew_call *call);
 }
 
 namespace ew_plugins {
