@@ -1,7 +1,15 @@
 """The one door to native code: the C library, its ABI check, its errors as exceptions, and arrays as its tensors."""
 
-from enginewright._native.arrays import is_sub_byte, pack_sub_byte
-from enginewright._native.kernels import add_kernel, call_kernel, find_kernel, isa_features, isas, kernel_names
+from enginewright._native.arrays import TensorList, is_sub_byte, pack_sub_byte
+from enginewright._native.kernels import (
+    add_kernel,
+    call_in_place,
+    call_kernel,
+    find_kernel,
+    isa_features,
+    isas,
+    kernel_names,
+)
 from enginewright._native.library import ABI
 from enginewright._native.log import drain_log
 from enginewright._native.model import Context, Model, pack_strings
@@ -12,8 +20,10 @@ __all__ = [
     "Context",
     "Model",
     "PythonStep",
+    "TensorList",
     "add_kernel",
     "add_python_step",
+    "call_in_place",
     "call_kernel",
     "drain_log",
     "find_kernel",

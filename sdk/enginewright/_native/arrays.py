@@ -16,6 +16,8 @@ Array = np.ndarray[Any, Any]
 
 SUB_BYTE = frozenset(dtype for dtype in DataType if dtype.bits < 8)
 _NUMPY = {int(dtype): dtype.numpy for dtype in DataType}
+PACKED = 4
+"""The format of a tensor whose bytes a pack kernel wrote."""
 _VOID_POINTER = ffi.typeof("void *")
 _SUB_BYTE = {dtype.numpy: dtype.bits for dtype in SUB_BYTE}
 _TYPES = {dtype.numpy: dtype for dtype in DataType if dtype is not DataType.STRING}
@@ -81,6 +83,7 @@ class TensorList:
 
     def __init__(self, arrays: Sequence[Array | None]) -> None:
         self.tensors = ffi.new("ew_tensor[]", max(len(arrays), 1))
+        self.count = len(arrays)
         self.packed: dict[int, npt.NDArray[np.uint8]] = {}
         self._kept: list[Any] = [arrays]
         for index, array in enumerate(arrays):
@@ -96,6 +99,12 @@ class TensorList:
         self._kept += [shape, memory]
         tensor.data = address(memory)
         tensor.shape, tensor.rank, tensor.dtype = shape, array.ndim, int(dtype)
+
+    def use_packed(self, index: int, memory: npt.NDArray[np.uint8]) -> None:
+        """Give a tensor, which keeps its shape, the bytes that a pack kernel wrote."""
+        self._kept.append(memory)
+        self.tensors[index].data = address(memory)
+        self.tensors[index].format = PACKED
 
     def expect_sizes(self, index: int) -> None:
         """Let the kernel fill in the real shape of an output whose array holds upper bounds."""

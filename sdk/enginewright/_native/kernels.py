@@ -74,18 +74,32 @@ def call_kernel(
     targets = TensorList(outputs)
     for index in sized:
         targets.expect_sizes(index)
-    workspace = np.empty(workspace_bytes + 64, np.uint8)
-    call = ffi.new("ew_call *")
-    numbers = _params(params)
-    call.inputs, call.n_inputs = sources.tensors, len(inputs)
-    call.outputs, call.n_outputs = targets.tensors, len(outputs)
-    call.params, call.n_params = numbers, len(params)
-    call.workspace = ffi.cast("void *", -(-workspace.ctypes.data // 64) * 64)
-    call.workspace_size = workspace_bytes
-    _run(name, call, threads)
+    memory = np.empty(workspace_bytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    call_in_place(name, sources, targets, params, memory[start : start + workspace_bytes], threads=threads)
     for index, packed in targets.packed.items():
         outputs[index][...] = unpack_sub_byte(packed, outputs[index].shape, outputs[index].dtype)
     return tuple(targets.real_shape(index) for index in range(len(outputs)))
+
+
+def call_in_place(
+    name: str,
+    sources: TensorList,
+    targets: TensorList,
+    params: Sequence[int | float],
+    workspace: Array,
+    *,
+    threads: int = 0,
+) -> None:
+    """Run one kernel outside any plan on exactly this memory; `workspace` holds bytes."""
+    call = ffi.new("ew_call *")
+    numbers = _params(params)
+    call.inputs, call.n_inputs = sources.tensors, sources.count
+    call.outputs, call.n_outputs = targets.tensors, targets.count
+    call.params, call.n_params = numbers, len(params)
+    call.workspace = ffi.cast("void *", workspace.ctypes.data)
+    call.workspace_size = workspace.nbytes
+    _run(name, call, threads)
 
 
 def _params(params: Sequence[int | float]) -> Any:
