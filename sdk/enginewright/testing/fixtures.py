@@ -14,7 +14,9 @@ from enginewright import registry as public_registry
 from enginewright.registry.registry import registry
 from enginewright.testing.distributions import write_distribution
 from enginewright.testing.injection import injected
-from enginewright_compat.plugins import VARIABLE, allowed_namespaces
+from enginewright_compat.plugins import allowed_namespaces
+
+VARIABLE = "ENGINEWRIGHT_PLUGINS"
 
 
 @contextmanager
