@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
@@ -29,11 +29,15 @@ FLOATS = (DataType.FLOAT32, DataType.FLOAT64, DataType.FLOAT16, DataType.BFLOAT1
 
 @dataclass(frozen=True)
 class Case:
-    """An operator with its inputs: a spec for data that the kit makes, an array for a constant, None for no input."""
+    """An operator with its inputs: a spec for data that the kit makes, an array for a constant, None for no input.
+
+    `given`: arrays to take as data where their shape fits, by input.
+    """
 
     op: Any
     inputs: tuple[Any, ...]
     label: str
+    given: Mapping[int, Array] = field(default_factory=dict, compare=False)
 
     def specs(self) -> list[TensorSpec | None]:
         """The specs, with the contents of constants."""
@@ -42,7 +46,16 @@ class Case:
     def arrays(self, seed: int = 0) -> list[Array | None]:
         """The data of all inputs; other numbers for another seed."""
         rng = np.random.default_rng(seed)
-        return [random_array(rng, item) if isinstance(item, TensorSpec) else item for item in self.inputs]
+        return [
+            self._data(rng, index, item) if isinstance(item, TensorSpec) else item
+            for index, item in enumerate(self.inputs)
+        ]
+
+    def _data(self, rng: np.random.Generator, index: int, spec: TensorSpec) -> Array:
+        given = self.given.get(index)
+        if given is not None and given.shape == spec.shape:
+            return given.astype(spec.dtype.numpy)
+        return random_array(rng, spec)
 
     def infer(self) -> tuple[TensorSpec, ...]:
         """What the shape rule says."""
@@ -54,17 +67,26 @@ class Case:
 
     def with_op(self, op: Any, label: str) -> Case:
         """The same inputs for another instance."""
-        return Case(op, self.inputs, f"{self.label} with {label}")
+        return replace(self, op=op, label=f"{self.label} with {label}")
 
     def with_sizes(self, change: Mapping[int, int], label: str) -> Case:
         """The same with other sizes of the data, by the ones that they replace."""
         inputs = [_resized(item, change) for item in self.inputs]
-        return Case(self.op, tuple(inputs), f"{self.label} with {label}")
+        return replace(self, inputs=tuple(inputs), label=f"{self.label} with {label}")
 
     def with_dtype(self, old: DataType, new: DataType) -> Case:
         """The same with another data type for all inputs that have `old`."""
         inputs = [_converted(item, old, new) for item in self.inputs]
-        return Case(self.op, tuple(inputs), f"{self.label} in {new}")
+        return replace(self, inputs=tuple(inputs), label=f"{self.label} in {new}")
+
+
+def _with_data(case: Case) -> Case:
+    """The case itself; where all inputs are arrays, those of floats are data: of constants alone, nothing is left."""
+    if any(isinstance(item, TensorSpec) for item in case.inputs):
+        return case
+    given = {i: a for i, a in enumerate(case.inputs) if isinstance(a, np.ndarray) and DataType.of(a).is_float}
+    inputs = (TensorSpec(DataType.of(given[i]), given[i].shape) if i in given else a for i, a in enumerate(case.inputs))
+    return replace(case, inputs=tuple(inputs), given=given)
 
 
 def _resized(item: Any, change: Mapping[int, int]) -> Any:
@@ -144,7 +166,7 @@ class Subject:
             given = list(self._given if self._given is not None else self._examples())
         for number, (op, inputs) in enumerate(given):
             kinds = ", ".join(_described(item) for item in inputs)
-            yield Case(op, tuple(inputs), f"case {number} ({kinds})")
+            yield _with_data(Case(op, tuple(inputs), f"case {number} ({kinds})"))
 
     def _examples(self) -> Iterable[Any]:
         if hasattr(self.cls, "examples"):

@@ -356,7 +356,7 @@ KERNELS = [
     ),
     Fault(
         "kernel that draws numbers",
-        kernel(LOOP + " if (n) y[0] += (float)rand() * 1e-15f;"),
+        kernel(LOOP + " if (n) y[0] *= 1 + (float)rand() * 1e-15f;"),
         ("behaviour/repeated",),
         "three runs",
     ),
