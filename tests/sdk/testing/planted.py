@@ -356,7 +356,7 @@ KERNELS = [
     ),
     Fault(
         "kernel that draws numbers",
-        kernel(LOOP + " if (n) y[0] *= 1 + (float)rand() * 1e-15f;"),
+        kernel(LOOP + " for (int64_t i = 0; n > 1 && i < n; ++i) y[i] *= 1 + (float)rand() * 8e-15f;"),
         ("behaviour/repeated",),
         "three runs",
     ),
