@@ -6,6 +6,16 @@ from enginewright_plugins import (
     group_norm,
     multiscale_deformable_attention,
     roi_align_rotated,
+    rotary_attention,
+    top_p_sample,
 )
 
-__all__ = ["ctc_decode", "efficient_nms", "group_norm", "multiscale_deformable_attention", "roi_align_rotated"]
+__all__ = [
+    "ctc_decode",
+    "efficient_nms",
+    "group_norm",
+    "multiscale_deformable_attention",
+    "roi_align_rotated",
+    "rotary_attention",
+    "top_p_sample",
+]

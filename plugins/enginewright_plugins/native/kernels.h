@@ -22,6 +22,8 @@ int32_t multiscale_deformable_attention_f32(const ew_call *call);
 int32_t group_norm_f32(const ew_call *call);
 int32_t ctc_greedy_f32(const ew_call *call);
 int32_t ctc_beam_f32(const ew_call *call);
+int32_t top_p_sample_f32(const ew_call *call);
+int32_t rotary_attention_f32(const ew_call *call);
 }
 
 namespace ew_plugins {

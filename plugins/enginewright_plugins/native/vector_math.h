@@ -7,9 +7,10 @@
 
 namespace ew_plugins {
 
-// e^x within 2 units in the last place, between e^-87.3 and e^88.3 (beyond, the value there; not a number: e^-87.3). Range
+// e^x within 2 units in the last place, between e^-87.3 and e^88.3 (beyond, the value there). Range
 // reduction by multiples of ln 2 in two parts, then the Taylor polynomial of degree 7 on half of ln 2 to either side.
-inline float fast_exp(float x) {
+inline float fast_exp(float given) {
+    float x = given;
     x = x > -87.3f ? x : -87.3f;
     x = x < 88.3f ? x : 88.3f;
     const float n = std::floor(x * 1.44269504f + 0.5f);
@@ -22,7 +23,8 @@ inline float fast_exp(float x) {
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    return p * std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
+    const float made = p * std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
+    return given == given ? made : given;
 }
 
 constexpr int64_t LANES = 16;
