@@ -118,8 +118,7 @@ const char *carried_error(const Program &program, const Step &step, const Progra
             (taken >= 0 && !same_type(program, taken, body, out)))
             return "carries a tensor that changes its type or format";
         const Tensor &in_tensor = tensor_of(body, in), &out_tensor = tensor_of(body, out);
-        if (in_tensor.rank != out_tensor.rank && in_tensor.dtype != EW_STRING)
-            return "carries a tensor that changes its rank";
+        if (in_tensor.rank != out_tensor.rank) return "carries a tensor that changes its rank";
         if (in_tensor.dtype != EW_STRING) continue;
         for (const int32_t other : body.inputs)
             if (other != in && tensor_of(body, other).storage == out_tensor.storage)

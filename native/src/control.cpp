@@ -41,7 +41,7 @@ const char *inputs_error(const Program &program, const int32_t *tensors, const P
         if (id < 0) return "hands a missing tensor to its nested program";
         if (!same_type(program, id, inner, wanted))
             return "hands its nested program a tensor of another type or format";
-        if (tensor_of(program, id).rank != tensor_of(inner, wanted).rank && tensor_of(program, id).dtype != EW_STRING)
+        if (tensor_of(program, id).rank != tensor_of(inner, wanted).rank)
             return "hands its nested program a tensor of another rank";
     }
     return nullptr;
@@ -68,9 +68,8 @@ void pass_input(const ew_call *call, Frame &child, int32_t input, const ew_tenso
     const Tensor &wanted = tensor_of(inner, inner.inputs[static_cast<size_t>(input)]);
     if (wanted.dtype != EW_STRING) return child.bind_input(input, tensor.data, tensor.shape, tensor.rank);
     const int64_t slot = inner.storages[static_cast<size_t>(wanted.storage)].value;
-    const int64_t none[EW_MAX_RANK] = {};
     copy_slot(call, tensor.data, reinterpret_cast<void *>(static_cast<intptr_t>(slot + 1)));
-    child.bind_input(input, nullptr, none, wanted.rank);
+    child.bind_input(input, nullptr, tensor.shape, tensor.rank);
 }
 
 void pass_params(const ew_call *call, Frame &child, int32_t first) {
@@ -93,8 +92,8 @@ char *shape_output(const ew_call *call, int32_t output, const int64_t *shape, in
 void copy_to_output(const ew_call *call, int32_t output, const ew_tensor &tensor) {
     const ew_tensor &wanted = call->outputs[output];
     if (wanted.dtype == 0) return;
-    if (wanted.dtype == EW_STRING) return copy_slot(call, tensor.data, wanted.data);
     char *memory = shape_output(call, output, tensor.shape, tensor.rank);
+    if (wanted.dtype == EW_STRING) return copy_slot(call, tensor.data, wanted.data);
     const int64_t bytes = bytes_of(tensor);
     if (bytes > 0 && memory != tensor.data) std::memcpy(memory, tensor.data, static_cast<size_t>(bytes));
 }

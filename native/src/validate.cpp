@@ -206,7 +206,7 @@ void check_inputs(const Program &program) {
         const bool own = storage.kind == StorageKind::Input && storage.value == i && tensor.offset == 0;
         if (!own && storage.kind != StorageKind::Slot)
             reject(program, "input", i, "is not the beginning of its own memory");
-        if (storage.segment != 0 || tensor.segment != 0 || (tensor.unknown && storage.kind != StorageKind::Slot))
+        if (storage.segment != 0 || tensor.segment != 0 || tensor.unknown)
             reject(program, "input", i, "has a size that the first segment does not know");
         if (tensor.format == EW_PACKED) reject(program, "input", i, "is packed");
     }

@@ -51,7 +51,6 @@ struct StepChecker {
         check_alive(step, index, tensor);
         const StorageKind kind = program.storages[static_cast<size_t>(tensor.storage)].kind;
         check_device(step, program.storages[static_cast<size_t>(tensor.storage)].device, true);
-        if (kind == StorageKind::Slot) return;
         if (tensor.unknown) reject(step, "reads a tensor of unknown size");
         if (kind == StorageKind::Input || kind == StorageKind::Weight) return;
         if (!written[static_cast<size_t>(tensor.storage)]) reject(step, "reads memory that no earlier step wrote");
@@ -79,7 +78,18 @@ struct StepChecker {
         }
         if (!operand_ok(step, step.workspace)) reject(step, "has a workspace of unknown size");
         check_copy(step);
+        check_objects(step);
         find(step);
+    }
+    // The data of an object is no address: kernels that are no Python, nor hand it on, would read wild memory.
+    void check_objects(const Step &step) const {
+        const std::string_view kernel = model.string(step.kernel);
+        if (kernel == "python" || needs_program(kernel)) return;
+        for (int32_t i = 0; i < step.n_inputs + step.n_outputs; ++i) {
+            const int32_t id = program.args[static_cast<size_t>(step.args + i)];
+            if (id >= 0 && program.tensors[static_cast<size_t>(id)].dtype == EW_STRING)
+                reject(step, "gives an object to a native kernel");
+        }
     }
     void find(Step &step) const {
         const ew_kernel *kernel = find_kernel(model.string(step.kernel));
@@ -95,14 +105,16 @@ struct StepChecker {
 
 void validate_steps(const Model &model, Program &program) {
     StepChecker checker{model, program, std::vector<bool>(program.storages.size())};
+    for (const int32_t id : program.inputs)  // an object is there before the first step; memory of inputs needs no mark
+        checker.written[static_cast<size_t>(program.tensors[static_cast<size_t>(id)].storage)] = true;
     for (size_t i = 0; i < program.steps.size(); ++i) checker.check(static_cast<int32_t>(i));
     for (const int32_t id : program.outputs) {
         const Tensor &tensor = program.tensors[static_cast<size_t>(id)];
         const StorageKind kind = program.storages[static_cast<size_t>(tensor.storage)].kind;
-        const bool readable = kind == StorageKind::Input || kind == StorageKind::Weight || kind == StorageKind::Slot;
+        const bool readable = kind == StorageKind::Input || kind == StorageKind::Weight;
         if (!readable && !checker.written[static_cast<size_t>(tensor.storage)])
             fail(EW_INVALID_PLAN, "program %d: no step writes an output", program.index);
-        if (tensor.unknown && kind != StorageKind::Slot && tensor.writer < 0)
+        if (tensor.unknown && tensor.writer < 0)
             fail(EW_INVALID_PLAN, "program %d: no step gives an output its size", program.index);
     }
 }

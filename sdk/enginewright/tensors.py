@@ -117,6 +117,12 @@ uint4, uint8, uint16, uint32, uint64 = (
 complex64, complex128 = DataType.COMPLEX64, DataType.COMPLEX128
 
 
+def as_objects(found: Any) -> Any:
+    """Texts of any NumPy kind, or a bare one, as an array of str objects; anything else as it is."""
+    is_text = isinstance(found, str) or (isinstance(found, np.ndarray) and found.dtype.kind in "UT")
+    return np.asarray(found, object) if is_text else found
+
+
 @dataclass(frozen=True)
 class TensorSpec:
     """Data type and shape of a tensor, and its contents where they are known.

@@ -94,7 +94,7 @@ class Context:
         self._outputs: dict[int, Array] = {}
         self._unpacked: dict[int, Array] = {}
         self._totals: npt.NDArray[np.int64] | None = None
-        self.slots: dict[int, Any] = {}
+        self.slots: dict[int, Any] | None = None  # a table for the objects of a program that has some
         self._tensor = ffi.new("ew_tensor *")
 
     def bind_input(self, index: int, array: Array) -> None:
@@ -152,13 +152,19 @@ class Context:
 
     def run(self) -> None:
         """Run the program once. What a Python step raises comes out unchanged, with a note naming the layer."""
-        if self.slots:
-            use_slots(self.slots)
-        status = lib.ew_context_run(self._open)
+        status = lib.ew_context_run(self._open) if self.slots is None else self._run_with(self.slots)
         if status != OK:
             self._raise(status)
         for index, array in self._unpacked.items():
             array[...] = self.output(index, array.dtype)
+
+    def _run_with(self, slots: dict[int, Any]) -> int:
+        """A run whose objects are in `slots`: a step may itself run another plan on this thread."""
+        before = use_slots(slots)
+        try:
+            return int(lib.ew_context_run(self._open))
+        finally:
+            use_slots(before)
 
     def run_async(self, stream: int) -> None:
         """Queue a run on a stream of the device (its handle) and return; everything bound lies on the device."""

@@ -12,7 +12,7 @@ import numpy as np
 from enginewright._native.arrays import SUB_BYTE, Array, dtype_of, pack_sub_byte, view_tensor
 from enginewright._native.library import OK, PYTHON, ffi, lib
 from enginewright.errors import EnginewrightError, PluginInvalid
-from enginewright.tensors import DataType
+from enginewright.tensors import DataType, as_objects
 
 PythonStep = Callable[..., Any]
 """Takes an array (or None) for each input and returns an array, or a tuple of arrays, for the outputs."""
@@ -45,9 +45,11 @@ def slots() -> dict[int, Any]:
     return table
 
 
-def use_slots(table: dict[int, Any]) -> None:
-    """Let the next runs on this thread keep their objects in `table`."""
+def use_slots(table: dict[int, Any] | None) -> dict[int, Any] | None:
+    """Let the next runs on this thread keep their objects in `table`; the table until now."""
+    before: dict[int, Any] | None = getattr(_slots, "table", None)
     _slots.table = table
+    return before
 
 
 def take_raised() -> BaseException | None:
@@ -76,9 +78,20 @@ def _write(call: Any, index: int, result: Any) -> None:
     if tensor.dtype == 0:
         return
     if tensor.dtype == _OBJECT:
+        result = as_objects(result)
+        if isinstance(result, np.ndarray):
+            _shape_output(call, index, result)
         slots()[_slot(tensor)] = result
         return
     array = np.asarray(result)
+    _shape_output(call, index, array)
+    if array.size:
+        _copy(array, call.outputs[index])
+
+
+def _shape_output(call: Any, index: int, array: Array) -> None:
+    """Check type and rank of a result, and say its shape where the plan does not know it."""
+    tensor = call.outputs[index]
     _check_result(tensor, array, index)
     if tensor.size_out or tuple(tensor.shape[0 : tensor.rank]) != array.shape:
         status = call.host.resize(call, index, ffi.new("int64_t[]", [*array.shape, 0]))
@@ -87,8 +100,6 @@ def _write(call: Any, index: int, result: Any) -> None:
                 f"output {index} has the shape {array.shape}, the plan says {_shape_text(tensor)}",
                 hint="Let `infer` and `reference` agree.",
             )
-    if array.size:
-        _copy(array, call.outputs[index])
 
 
 def _check_result(tensor: Any, array: Array, index: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from enginewright import _native
+from enginewright.compiler.liveness import network_fields
 from enginewright.compiler.lowering import Choice
 from enginewright.compiler.plugin_choices import normalized, plugin_choices
 from enginewright.device.kernels import KernelSource
@@ -15,7 +16,7 @@ from enginewright.graph.network import Layer
 from enginewright.ops.pointwise import Fused, encode
 from enginewright.registry.faults import OWN, broken_contract, plugin_faults
 from enginewright.registry.registry import Launch, Tactic, registry
-from enginewright.tensors import TensorSpec
+from enginewright.tensors import DataType, TensorSpec
 
 REFERENCE = "reference"
 
@@ -31,6 +32,8 @@ class Candidates:
 def candidates(layer: Layer, *, every_isa: bool = False, nondeterministic: bool = False) -> Candidates:
     """All choices for a layer; the NumPy reference comes last, for built-in operators only if nothing else fits."""
     op = layer.op
+    if holds_text(layer) and not any(network_fields(op)):
+        return Candidates((Choice(REFERENCE, "python"),), ())
     anchor = op.anchor if isinstance(op, Fused) else op
     choices: list[Choice] = []
     rejected: list[RejectedTactic] = []
@@ -44,6 +47,11 @@ def candidates(layer: Layer, *, every_isa: bool = False, nondeterministic: bool 
     if not isinstance(op, Fused) and (not trusted or op.KEY.namespace != OWN):
         choices.append(Choice(REFERENCE, "python"))
     return Candidates(tuple(choices), tuple(rejected))
+
+
+def holds_text(layer: Layer) -> bool:
+    """Whether a layer reads or writes texts, which are Python objects: no kernel but control flow may touch them."""
+    return any(tensor is not None and tensor.dtype is DataType.STRING for tensor in (*layer.inputs, *layer.outputs))
 
 
 def _choices(tactic: Tactic, layer: Layer, *, every_isa: bool, nondeterministic: bool) -> list[Choice] | str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from enginewright.compiler.liveness import Liveness, network_fields
 from enginewright.compiler.sizes import SizeWriter
@@ -11,11 +14,15 @@ from enginewright.compiler.weights import WeightPool
 from enginewright.dims import Atom, Dim, Size, atom_uids
 from enginewright.errors import BuildError, UnsupportedModel
 from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.ops.control import Loop
+from enginewright.ops.shape import Identity
+from enginewright.ops.strings import TextConstant
 from enginewright.plan import meta
 from enginewright.plan.fields import operator_record
 from enginewright.registry.registry import Launch, Pack, Tactic
 from enginewright.tensors import DataType, TensorSpec
 
+Array = np.ndarray[Any, Any]
 PACKED_FORMAT = 4
 COPY_KERNEL = "cpu_copy@portable"
 
@@ -57,6 +64,7 @@ class Programs:
     weights: WeightPool
     programs: list[meta.Program | None] = field(default_factory=list)
     operators: list[meta.OperatorRecord] = field(default_factory=list)
+    slots: int = 0
 
     def add(self, network: Network, outer: _Lowering | None = None, params: dict[Atom, int] | None = None) -> int:
         """Lower a network and its nested ones; the index of its program."""
@@ -71,9 +79,9 @@ class Programs:
         for index, network in enumerate(networks):
             self.programs[index] = _Lowering(self, network, None, None).run()
 
-    def operator(self, layer: Layer) -> int:
-        """The index of the record of a layer's operator, for Python steps."""
-        record = operator_record(layer.op, self.weights.add)
+    def operator(self, op: Any) -> int:
+        """The index of the record of an operator, for Python steps."""
+        record = operator_record(op, self.weights.add)
         if record not in self.operators:
             self.operators.append(record)
         return self.operators.index(record)
@@ -156,7 +164,9 @@ class _Lowering:
         """The record through which a step reads a tensor."""
         uid = tensor.spec.uid
         if uid not in self.ids:
-            if tensor.const is not None:
+            if tensor.const is not None and is_text(tensor):
+                self.ids[uid] = self._constant_text(tensor, tensor.const)
+            elif tensor.const is not None:
                 self.ids[uid] = self._weight(tensor, None, "")
             elif uid in self.placed:
                 self._enter(tensor.shape)
@@ -165,6 +175,22 @@ class _Lowering:
             else:
                 raise BuildError(f'tensor "{tensor.name}" is read before it is made', hint="Report this as a bug.")
         return self.ids[uid]
+
+    def _slot(self) -> int:
+        """A place for a Python object, its own among all programs of the plan: nested ones share the table."""
+        self.whole.slots += 1
+        return self._memory(_Memory("slot", 0, self.whole.slots - 1))
+
+    def _constant_text(self, tensor: Tensor, array: Array) -> int:
+        """A step that gives an array of texts; the record of them."""
+        made = self._record(tensor.name, tensor.spec, self._slot())
+        self._python(TextConstant(array), tensor.name, [], made)
+        return made
+
+    def _python(self, op: Any, label: str, inputs: list[int], output: int) -> None:
+        """A step that runs an operator which is no layer of the network."""
+        index = self.whole.operator(op)
+        self.steps.append(meta.Step("python", label, inputs, [output], [index], operator=index))
 
     def _weight(self, tensor: Tensor, pack: Pack | None, kernel: str) -> int:
         assert tensor.const is not None
@@ -193,6 +219,8 @@ class _Lowering:
         grown = len(known) != spec.rank
         nbytes = 0 if grown else TensorSpec(spec.dtype, known).nbytes
         storage = self.aliased if index == 0 else None
+        if is_text(tensor):
+            storage = self._slot()
         if storage is None:
             storage = None if data or index else self._shared(layer, launch, nbytes)
         if storage is None:
@@ -229,7 +257,7 @@ class _Lowering:
         self.aliased = None
         for index in getattr(layer.op, "ALIAS", {}).values():
             tensor = layer.inputs[index] if index < len(layer.inputs) else None
-            if tensor is None:
+            if tensor is None or is_text(tensor):
                 return
             twice = sum(other is tensor for other in layer.inputs) > 1
             if twice or not self._dies_here(tensor, tensor.spec.nbytes):
@@ -259,9 +287,8 @@ class _Lowering:
         return self._finish()
 
     def _inputs(self) -> None:
-        _refuse_text(self.network.inputs, "inputs")
         for index, tensor in enumerate(self.network.inputs):
-            storage = self._memory(_Memory("input", 0, index))
+            storage = self._slot() if is_text(tensor) else self._memory(_Memory("input", 0, index))
             self.placed[tensor.spec.uid] = storage, 0
             self.sizes.ready[tensor.spec.uid] = 0
         for index, tensor in enumerate(self.network.inputs):
@@ -275,7 +302,7 @@ class _Lowering:
 
     def _layer(self, layer: Layer) -> None:
         where = f'layer "{layer.name}" ({layer.kind})'
-        _refuse_text([tensor for tensor in (*layer.inputs, *layer.outputs) if tensor is not None], where)
+        _refuse_stacked_text(layer, where)
         for check in layer.checks:
             self._check(check.kind, check.a, check.b, where)
         offset = self.live.views.get(layer)
@@ -293,7 +320,7 @@ class _Lowering:
         self._enter([Dim.from_terms({(atom,): 1}) for atom in params])
         written = [*choice.launch.params, *(Dim.from_terms({(atom,): 1}) for atom in params)]
         python = choice.kernel == "python"
-        operator = self.whole.operator(layer) if python else None
+        operator = self.whole.operator(layer.op) if python else None
         numbers = [self._param(value) for value in written]
         self.steps.append(
             meta.Step(
@@ -367,11 +394,19 @@ class _Lowering:
     def _result(self, index: int, tensor: Tensor) -> int:
         """The record of an output; memory that only this output needs becomes the caller's."""
         record = self._read(tensor)
+        if is_text(tensor) and self.outer and tensor.producer is None and tensor.const is None:
+            return self._passed_on(tensor, record)
         memory = self.memories[self.tensors[record].storage]
         whole = self.placed.get(tensor.spec.uid, (0, 0))[1] == 0 and memory.nbytes in (tensor.spec.nbytes, 0)
         if memory.kind in ("arena", "grown") and (memory.kind == "grown" or whole):
             memory.kind, memory.value = "output", index
         return record
+
+    def _passed_on(self, tensor: Tensor, record: int) -> int:
+        """A further slot for what a nested program gives back as it got it: of two values a loop may swap the slots."""
+        made = self._record(tensor.name, tensor.spec, self._slot())
+        self._python(Identity(), f"copy of {tensor.name}", [record], made)
+        return made
 
     def _storage(self, memory: _Memory) -> meta.Storage:
         return meta.Storage(
@@ -402,12 +437,17 @@ def _bounds(tensor: Tensor) -> list[Size | None]:
     return [_upper(size, tensor.spec.uid) for size in tensor.shape]
 
 
-def _refuse_text(tensors: Sequence[Tensor], where: str) -> None:
-    """Raise for text that folding has not removed: plans have memory for numbers only."""
-    for tensor in tensors:
-        if tensor.dtype is DataType.STRING:
-            message = f'tensor "{tensor.name}" holds text, which engines can\'t run yet'
-            raise UnsupportedModel(message, hint="Convert text to numbers before the engine.", where=where)
+def is_text(tensor: Tensor) -> bool:
+    """Whether a tensor holds texts: Python objects in a slot, not numbers in memory."""
+    return tensor.dtype is DataType.STRING
+
+
+def _refuse_stacked_text(layer: Layer, where: str) -> None:
+    """Raise for a loop that stacks texts over its iterations: native code stacks memory only."""
+    for tensor in layer.outputs[layer.op.n_carried :] if isinstance(layer.op, Loop) else ():
+        if is_text(tensor):
+            message = f'tensor "{tensor.name}" stacks the texts of all iterations, which engines cannot do'
+            raise UnsupportedModel(message, hint="Carry the texts, and Concat them in the body.", where=where)
 
 
 def _symbol(size: Size) -> str:

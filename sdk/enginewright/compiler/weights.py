@@ -10,6 +10,7 @@ from blake3 import blake3
 
 from enginewright import _native
 from enginewright.plan.meta import Weight
+from enginewright.plan.texts import encode_texts
 from enginewright.registry.registry import Pack
 
 Array = np.ndarray[Any, Any]
@@ -62,7 +63,9 @@ class WeightPool:
 
 
 def dense_bytes(array: Array) -> Array:
-    """The array as the bytes that kernels read: row-major, small integers several to a byte."""
+    """The array as the bytes of a plan: row-major, small integers several to a byte, texts behind their offsets."""
+    if array.dtype.kind in "OUT":
+        return encode_texts(array)
     if _native.is_sub_byte(array):
         return _native.pack_sub_byte(array)
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)

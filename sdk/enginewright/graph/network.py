@@ -16,7 +16,7 @@ from enginewright.graph.methods import OperatorMethods
 from enginewright.registry.faults import OWN, plugin_faults
 from enginewright.registry.registry import Key, infer_specs, registry, run_reference
 from enginewright.registry.state import check_field_names
-from enginewright.tensors import MAX_RANK, MAX_VALUE_ELEMENTS, DataType, Shape, TensorSpec
+from enginewright.tensors import MAX_RANK, MAX_VALUE_ELEMENTS, DataType, Shape, TensorSpec, as_objects
 
 Array = np.ndarray[Any, Any]
 
@@ -110,7 +110,7 @@ class Network(OperatorMethods):
 
     def constant(self, array: Any, name: str = "") -> Tensor:
         """Add a constant; small ones are visible to shape rules."""
-        data = np.asarray(array)
+        data = as_objects(np.asarray(array))
         tensor = self._tensor(name or "constant", _constant_spec(data))
         tensor.const = data
         return tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,29 @@ def _filled(items: list[Any], shape: tuple[int, ...], dtype: Any) -> Array:
     array = np.empty(len(items), dtype)
     array[:] = items
     return array.reshape(shape)
+
+
+@operator("ew::TextConstant")
+class TextConstant:
+    """The array of texts `value`: how a plan holds them, since its weights are numbers."""
+
+    INTERNAL: ClassVar = True
+
+    value: Array
+
+    def infer(self) -> TensorSpec:
+        """Texts of that shape."""
+        return TensorSpec(string, self.value.shape)
+
+    def reference(self) -> Array:
+        """The array itself."""
+        return self.value
+
+    @staticmethod
+    def examples() -> Iterator[tuple[TextConstant, list[Array]]]:
+        """A list, a table, a single text, none at all."""
+        for value in (_texts("a", "bb"), _texts("a", "b").reshape(2, 1), np.array("a", object), np.empty(0, object)):
+            yield TextConstant(value), []
 
 
 @operator("ew::StringConcat")

@@ -1,6 +1,7 @@
 """Writes an operator's fields into a plan and reads them back; no pickle, only numbers, text and tuples of them.
 
-Arrays of a plugin's operator become weights of the plan, those of the SDK's own, which are small, stay with the fields.
+Arrays of a plugin's operator, and all texts, become weights of the plan; numbers of the SDK's own operators, which are
+few, stay with the fields.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any
 
@@ -19,6 +20,7 @@ from enginewright._native.arrays import SUB_BYTE, unpack_sub_byte
 from enginewright.dims import Dim
 from enginewright.errors import BuildError, EnginewrightError, PlanDetails, PlanInvalid, PluginInvalid
 from enginewright.plan.meta import OperatorRecord, Weight
+from enginewright.plan.texts import decode_texts
 from enginewright.registry.faults import OWN, plugin_faults
 from enginewright.registry.registry import Key, registry
 from enginewright.tensors import DataType
@@ -29,7 +31,7 @@ def operator_record(op: Any, add_weight: Callable[[str, Any], int]) -> OperatorR
     fields = []
     for item in dataclasses.fields(op):
         value = getattr(op, item.name)
-        if isinstance(value, np.ndarray) and op.KEY.namespace != OWN:
+        if isinstance(value, np.ndarray) and (op.KEY.namespace != OWN or DataType.of(value) is DataType.STRING):
             place = [DataType.of(value).name, list(value.shape), add_weight(f"{op.KEY} {item.name}", value)]
             fields.append((item.name, "weight", json.dumps(place, separators=(",", ":"))))
         else:
@@ -55,6 +57,11 @@ def restore_operator(
             return cls(**values)
     except (ValueError, TypeError, ArithmeticError, EnginewrightError) as error:
         raise _unreadable(record, error) from None
+
+
+def operator_weights(record: OperatorRecord, weights: Sequence[Weight]) -> Iterator[Weight]:
+    """Yield the weights that the fields of an operator name, which `restore_operator` has read."""
+    yield from (weights[json.loads(text)[2]] for _, kind, text in record.fields if kind == "weight")
 
 
 def _unreadable(record: OperatorRecord, error: Exception) -> PlanInvalid:
@@ -112,6 +119,8 @@ def _weight(text: str, weights: Sequence[Weight], data: npt.NDArray[np.uint8] | 
     if data is None or not isinstance(index, int) or not 0 <= index < len(weights):
         raise ValueError(f"weight {index} is not there")
     memory = data[weights[index].offset : weights[index].offset + weights[index].length]
+    if kind is DataType.STRING:
+        return decode_texts(memory, shape)
     if kind in SUB_BYTE:
         return unpack_sub_byte(memory, shape, kind.numpy)
     return memory.view(kind.numpy).reshape(shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 
+from enginewright.plan.fields import operator_weights
 from enginewright.plan.meta import Meta, Weight
 from enginewright.plan.writing import chunk_digests
 from enginewright.verdict import as_error
@@ -44,6 +45,9 @@ def _used_weights(meta: Meta, index: int) -> Iterator[Weight]:
     while waiting:
         program = meta.programs[waiting.pop()]
         yield from (meta.weights[storage.value] for storage in program.storages if storage.kind == "weight")
+        for step in program.steps:
+            if step.operator is not None:
+                yield from operator_weights(meta.operators[step.operator], meta.weights)
         nested = {number for step in program.steps for number in step.programs} - seen
         waiting += nested
         seen |= nested

@@ -20,7 +20,7 @@ from enginewright.registry.discovery import Discovery, Source
 from enginewright.registry.faults import OWN, broken_contract, plugin_faults
 from enginewright.registry.keys import Key
 from enginewright.registry.missing import not_found
-from enginewright.tensors import TensorSpec
+from enginewright.tensors import TensorSpec, as_objects
 
 if TYPE_CHECKING:
     from enginewright.graph.network import Network, Tensor
@@ -382,7 +382,7 @@ def run_reference(op: Operator, arrays: Iterable[Any], layer: str = "") -> tuple
     else:
         with plugin_faults(str(op.KEY), "reference", layer):
             found = op.reference(*arrays)
-    return found if isinstance(found, tuple) else (found,)
+    return tuple(as_objects(item) for item in (found if isinstance(found, tuple) else (found,)))
 
 
 def doc_of(cls: type[Any]) -> str:

@@ -17,6 +17,8 @@ from enginewright.registry.registry import registry
 from enginewright.runtime.plugins import prepare_plugins
 from enginewright.runtime.ports import PortInfo, check_names, fitting_profile, profile_text
 from enginewright.runtime.session import LoadedPlan, output_array
+from enginewright.runtime.text_ports import TextPorts, TextRun
+from enginewright.tensors import DataType, as_objects
 from enginewright.verdict import passport_info
 from enginewright_compat.deprecation import deprecated
 
@@ -113,6 +115,7 @@ class Context:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._native: dict[int, _native.Context] = {}
+        self._texts: dict[int, TextPorts] = {}
         self._bound: dict[str, Array] = {}
         self._results: dict[str, Array] = {}
         self._profile = -1
@@ -156,7 +159,7 @@ class Context:
     def output(self, name: str) -> Array:
         """A copy of an output of the last run."""
         index = self._engine.outputs.index(self._port(name, self._engine.outputs))
-        return output_array(self._active(), index, self._engine.outputs[index].dtype)
+        return self._output(self._active(), index)
 
     def output_shape(self, name: str) -> tuple[int, ...]:
         """The shape of an output for the bound inputs; -1 where only a run can tell."""
@@ -201,6 +204,8 @@ class Context:
             check_names(inputs, self._engine.inputs)
             for port in self._engine.inputs:
                 array = np.asarray(inputs[port.name])
+                if port.dtype is DataType.STRING:
+                    array = as_objects(array)
                 port.check(array, profile_text(self._profiles, port.name))
                 self._bound[port.name] = np.ascontiguousarray(array).reshape(array.shape)
             self._results.clear()
@@ -217,7 +222,7 @@ class Context:
         made: dict[str, Array] = {}
         for index, port in enumerate(self._engine.outputs):
             shape = context.output_shape(index)
-            if -1 not in shape and context.is_fixed(index):
+            if port.dtype is not DataType.STRING and -1 not in shape and context.is_fixed(index):
                 made[port.name] = np.empty(shape, port.dtype.numpy)
                 context.bind_output(index, made[port.name])
             else:
@@ -225,7 +230,7 @@ class Context:
         context.run()
         for index, port in enumerate(self._engine.outputs):
             if port.name not in made:
-                made[port.name] = output_array(context, index, port.dtype)
+                made[port.name] = self._output(context, index)
         return {port.name: made[port.name] for port in self._engine.outputs}
 
     # ---- inside -------------------------------------------------------------------------------------------------
@@ -255,14 +260,26 @@ class Context:
             if self._engine.plan.lazy is not None:
                 self._engine.plan.lazy.check_program(self._engine.plan.meta, profile)
             self._native[profile] = _native.Context(loaded.model, profile, self._engine.threads)
+            self._texts[profile] = TextPorts(self._engine.plan.meta.programs[profile])
+            self._native[profile].slots = {} if self._texts[profile].used else None
         self._profile = profile
-        context = self._native[profile]
+        context, texts = self._native[profile], self._texts[profile]
         for index, port in enumerate(self._engine.inputs):
-            context.bind_input(index, self._bound[port.name])
+            if index in texts.inputs:
+                texts.bind_input(context, index, self._bound[port.name])
+            else:
+                context.bind_input(index, self._bound[port.name])
         for index, port in enumerate(self._engine.outputs):
-            context.bind_output(index, self._results.get(port.name))
-        self._run = context.run
+            if index not in texts.outputs:
+                context.bind_output(index, self._results.get(port.name))
+        self._run = TextRun(context, texts, self._engine.outputs, self._results) if texts.outputs else context.run
         return self._run
+
+    def _output(self, context: _native.Context, index: int) -> Array:
+        """A copy of an output of the last run of a program."""
+        if self._engine.outputs[index].dtype is DataType.STRING:
+            return self._texts[self._profile].output(context, index)
+        return output_array(context, index, self._engine.outputs[index].dtype)
 
     def _active(self) -> _native.Context:
         if self._profile not in self._native:

@@ -34,7 +34,10 @@ class PortInfo:
     def check(self, array: Array, allowed: str) -> None:
         """Raise `InputError` unless type, rank and fixed sizes of the array are right."""
         if array.dtype != self.dtype.numpy:
-            raise self._error("has the wrong data type", array, allowed, f"Convert it with astype({self.dtype}).")
+            hint = "astype(object)" if self.dtype is DataType.STRING else f"astype({self.dtype})"
+            raise self._error("has the wrong data type", array, allowed, f"Convert it with {hint}.")
+        if self.dtype is DataType.STRING and not all(isinstance(text, str) for text in array.reshape(-1)):
+            raise self._error("holds other things than texts", array, allowed, "Give str objects: decode bytes first.")
         if array.ndim != len(self.shape):
             raise self._error("has the wrong rank", array, allowed, f"Give {len(self.shape)} axes.")
         axes = [axis for axis, size in enumerate(self.shape) if isinstance(size, int) and size != array.shape[axis]]
