@@ -103,10 +103,10 @@ class Discovery:
         except KeyboardInterrupt:
             self._started.discard(source)
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever one plugin does, the others go on
+        except BaseException:  # noqa: BLE001 - whatever one plugin does, the others go on
             self.broken[source] = traceback.format_exc()
             self._on_failure(source)
-            _log.warning("plugin %s of %s is not used: %s", source.module, source.owner, _last_line(error))
+            _log.warning("plugin %s of %s is not used: %s", source.module, source.owner, reason_of(self.broken[source]))
         else:
             self.loaded[source] = module
             _log.debug("imported %s of %s", source.module, source.owner)
@@ -137,5 +137,6 @@ def _common_parts(a: str, b: str) -> int:
     return count
 
 
-def _last_line(error: BaseException) -> str:
-    return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+def reason_of(failure: str) -> str:
+    """Of a traceback, the line that says what was raised: the last one that is not indented."""
+    return [line for line in failure.strip().splitlines() if not line.startswith(" ")][-1]

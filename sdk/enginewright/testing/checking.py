@@ -8,9 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from enginewright.registry.registry import registry
 from enginewright.testing.checks import chosen, run_check
-from enginewright.testing.injection import operator_class
+from enginewright.testing.finding import place_of, tested_class
 from enginewright.testing.lock import NAME
 from enginewright.testing.report import Report
 from enginewright.testing.subject import Subject
@@ -36,13 +35,13 @@ def check_plugin(
     hang (for more than `seconds` in one check): that is a finding, and the next check goes on in a new process.
     `only`: groups or names of checks. `lock`: the file with the fields of each version.
     """
-    registry.discovery.load_extensions()  # tactics may come from there
-    cls = key if isinstance(key, type) else operator_class(key)
     path = Path(lock)
     if subprocess:
-        return Report(str(cls.KEY), tuple(supervised(Task(cls, cases, path.absolute(), tuple(only), seconds))))
+        name, modules = place_of(key)
+        task = Task(name, modules, cases, path.absolute(), tuple(only), seconds)
+        return Report(name, tuple(supervised(task)))
     if not faulthandler.is_enabled():
         with suppress(OSError, ValueError, AttributeError):  # stderr may be no file
             faulthandler.enable()
-    subject = Subject(cls, cases, path)
-    return Report(str(cls.KEY), tuple(run_check(one, subject) for one in chosen(only)))
+    subject = Subject(tested_class(key), cases, path)
+    return Report(str(subject.key), tuple(run_check(one, subject) for one in chosen(only)))

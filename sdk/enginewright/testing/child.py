@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from enginewright.errors import PluginNotFound
+from enginewright.errors import EnginewrightError, PluginNotFound
 from enginewright.testing.checks import chosen, run_check
-from enginewright.testing.injection import operator_class
+from enginewright.testing.finding import tested_class
 from enginewright.testing.life import load_and_run
 from enginewright.testing.subject import Subject
 
@@ -35,11 +35,16 @@ def missing(modules: Sequence[str], plan: str, folder: str) -> None:
 
 def check(modules: Sequence[str], key: str, settings: dict[str, Any], pipe: int) -> None:
     """Run checks; before and after each one a line of JSON goes to the other process."""
-    _import(modules)
+    try:
+        _import(modules)
+        cls = tested_class(key)
+    except EnginewrightError as error:
+        _tell(pipe, {"refused": error.message, "hint": error.hint})
+        return
     # A file that the other process wrote a moment ago, into a folder of its own.
     cases = pickle.loads(Path(settings["cases"]).read_bytes()) if settings["cases"] else None  # noqa: S301
     lock = Path(settings["lock"]) if settings["lock"] else None
-    subject = Subject(operator_class(key), cases, lock)
+    subject = Subject(cls, cases, lock)
     for one in chosen(settings["only"]):
         _tell(pipe, {"begins": one.name})
         line = run_check(one, subject)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from enginewright.errors import UsageError
-from enginewright.testing.checks import Check, Skipped, chosen
-from enginewright.testing.processes import Job, ending, environment_of, importable_modules, last_words
+from enginewright.errors import PluginError, UsageError
+from enginewright.testing.checks import Check, chosen
+from enginewright.testing.processes import Job, ending, environment_of, last_words
 from enginewright.testing.report import Line
 
 HINT = "Run this line alone under a debugger: enginewright plugin check KEY --only NAME."
@@ -25,9 +25,10 @@ HINT = "Run this line alone under a debugger: enginewright plugin check KEY --on
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What shall be checked: the class, its cases, the lock file, the names of checks, seconds for each."""
+    """What shall be checked: key and modules of the operator, its cases, the lock file, checks, seconds for each."""
 
-    cls: type[Any]
+    key: str
+    modules: Sequence[str]
     cases: Sequence[Any] | None
     lock: Path | None
     only: Sequence[str]
@@ -41,9 +42,13 @@ def supervised(task: Task) -> list[Line]:
     with tempfile.TemporaryDirectory() as folder:
         cases = _write_cases(task, Path(folder))
         while left:
-            found = list(_Child(task, [one.name for one in left], cases, Path(folder)).lines(left))
+            child = _Child(task, [one.name for one in left], cases, Path(folder))
+            found = list(child.lines(left))
             lines += found
             left = left[len(found) :]
+            if not child.began:
+                reason = ("the process ended before the first check",)
+                return [*lines, *(Line(one.name, one.title, "skipped", reason) for one in left)]
     return lines
 
 
@@ -62,28 +67,27 @@ class _Child:
     """One process that runs checks until it is done, or until one of them ends it."""
 
     def __init__(self, task: Task, names: list[str], cases: str, folder: Path) -> None:
-        try:
-            modules = importable_modules(task.cls)
-        except Skipped as reason:
-            raise UsageError(str(reason), hint="Put the operator into a module.") from None
         self._seconds = task.seconds
         self._errors = folder / "errors"
         read, write = os.pipe()
         settings = {"cases": cases, "lock": str(task.lock or ""), "only": names}
-        job = Job("check", {"modules": modules, "key": str(task.cls.KEY), "settings": settings, "pipe": write})
+        job = Job("check", {"modules": task.modules, "key": task.key, "settings": settings, "pipe": write})
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
                 job.command(), env=environment_of({}), pass_fds=(write,), start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
             )  # fmt: skip
         os.close(write)
-        self._pipe, self._rest, self._timed_out = read, b"", False
+        self._pipe, self._rest, self._timed_out, self.began = read, b"", False, False
 
     def lines(self, checks: list[Check]) -> Iterator[Line]:
         """Yield the line of each check up to the one that ended the process; always at least one."""
         count = 0
         try:
             for message in self._messages():
+                self.began = True
+                if "refused" in message:
+                    raise PluginError(message["refused"], hint=message["hint"])
                 if "ends" in message:
                     one = checks[count]
                     count += 1
@@ -96,7 +100,8 @@ class _Child:
             self._end()
         if count < len(checks):
             one = checks[count]
-            yield Line(one.name, one.title, "failed", (self._what_happened(),), HINT)
+            where = "" if self.began else "while the plugin is imported, "
+            yield Line(one.name, one.title, "failed", (where + self._what_happened(),), HINT)
 
     def _messages(self) -> Iterator[dict[str, Any]]:
         while True:

@@ -18,6 +18,7 @@ from enginewright.compiler.config import BuilderConfig
 from enginewright.device.cache_folder import cache_folder, is_writable
 from enginewright.errors import EnginewrightError
 from enginewright.graph.network import Network
+from enginewright.registry.discovery import reason_of
 from enginewright.registry.registry import registry
 from enginewright.runtime.engine import Engine
 from enginewright.tensors import float32
@@ -118,7 +119,7 @@ def _plugins() -> Iterator[Finding]:
     discovery.load_everything()
     for source in discovery.every_source():
         broken = discovery.broken.get(source, "").strip()
-        problem = broken.splitlines()[-1] if broken else ""
+        problem = reason_of(broken) if broken else ""
         yield Finding("plugins", source.namespace, f"{source.module} of {source.owner}", problem)
     for plugin, lines in registry.hooks.call("enginewright_doctor"):
         for line in lines:

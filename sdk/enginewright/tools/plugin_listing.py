@@ -12,7 +12,7 @@ from typing import Any
 
 from enginewright.device.kernels import KernelSource
 from enginewright.errors import PluginConflict, PluginError, PluginNotFound
-from enginewright.registry.discovery import Source
+from enginewright.registry.discovery import Source, reason_of
 from enginewright.registry.faults import OWN
 from enginewright.registry.keys import Key
 from enginewright.registry.registry import Tactic, doc_of, registry
@@ -49,7 +49,7 @@ def list_plugins(*, load: bool = False) -> tuple[PluginRow, ...]:
 def _rows(source: Source, *, load: bool) -> Iterator[PluginRow]:
     broken = registry.discovery.broken.get(source)
     if broken is not None:
-        reason = f"broken: {broken.strip().splitlines()[-1]}"
+        reason = f"broken: {reason_of(broken)}"
         yield PluginRow(f"{source.namespace}::*", source.distribution, source.version, "", reason, source.place)
         return
     keys = [key for key in _keys() if source.distribution in _owners(key)] if load else []

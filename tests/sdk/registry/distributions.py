@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from enginewright.registry.registry import registry
+from enginewright.testing.distributions import write_distribution
 
 SWISH = '''
 """A plugin for tests."""
@@ -50,30 +51,6 @@ def swish_c(op, x):
 '''
 
 
-def install(
-    folder: Path,
-    name: str,
-    modules: Mapping[str, str],
-    *,
-    version: str = "1.0",
-    plugins: Mapping[str, str] | None = None,
-    extensions: Mapping[str, str] | None = None,
-) -> Path:
-    """Write a distribution into a folder: `modules` by dotted name, entry points as namespace -> module."""
-    for module, text in modules.items():
-        path = folder / Path(*module.split(".")).with_suffix(".py")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
-    lines = []
-    for group, entries in (("plugins", plugins), ("extensions", extensions)):
-        lines += [f"[enginewright.{group}]", *(f"{key} = {value}" for key, value in (entries or {}).items())]
-    (info / "entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
-
-
 class Site:
     """A folder on sys.path in which a test installs distributions."""
 
@@ -83,7 +60,7 @@ class Site:
 
     def install(self, name: str, modules: Mapping[str, str], **options: object) -> None:
         """Install a distribution; modules of these names that were imported before are forgotten."""
-        install(self.folder, name, modules, **options)  # type: ignore[arg-type]
+        write_distribution(self.folder, name, modules, **options)  # type: ignore[arg-type]
         for module in modules:
             self._patch.delitem(sys.modules, module, raising=False)
         registry.discovery.refresh()

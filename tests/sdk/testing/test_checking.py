@@ -13,6 +13,7 @@ import pytest
 import enginewright as ew
 from enginewright.registry.registry import registry
 from enginewright.testing import Report, check_plugin, injected, line_names
+from enginewright.testing.distributions import write_distribution
 from enginewright.testing.report import Line
 from tests.sdk.testing.planted import kernel, operator
 
@@ -130,3 +131,28 @@ def test_without_a_compiler(plugin: Any, monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_importing_the_kit_is_what_imports_it() -> None:
     code = "import sys, enginewright; print([m for m in sys.modules if m.startswith('enginewright.testing')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+BROKEN = """
+import enginewright as ew
+
+
+@ew.hookimpl
+def enginewright_register(registry):
+    raise OSError("hook register")
+"""
+
+
+def test_a_plugin_that_cannot_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook that is called when a plugin is loaded raises; the import itself ends the process."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name, text in (("late_hook", BROKEN), ("late_end", "import os\n\nos.abort()\n")):
+        write_distribution(tmp_path, name, {name: text}, plugins={name: name})
+    with registry.isolated():
+        for elsewhere in (False, True):
+            with pytest.raises(ew.PluginError, match=r"late_hook 1\.0 can't be imported: .*OSError: hook register"):
+                check_plugin("late_hook::Op", subprocess=elsewhere, only=["state"])
+        report = check_plugin("late_end::Op", subprocess=True, only=["state"])
+        assert [line.outcome for line in report.lines] == ["failed", *["skipped"] * 4]
+        assert "while the plugin is imported, the process was killed by SIGABRT" in str(report)
+    sys.modules.pop("late_hook", None)
