@@ -11,9 +11,11 @@ import onnx
 import onnx.defs
 
 from enginewright.errors import ModelInvalid
+from enginewright.graph.network import Tensor
 from enginewright.onnx_io.model_file import EXPORT_AGAIN
+from enginewright.onnx_io.sequences import SequenceTensor
 from enginewright.registry.onnx_node import NotSupported
-from enginewright.tensors import DataType, TensorSpec
+from enginewright.tensors import DataType
 
 _NAMES = {DataType.FLOAT32: "float", DataType.FLOAT64: "double"}
 
@@ -44,16 +46,16 @@ class Signature:
         return self.inputs[min(index, len(self.inputs) - 1)]
 
 
-def check_node(proto: onnx.NodeProto, domain: str, version: int, types: Sequence[TensorSpec | None]) -> None:
+def check_node(proto: onnx.NodeProto, domain: str, version: int, inputs: Sequence[Tensor | None]) -> None:
     """Raise `ModelInvalid` if the node breaks its operator's definition; nothing is known of foreign operators.
 
-    `types` are those of the inputs, None where one is left out. `NotSupported`: the opset has no such operator yet.
+    `inputs` holds None where one is left out. `NotSupported`: the opset has no such operator yet.
     """
     signature = _signature(proto.op_type, version, "" if domain == "ai.onnx" else domain)
     if signature is None and domain == "ai.onnx":
         raise NotSupported(f"opset {version} has no such operator")
     if signature is not None:
-        for problem in (*_counts(proto, signature), *_attributes(proto, signature), *_types(signature, types)):
+        for problem in (*_counts(proto, signature), *_attributes(proto, signature), *_types(signature, inputs)):
             raise ModelInvalid(problem, hint=EXPORT_AGAIN)
 
 
@@ -114,15 +116,17 @@ def _attributes(proto: onnx.NodeProto, signature: Signature) -> Iterator[str]:
         yield f'attribute "{name}" is missing'
 
 
-def _types(signature: Signature, types: Sequence[TensorSpec | None]) -> Iterator[str]:
+def _types(signature: Signature, inputs: Sequence[Tensor | None]) -> Iterator[str]:
     """Yield what is wrong with the data types of the inputs."""
     bound: dict[str, tuple[str, DataType]] = {}
-    for index, spec in enumerate(types):
-        if spec is None or not signature.inputs:
+    for index, tensor in enumerate(inputs):
+        if tensor is None or not signature.inputs:
             continue
-        formal = signature.formal(index)
-        if f"tensor({_NAMES.get(spec.dtype, str(spec.dtype))})" not in formal.types:
-            yield f'its input "{formal.name}" is {spec.dtype}, which is not allowed there'
-        first, dtype = bound.setdefault(formal.group or f"{index}", (formal.name, spec.dtype))
-        if dtype != spec.dtype:
-            yield f'its inputs "{first}" and "{formal.name}" are {dtype} and {spec.dtype}, and must be alike'
+        formal, given = signature.formal(index), tensor.dtype
+        kind, is_sequence = f"tensor({_NAMES.get(given, str(given))})", isinstance(tensor, SequenceTensor)
+        if (f"seq({kind})" if is_sequence else kind) not in formal.types:
+            found = f"a sequence of {given}" if is_sequence else f"{given}"
+            yield f'its input "{formal.name}" is {found}, which is not allowed there'
+        first, dtype = bound.setdefault(formal.group or f"{index}", (formal.name, given))
+        if dtype != given:
+            yield f'its inputs "{first}" and "{formal.name}" are {dtype} and {given}, and must be alike'

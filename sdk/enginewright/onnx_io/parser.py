@@ -35,8 +35,9 @@ from enginewright.onnx_io.exchange import NAME, OUTPUT_NAME, SPEC, Reader, metad
 from enginewright.onnx_io.model_file import EXPORT_AGAIN, ModelFile, read_model, read_tensor
 from enginewright.onnx_io.node_check import check_node
 from enginewright.onnx_io.pending import NestedProblems, Pending, Waiting
+from enginewright.onnx_io.sequences import SequenceTensor, check_readers, check_tensor
 from enginewright.onnx_io.value_info import stated_specs, value_spec
-from enginewright.registry.onnx_node import NotSupported, OnnxNode, Subgraph
+from enginewright.registry.onnx_node import KnownSequence, NotSupported, OnnxNode, Subgraph
 from enginewright.registry.registry import registry
 from enginewright.replacement.replacer import Replacer
 from enginewright.tensors import DataType, TensorSpec
@@ -173,7 +174,7 @@ class _Graph:
     def outputs(self, graph: onnx.GraphProto) -> None:
         """Mark the graph's outputs, whose declared type must be what the nodes give; then names are as in the file."""
         for info in graph.output:
-            tensor = self.lookup(info.name, f'graph output "{info.name}"')
+            tensor = self._output(info.name)
             declared = info.type.tensor_type.elem_type if info.type.HasField("tensor_type") else 0
             if declared and declared != tensor.dtype:
                 kind = DataType(declared) if declared in set(DataType) else f"type {declared}"
@@ -187,6 +188,14 @@ class _Graph:
                 raise ModelInvalid("it is listed twice", hint=EXPORT_AGAIN, where=f'graph output "{info.name}"')
             self.network.output(name, tensor)
         self._restore_names(graph)
+
+    def _output(self, name: str) -> Tensor:
+        """The tensor that a graph gives; a sequence can leave no graph."""
+        where = f'graph output "{name}"'
+        found = self.lookup(name, where)
+        if self.outer is None and isinstance(found, SequenceTensor):
+            raise UnsupportedModel("it is a sequence", hint="Let the model give its tensors one by one.", where=where)
+        return check_tensor(found, f'its output "{name}"')
 
     def _restore_names(self, graph: onnx.GraphProto) -> None:
         """Give tensors the names that they had in the network that the file was written from."""
@@ -282,8 +291,10 @@ class _Graph:
             find = self.value if local else self.lookup  # a function of the model can be inlined before all is known
             inputs = tuple(find(item, where) if item else None for item in proto.input)
             if not local:
-                check_node(proto, domain, version, [None if item is None else item.spec for item in inputs])
+                check_node(proto, domain, version, inputs)
             values = attribute_values(proto, self.attributes, self.model.folder, self._subgraph)
+            if not local:
+                check_readers(proto.op_type, domain, inputs)
             if function is not None:
                 return self._inline(function, inputs, values, proto, name)
             assert rule is not None
@@ -310,6 +321,8 @@ class _Graph:
             raise reason from None
 
     def _made(self, made: Any, proto: onnx.NodeProto, where: str) -> list[Tensor | None]:
+        if isinstance(made, KnownSequence):
+            made = SequenceTensor(made)
         outputs = [made] if isinstance(made, Tensor) or made is None else list(made)
         wanted = [index for index, output in enumerate(proto.output) if output]
         if any(index >= len(outputs) or outputs[index] is None for index in wanted):
@@ -340,7 +353,8 @@ class _Graph:
             yield self._problem(proto, name, str(reason))
 
     def _types(self, proto: onnx.NodeProto) -> list[TensorSpec | None]:
-        return [self.lookup(item, proto.name).spec if item else None for item in proto.input]
+        found = [self.lookup(item, proto.name) if item else None for item in proto.input]
+        return [None if item is None else check_tensor(item, f'its input "{item.name}"').spec for item in found]
 
     def _problem(self, proto: onnx.NodeProto, name: str, reason: str) -> UnsupportedNode:
         domain = proto.domain or DOMAIN
@@ -451,7 +465,7 @@ class _Graph:
     def _subgraph(self, graph: onnx.GraphProto) -> Subgraph:
         captures: dict[str, Tensor] = {}
         for name in _free_names(graph):
-            tensor = self.lookup(name, f'graph "{graph.name}"')
+            tensor = check_tensor(self.lookup(name, f'graph "{graph.name}"'), f'"{name}", which a graph reads,')
             if tensor.const is None:
                 captures[name] = tensor
 

@@ -12,6 +12,7 @@ from enginewright.errors import ModelInvalid
 
 if TYPE_CHECKING:
     from enginewright.graph.network import Network, Tensor
+    from enginewright.tensors import DataType
 
 
 class NotSupported(Exception):
@@ -33,6 +34,14 @@ class Subgraph:
     captures: Mapping[str, Tensor]
     parse: Callable[..., Network]
     inline: Callable[[], Sequence[Tensor]]
+
+
+@dataclass(frozen=True)
+class KnownSequence:
+    """A sequence of which every tensor is known while importing, as a rule may return it in place of a tensor."""
+
+    dtype: DataType
+    parts: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,13 @@ class OnnxNode:
     def optional(self, index: int) -> Tensor | None:
         """An optional input, None where it is left out."""
         return self.inputs[index] if index < len(self.inputs) else None
+
+    def sequence(self, index: int) -> KnownSequence:
+        """A required input that is a sequence."""
+        found = getattr(self.input(index), "known", None)
+        if not isinstance(found, KnownSequence):
+            raise self._invalid(f"its input {index} is no sequence")
+        return found
 
     def wants(self, index: int) -> bool:
         """Whether output `index` is asked for."""
