@@ -131,14 +131,13 @@ void Frame::check_sizes(const Step &of) {
         if (id < 0 || !tensor(id).sized) continue;
         const Tensor &written = tensor(id);
         const int64_t *sizes = current_->sizes.data() + written.dims;
-        const bool object = written.dtype == EW_STRING;
-        for (int32_t axis = 0; axis < written.rank && !object; ++axis) {
+        for (int32_t axis = 0; axis < written.rank; ++axis) {
             const int64_t upper = current_->dims[static_cast<size_t>(written.dims + axis)];
             if (sizes[axis] < 0 || (upper >= 0 && sizes[axis] > upper))
                 fail(EW_FAILED, "kernel %s gave output %d the size %lld on axis %d, the plan allows %lld",
                      model_.string(of.kernel), i, static_cast<Wide>(sizes[axis]), axis, static_cast<Wide>(upper));
         }
-        if (!written.unknown || object) continue;
+        if (!written.unknown || written.dtype == EW_STRING) continue;
         const int64_t bytes = tensor_bytes(written.dtype, written.format, sizes, written.rank);
         if (bytes < 0 || bytes > growing_room(written))
             fail(EW_FAILED, "kernel %s gave output %d a size without asking for the memory", model_.string(of.kernel),

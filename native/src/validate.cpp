@@ -195,7 +195,7 @@ void check_tensor(Program &program, int32_t index) {
         reject(program, "tensor", index, "has an unknown size in memory that cannot grow");
     if (tensor.unknown) {
         if (storage.device != 0) reject(program, "tensor", index, "has an unknown size on a device");
-        storage.growing = true;
+        storage.growing = !slot;  // an object has no memory that could grow
     }
 }
 

@@ -407,3 +407,21 @@ def test_loop_rules(change: object, text: str) -> None:
     assert callable(change)
     change(*words.programs)
     invalid(text, words)
+
+
+def test_an_object_of_unknown_size_has_no_memory() -> None:
+    """Its slot, however high its number, is no place among the outputs, and its shape is what the step says."""
+    make = _native.add_python_step(lambda: np.array(["a", "b"], object))
+    size = _native.add_python_step(lambda texts: np.array(len(texts)))
+    words = Words()
+    program = words.program()
+    made = program.tensor(program.storage(SLOT, 10**8), [UNKNOWN], STRING)
+    program.step("python", [], [made], [make])
+    program.end_segment()
+    count = program.expr(w.DATA, made, 0)
+    read = program.tensor(program.tensors[made][2], [count], STRING)
+    program.step("python", [read], [program.output([], I64)], [size])
+    context = _native.Context(words.model())
+    assert int(run(context)[0]) == 2
+    for number in (make, size):
+        _native.remove_python_step(number)

@@ -218,9 +218,8 @@ def _unsupported() -> Iterator[Case]:
     old = make_model([node("Gelu", "x")])  # came with opset 20
     yield "op_newer_than_opset", old, ("culprit", "Gelu")
     yield "opset_too_new", _edited(lambda model: _set_version(model, 9999)), ("9999",)
-    text = value("words", (2,), TensorProto.STRING)
-    out = value("y", None, TensorProto.STRING)
-    yield "text_as_input", make_model([node("Identity", "words")], [text], [out]), ("words", "text")
+    parts = helper.make_tensor_sequence_value_info("y", FLOAT, None)
+    yield "sequence_as_output", make_model([node("SplitToSequence", "x")], outputs=[parts]), ("y", "sequence")
     sequence = helper.make_tensor_sequence_value_info("x", FLOAT, None)
     yield "sequence_as_input", make_model([node("SequenceLength", "x")], [sequence]), ("x", "sequence")
     inner = helper.make_graph([helper.make_node("Odd", ["x"], ["r"], name="inner")], "branch", [], [value("r", None)])
