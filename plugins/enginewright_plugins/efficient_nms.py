@@ -126,12 +126,12 @@ class EfficientNMS:
     def examples() -> Iterator[tuple[EfficientNMS, list[Any]]]:
         """Both codings, boxes for all classes and for each, anchors, raw scores, nothing found, no box."""
         rng = np.random.default_rng(5)
-        corners = rng.random((2, 40, 2)).astype(np.float32) * 4
-        boxes = np.concatenate([corners, corners + rng.random((2, 40, 2), np.float32) * 3 + 0.5], axis=2)
-        centers = np.concatenate([corners, rng.random((2, 40, 2), np.float32) * 3 + 0.5], axis=2)
-        scores = rng.random((2, 40, 3), np.float32)
-        raw = rng.standard_normal((2, 40, 3)).astype(np.float32)
-        small = rng.standard_normal((2, 40, 4)).astype(np.float32) / 4
+        corners = rng.random((2, 18, 2)).astype(np.float32) * 4
+        boxes = np.concatenate([corners, corners + rng.random((2, 18, 2), np.float32) * 3 + 0.5], axis=2)
+        centers = np.concatenate([corners, rng.random((2, 18, 2), np.float32) * 3 + 0.5], axis=2)
+        scores = rng.random((2, 18, 3), np.float32)
+        raw = rng.standard_normal((2, 18, 3)).astype(np.float32)
+        small = rng.standard_normal((2, 18, 4)).astype(np.float32) / 4
         yield EfficientNMS(max_output_boxes=20), [boxes, scores]
         yield EfficientNMS(class_agnostic=True, background_class=0), [boxes, scores]
         yield EfficientNMS(box_coding=1, score_activation=True, iou_threshold=0.3), [centers, raw]

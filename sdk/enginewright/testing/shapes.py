@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from enginewright.dims import Atom, Check, Dim, Size, collect_checks, substitute
-from enginewright.errors import EnginewrightError, PluginError
+from enginewright.errors import EnginewrightError, InputError, PluginError
 from enginewright.registry.registry import infer_specs
 from enginewright.tensors import DataType, TensorSpec
 from enginewright.testing.checks import Skipped, check
@@ -75,7 +75,7 @@ def _at_sizes(variant: Case, specs: tuple[TensorSpec, ...], checks: Sequence[Che
         return
     except EnginewrightError:
         return  # sizes that the operator refuses
-    if _has_indices(variant) and not _runs(variant):
+    if not _runs(variant):
         return  # an index may be outside other sizes
     broken = [c for c in checks if not _holds(c, symbols)]
     if broken:
@@ -86,15 +86,13 @@ def _at_sizes(variant: Case, specs: tuple[TensorSpec, ...], checks: Sequence[Che
     yield from _compared(variant, specs, symbols)
 
 
-def _has_indices(case: Case) -> bool:
-    return any(spec is not None and spec.dtype.is_integer for spec in case.specs())
-
-
 def _runs(case: Case) -> bool:
+    """False where the reference refuses the data, or fails at integers, which may be indices."""
+    has_indices = any(spec is not None and spec.dtype.is_integer for spec in case.specs())
     try:
         case.reference(case.arrays())
-    except EnginewrightError:
-        return False
+    except EnginewrightError as error:
+        return not (has_indices or isinstance(error, InputError))
     return True
 
 
