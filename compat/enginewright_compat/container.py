@@ -115,6 +115,8 @@ def open_source(path: Path) -> Iterator[FileSource]:
     """Open a regular file for reading; anything else is refused without waiting for it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        raise _not_recognized("no such file", "give the path of a file that is there") from error
     except (OSError, ValueError) as error:
         raise _not_recognized(f"a path that cannot be read: {error}", "give the path of a file") from error
     try:

@@ -10,7 +10,8 @@ from enginewright.cli._output import json_text, plain
 if TYPE_CHECKING:
     from enginewright.trust import Trust
     from enginewright.verdict import PlanInfo
-    from enginewright_compat.passport import Passport, TensorInfo
+    from enginewright_compat.passport import Passport, PluginUse, TensorInfo
+    from enginewright_compat.reason import Reason
 
 LARGEST = 2**31 - 1
 
@@ -78,9 +79,14 @@ def verdict_lines(info: PlanInfo) -> list[str]:
     ]
     remedies = dict.fromkeys(reason.remedy for reason in info.reasons)
     lines += [f"  hint: {remedy}" for remedy in remedies]
-    if info.reasons:
+    if info.reasons and all(map(_cured_by_building, info.reasons)):
         lines.append(f"  rebuild: {info.rebuild}")
     return lines
+
+
+def _cured_by_building(reason: Reason) -> bool:
+    """Neither trust nor an operator that no installed package has comes from building again."""
+    return reason.code != "EW-P007" and (reason.code, reason.found) != ("EW-G001", "not installed")
 
 
 def facts(info: PlanInfo) -> dict[str, Any]:
@@ -118,8 +124,12 @@ def _passport_lines(passport: Passport) -> list[tuple[str, str]]:
         lines.append(("needs", " ".join(target.needs) or "no special CPU features"))
     lines += [("timings", passport.timings)] if passport.timings else []
     lines += [("features", " ".join(passport.features))] if passport.features else []
-    lines += [("plugin", f"{use.key} of {use.distribution} {use.version}") for use in passport.plugins]
+    lines += [("plugin", f"{use.key} of {_owner(use)}") for use in passport.plugins]
     return lines
+
+
+def _owner(use: PluginUse) -> str:
+    return f"{use.distribution} {use.version}" if use.distribution else "a module of no distribution"
 
 
 def _tensor(tensor: TensorInfo) -> str:

@@ -137,11 +137,12 @@ class _Build:
             if origin.source:
                 sections[Section.SOURCE] = origin.source
             with self._phase("probe", len(probes)) as step:
-                found = run_probes(plan, probes, step)
+                found, failure = run_probes(plan, probes, step)
             if found:
                 sections[Section.PROBES] = found
             else:
-                notes.append("no probes: the model does not run on generated inputs, or not twice the same")
+                why = f": {failure}" if failure else ", or not twice the same"
+                notes.append(f"no probes: the model does not run on generated inputs{why}")
         report = replace(plan.report, seconds=dict(self.seconds), notes=(*plan.report.notes, *notes))
         return replace(plan, origin=sections, report=report)
 

@@ -18,7 +18,7 @@ from enginewright.compiler.differences import OutputComparison, compare_output
 from enginewright.compiler.generated import InputRule, generate, rule_of
 from enginewright.compiler.ranges import index_limits
 from enginewright.dims import Dim, evaluate
-from enginewright.errors import InputError
+from enginewright.errors import EnginewrightError, InputError
 from enginewright.graph.network import Network
 from enginewright.plan.canonical import NotCanonical, decode_json, encode_json
 from enginewright.plan.meta import ProfileRecord, Record
@@ -102,16 +102,17 @@ def _number(size: int | Dim, sizes: Mapping[str, int]) -> int:
     return size if isinstance(size, int) else sizes[str(size)] if str(size) in sizes else evaluate(size, sizes)
 
 
-def run_probes(plan: Plan, wanted: Sequence[Wanted], step: Callable[[int, int], None]) -> bytes:
-    """The PROBES section of a plan; empty where it can run on none of the inputs."""
+def run_probes(plan: Plan, wanted: Sequence[Wanted], step: Callable[[int, int], None]) -> tuple[bytes, str]:
+    """The PROBES section of a plan, empty where it can run on none of the inputs; and what it raised on the first."""
     wanted = wanted[:1] if plan.weights.nbytes > LARGE_WEIGHTS else wanted
     done: list[Probe] = []
     data: list[bytes] = []
+    failures: list[str] = []
     with Engine(plan, announce=False) as engine:
         for number, item in enumerate(wanted):
             step(number, len(wanted))
             records = []
-            for name, array in _outputs(engine, item).items():
+            for name, array in _outputs(engine, item, failures).items():
                 piece = sampled(array)
                 start = sum(map(len, data))
                 records.append(OutputRecord(name, int(DataType.of(array)), list(array.shape), piece.size, start))
@@ -119,12 +120,12 @@ def run_probes(plan: Plan, wanted: Sequence[Wanted], step: Callable[[int, int], 
             if records:
                 done.append(Probe(item.seed, item.inputs, records))
     if not done:
-        return b""
+        return b"", failures[0] if failures else ""
     head = encode_json(Probes(SCHEMA, done))
-    return b"".join((len(head).to_bytes(8, "little"), head, *data))
+    return b"".join((len(head).to_bytes(8, "little"), head, *data)), ""
 
 
-def _outputs(engine: Engine, item: Wanted) -> Arrays:
+def _outputs(engine: Engine, item: Wanted, failures: list[str]) -> Arrays:
     """The outputs that can be compared as numbers; nothing where the model cannot run on generated inputs.
 
     Python steps may raise anything: no reason for a build to fail.
@@ -134,6 +135,8 @@ def _outputs(engine: Engine, item: Wanted) -> Arrays:
             outputs = engine.run(item.arrays())
     except Exception as error:  # noqa: BLE001
         _log.debug("no probe: %s", error)
+        where = f" ({error.where})" if isinstance(error, EnginewrightError) and error.where else ""
+        failures.append(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}{where}")
         return {}
     return {name: array for name, array in outputs.items() if DataType.of(array) is not DataType.STRING}
 

@@ -119,6 +119,8 @@ def _run(command: list[str], name: str) -> None:
     except subprocess.TimeoutExpired:
         raise PluginError(f"compiling {name} took more than {SECONDS} s", hint="Simplify the source.") from None
     if done.returncode:
-        raise PluginInvalid(
-            f"the C compiler refuses {name}:\n{done.stderr.strip()[:2000]}", hint="Correct the source of the kernel."
-        )
+        said = done.stderr.strip()[:2000]
+        if not said:  # it was never about the source
+            text = f"the C compiler refuses {name}: {command[0]} ended with {done.returncode} and said nothing"
+            raise PluginInvalid(text, hint="Let CC name a C compiler, or leave it unset for cc.")
+        raise PluginInvalid(f"the C compiler refuses {name}:\n{said}", hint="Correct the source of the kernel.")

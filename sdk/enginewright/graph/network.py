@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -245,7 +246,7 @@ class Network(OperatorMethods):
             except TypeError as error:
                 raise NetworkError(
                     f"{layer.op.KEY.name} does not take these inputs: {error}",
-                    hint="See the operator's page for its inputs.",
+                    hint=f"Its inputs are: {', '.join(inspect.signature(layer.op.infer).parameters)}.",
                     where=_where(layer),
                 ) from error
         layer.checks = tuple(dict.fromkeys(checks))

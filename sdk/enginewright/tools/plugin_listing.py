@@ -109,6 +109,13 @@ class PluginDescription:
     onnx: tuple[str, ...]
 
 
+def _parameter(parameter: inspect.Parameter) -> str:
+    """As the source has it: an annotation that is not evaluated is text, which `str` would put into quotes."""
+    text = str(parameter)
+    annotation = parameter.annotation
+    return text.replace(repr(annotation), annotation, 1) if isinstance(annotation, str) else text
+
+
 def describe_plugin(key: str) -> PluginDescription:
     """Describe an operator, of the newest version unless the key names one; `PluginNotFound` if there is none."""
     cls = _class(key)
@@ -122,7 +129,9 @@ def describe_plugin(key: str) -> PluginDescription:
         distribution=source.owner if source else "",
         summary=doc_of(cls).partition("\n")[0],
         fields=describe_fields(cls),
-        signature=", ".join(str(p) for p in inspect.signature(cls.infer).parameters.values() if p.name != "self"),
+        signature=", ".join(
+            _parameter(p) for p in inspect.signature(cls.infer).parameters.values() if p.name != "self"
+        ),
         alias=", ".join(aliases),
         tactics=(*(_tactic_text(tactic) for tactic in registry.tactics_of(cls)), "reference (level 0): NumPy"),
         onnx=(found.base, *onnx),
@@ -207,7 +216,7 @@ def _name(namespace: str) -> DoctorStep:
         text = f"no installed distribution declares it; declared are {', '.join(known) or 'none'}{guess}"
         return DoctorStep("name", namespace, text)
     allowed = allowed_namespaces()
-    found = " and ".join(source.owner for source in sources)
+    found = " and ".join(dict.fromkeys(source.owner for source in sources))
     if allowed is not None and namespace not in allowed:
         return DoctorStep("name", f"{namespace} of {found}", "ENGINEWRIGHT_PLUGINS does not allow it")
     return DoctorStep("name", f"{namespace} is declared by {found}")

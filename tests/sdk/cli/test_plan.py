@@ -102,6 +102,15 @@ def test_check_shows_every_reason_and_the_rebuild_command(capsys: Text, tmp_path
     assert answered["files"][0]["verdict"] == "incompatible"
 
 
+def test_no_rebuild_command_where_building_again_is_no_cure(capsys: Text, tmp_path: Path) -> None:
+    use = PluginUse("no::A@1", "", "", "", "t", 1, "", "", needed=True)
+    path = write(tmp_path, "det.plan", example_plan(plugins=(use,)))
+    code, out, _ = call(capsys, "check", path)
+    assert code == 5
+    assert "rebuild:" not in out
+    assert "no::A@1 of a module of no distribution\n" in call(capsys, "info", path)[1]
+
+
 def test_check_exit_code_is_the_largest(capsys: Text, tmp_path: Path) -> None:
     use = PluginUse("no::A@1", "acme-ops", "1.0", "", "t", 1, "", "", needed=True)
     files = {
@@ -141,6 +150,7 @@ def test_trust(capsys: Text, tmp_path: Path) -> None:
     keys.write_bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     code, out, _ = call(capsys, "check", path)
     assert (code, "EW-P007" in out, "--keys FILE, or --trust any" in out) == (4, True, True)
+    assert "rebuild:" not in out
     assert call(capsys, "check", path, "--trust", "any")[0] == 0
     assert call(capsys, "check", path, "--keys", str(keys))[0] == 4
     code, answered = answer(capsys, "sign", path, "--key", str(key))
@@ -205,6 +215,7 @@ def test_files_that_are_none(capsys: Text, tmp_path: Path) -> None:
     for command in ("info", "verify", "dump"):
         code, _, err = call(capsys, command, path)
         assert (code, "EW-P001" in err) == (6, True)
+    assert "found no such file" in call(capsys, "verify", str(tmp_path / "absent"))[2]
 
 
 def test_verdict_is_that_of_the_api(mlp: str) -> None:

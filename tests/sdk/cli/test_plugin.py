@@ -146,9 +146,13 @@ def test_doctor_sees_a_misspelled_group(site: Site, capsys: Text) -> None:
 
 
 def test_doctor_without_problems(site: Site, capsys: Text) -> None:
-    site.install("acme-plugins", {"acme_plugins": SWISH}, plugins={"acme": "acme_plugins"})
+    postponed = "from __future__ import annotations\n" + SWISH
+    both = {"acme": "acme_plugins"}
+    site.install("acme-plugins", {"acme_plugins": postponed}, version="1.3", plugins=both, extensions=both)
     code, text = call(capsys, "doctor", "acme::Swish")
     assert code == 0
+    assert "acme is declared by acme-plugins 1.3\n" in text
+    assert "'" not in next(line for line in call(capsys, "info", "acme::Swish")[1].splitlines() if "inputs" in line)
     assert [line.split()[0] for line in text.splitlines()] == [
         "python", "group", "name", "import", "version", "kernels", "no",
     ]  # fmt: skip

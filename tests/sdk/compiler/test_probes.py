@@ -106,7 +106,11 @@ class Fails:
 def test_a_python_step_that_raises() -> None:
     net = ew.Network("fails")
     net.output("y", net.add(Fails(), net.input("x", ew.float32, (3,)))[0])
-    assert Section.PROBES not in ew.build(net, QUICK).origin
+    plan = ew.build(net, QUICK)
+    assert Section.PROBES not in plan.origin
+    (note,) = (note for note in plan.report.notes if "no probes" in note)
+    assert "ZeroDivisionError" in note
+    assert 'layer "' in note
 
 
 def test_no_probes_with_a_tactic_that_is_not_deterministic(monkeypatch: pytest.MonkeyPatch) -> None:

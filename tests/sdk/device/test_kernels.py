@@ -108,6 +108,13 @@ def test_source_that_the_compiler_refuses(cache: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
+def test_a_compiler_that_fails_without_a_word(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "/bin/false")
+    with pytest.raises(ew.PluginInvalid, match="/bin/false ended with 1") as caught:
+        source("silent").load()
+    assert "CC" in caught.value.hint
+
+
 def test_a_symbol_that_is_not_there(cache: Path) -> None:
     with pytest.raises(ew.PluginInvalid, match="exports no function other"):
         ew.c_source(source("some").text, "other").load()

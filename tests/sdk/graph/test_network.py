@@ -40,8 +40,9 @@ def test_errors_name_the_layer_and_its_inputs() -> None:
     with pytest.raises(ShapeError) as caught:
         net.softmax(x, axis=7, name="head")
     assert 'layer "head" (Softmax); inputs: x float32[N, 4]' in str(caught.value)
-    with pytest.raises(NetworkError, match="does not take these inputs"):
+    with pytest.raises(NetworkError, match="does not take these inputs") as refused:
         net.op("ew::Softmax", x, x)
+    assert refused.value.hint == "Its inputs are: x."
 
 
 def test_limits() -> None:
