@@ -156,6 +156,13 @@ typedef struct ew_device {
 
 /* Exported by the library of a device. */
 const ew_device *ew_device_v1(void);
+/* Of the CUDA library: folders to search for vendor libraries before the system's (colons between them), and one for
+ * compiled programs (empty: none are kept). */
+void ew_cuda_folders(const char *libraries, const char *cache);
+/* Compiles a pointwise program for an architecture ("sm_90"), as a step would: `access` has a letter for each input
+ * (native/cuda/pointwise_source.h). 0, or EW_FAILED with a message. No GPU is needed. */
+int32_t ew_cuda_compile(const ew_param *words, int64_t n_words, int32_t vector, int32_t rank, const char *access,
+                        const char *architecture, char *error, int64_t error_size);
 /* Makes a kind of device and its kernels known; it must stay loaded. 0, or EW_FAILED where a name is taken. */
 int32_t ew_device_add(const ew_device *device);
 

@@ -1,6 +1,7 @@
 """The one door to native code: the C library, its ABI check, its errors as exceptions, and arrays as its tensors."""
 
 from enginewright._native.arrays import TensorList, is_sub_byte, pack_sub_byte
+from enginewright._native.devices import CUDA_LIBRARY, add_device, device_library
 from enginewright._native.kernels import (
     add_kernel,
     call_in_place,
@@ -17,14 +18,17 @@ from enginewright._native.python_steps import PythonStep, add_python_step, remov
 
 __all__ = [
     "ABI",
+    "CUDA_LIBRARY",
     "Context",
     "Model",
     "PythonStep",
     "TensorList",
+    "add_device",
     "add_kernel",
     "add_python_step",
     "call_in_place",
     "call_kernel",
+    "device_library",
     "drain_log",
     "find_kernel",
     "is_sub_byte",

@@ -23,12 +23,13 @@ from enginewright.compiler.report import BuildReport
 from enginewright.compiler.safety import refuse_unsafe
 from enginewright.compiler.tuning import HEURISTIC, IMPORTED, MEASURED, Tuner, default_sizes
 from enginewright.compiler.weights import WeightPool
+from enginewright.device.cuda import find_cuda, use_cuda
 from enginewright.dims import Atom, Dim, Size, substitute
 from enginewright.errors import CacheMissDetails, NetworkError, TimingCacheMiss
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network, Tensor
 from enginewright.onnx_io.origin import NONE, Origin, read_origin
-from enginewright.optimize import PassRecord, optimize
+from enginewright.optimize import PIPELINE, Pass, PassRecord, optimize, pipeline
 from enginewright.plan.artifact import Kind, Passport, Section
 from enginewright.plan.features import find_features
 from enginewright.plan.meta import SCHEMA, Meta, Port, ProfileRecord
@@ -38,6 +39,7 @@ from enginewright.progress import ProgressMonitor
 from enginewright.registry.registry import registry
 from enginewright.replacement.replacer import Replacer, SizeChoices, trial_sizes
 from enginewright.replacement.report import ReplacementReport
+from enginewright.runtime.session import uses_device
 from enginewright.tensors import DataType
 from enginewright_compat.deprecation import identity_of, warn_deprecated
 from enginewright_compat.machine import this_machine
@@ -84,6 +86,8 @@ class _Build:
 
     def run(self, read: Read) -> Plan:
         with self._phase("parse", 1):
+            if self.config.target != "cpu":
+                use_cuda(self.config.target)
             registry.discovery.load_extensions()
             replacer = replacer_for(self.config)
             enginewright.ops.load()
@@ -100,7 +104,7 @@ class _Build:
         tolerance = Tolerance(default_rtol(network), 0.0)
         probes = wanted_probes(network, profiles) if origin.mode != NONE else []
         with self._phase("optimize", 1):
-            passes = optimize(network) if self.config.level else []
+            passes = optimize(network, self._passes()) if self.config.level else []
         self.cache = self._timing_cache()
         tuners, programs = self._programs(network, profiles, threads, self.cache)
         meta = Meta(
@@ -121,6 +125,8 @@ class _Build:
         features = tuple(find_features(meta, plugins))
         passport = _passport(network, meta, origin.model, report)
         passport = replace(passport, plugins=plugins, features=features, tolerance=tolerance)
+        if uses_device(meta):
+            passport = replace(passport, target=_on_gpu(passport.target, self.config.target))
         kind = Kind.SAFE_PLAN if safe else Kind.PLAN
         plan = Plan(meta, programs.weights.data(), passport, report, kind=kind)
         if not safe:  # which has no recipe
@@ -146,6 +152,9 @@ class _Build:
         report = replace(plan.report, seconds=dict(self.seconds), notes=(*plan.report.notes, *notes))
         return replace(plan, origin=sections, report=report)
 
+    def _passes(self) -> tuple[Pass, ...]:
+        return pipeline(self.config.target.partition(":")[0], self.config.precision)
+
     def _programs(
         self, network: Network, profiles: Sequence[ProfileRecord], threads: int, cache: TimingCache
     ) -> tuple[list[Tuner], Programs]:
@@ -153,7 +162,7 @@ class _Build:
         tuned: list[tuple[Network, Tuner]] = []
         wanted: Sequence[ProfileRecord | None] = profiles or [None]
         for profile in wanted:
-            inner = specialize(network, profile)
+            inner = specialize(network, profile, self._passes())
             with self._phase("time tactics", len(inner.layers)) as step:
                 tuner = Tuner(
                     self.config.level, threads, cache, _sizes(inner, profile),
@@ -226,7 +235,7 @@ def tuning_notes(tuner: Tuner) -> Iterator[str]:
         yield f"not compared with the reference, which generated data can't run: {layers}"
 
 
-def specialize(network: Network, profile: ProfileRecord | None) -> Network:
+def specialize(network: Network, profile: ProfileRecord | None, passes: Sequence[Pass] = PIPELINE) -> Network:
     """The network for one profile: a copy in which sizes with min = max are numbers; itself without a profile."""
     if profile is None:
         return network
@@ -239,7 +248,7 @@ def specialize(network: Network, profile: ProfileRecord | None) -> Network:
     _fix_sizes(made, fixed)
     made.infer()
     if fixed:
-        optimize(made)
+        optimize(made, passes)
     return made
 
 
@@ -322,6 +331,12 @@ def _passport(network: Network, meta: Meta, model: ModelInfo, report: BuildRepor
         memory=max((weight.offset + weight.length for weight in meta.weights), default=0),
         deprecations=_deprecations(network),
     )
+
+
+def _on_gpu(target: Target | None, name: str) -> Target:
+    device = find_cuda(name)
+    assert target is not None
+    return replace(target, device=device.name, compute_capability=device.architecture, driver=device.driver)
 
 
 def _deprecations(network: Network) -> tuple[str, ...]:

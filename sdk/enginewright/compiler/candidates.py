@@ -16,7 +16,7 @@ from enginewright.graph.network import Layer
 from enginewright.ops.pointwise import Fused, encode
 from enginewright.registry.faults import OWN, broken_contract, plugin_faults
 from enginewright.registry.registry import Launch, Tactic, registry
-from enginewright.tensors import DataType, TensorSpec
+from enginewright.tensors import DataType, TensorSpec, bool_
 
 REFERENCE = "reference"
 
@@ -29,8 +29,15 @@ class Candidates:
     rejected: tuple[RejectedTactic, ...]
 
 
-def candidates(layer: Layer, *, every_isa: bool = False, nondeterministic: bool = False) -> Candidates:
-    """All choices for a layer; the NumPy reference comes last, for built-in operators only if nothing else fits."""
+def candidates(
+    layer: Layer, *, every_isa: bool = False, nondeterministic: bool = False, device: str = "cpu"
+) -> Candidates:
+    """All choices for a layer; the NumPy reference comes last, for built-in operators only if nothing else fits.
+
+    On another device than the CPU, the CPU's choices are offered where that device has none.
+    """
+    if device != "cpu":
+        return _on_device(layer, device, every_isa=every_isa, nondeterministic=nondeterministic)
     op = layer.op
     if holds_text(layer) and not any(network_fields(op)):
         return Candidates((Choice(REFERENCE, "python"),), ())
@@ -38,6 +45,8 @@ def candidates(layer: Layer, *, every_isa: bool = False, nondeterministic: bool 
     choices: list[Choice] = []
     rejected: list[RejectedTactic] = []
     for tactic in registry.tactics_of(type(anchor)):
+        if tactic.device != "cpu":
+            continue
         found = _choices(tactic, layer, every_isa=every_isa, nondeterministic=nondeterministic)
         if isinstance(found, str):
             rejected.append(RejectedTactic(tactic.name, found))
@@ -52,6 +61,32 @@ def candidates(layer: Layer, *, every_isa: bool = False, nondeterministic: bool 
 def holds_text(layer: Layer) -> bool:
     """Whether a layer reads or writes texts, which are Python objects: no kernel but control flow may touch them."""
     return any(tensor is not None and tensor.dtype is DataType.STRING for tensor in (*layer.inputs, *layer.outputs))
+
+
+def _on_device(layer: Layer, device: str, *, every_isa: bool, nondeterministic: bool) -> Candidates:
+    """What the device offers; else, unless a fused layer can be taken apart, what the host does."""
+    op = layer.op
+    choices: list[Choice] = []
+    rejected: list[RejectedTactic] = []
+    reason = "sizes are computed on the host" if is_size_arithmetic(layer) else ""
+    reason = "texts stay on the host" if holds_text(layer) else reason
+    for tactic in registry.tactics_of(type(op.anchor if isinstance(op, Fused) else op)):
+        if tactic.device == device:
+            found = reason or _choices(tactic, layer, every_isa=False, nondeterministic=nondeterministic)
+            if isinstance(found, str):
+                rejected.append(RejectedTactic(tactic.name, found))
+            else:
+                choices += [replace(choice, device=1) for choice in found]
+    if choices or isinstance(op, Fused):
+        return Candidates(tuple(choices), tuple(rejected))
+    host = candidates(layer, every_isa=every_isa, nondeterministic=nondeterministic)
+    return Candidates(host.choices, (*rejected, *host.rejected))
+
+
+def is_size_arithmetic(layer: Layer) -> bool:
+    """Whether a layer handles nothing but a few integers, as shapes are computed: not worth a trip to a device."""
+    tensors = [tensor for tensor in (*layer.inputs, *layer.outputs) if tensor is not None]
+    return all((tensor.dtype.is_integer or tensor.dtype is bool_) and tensor.rank <= 1 for tensor in tensors)
 
 
 def _choices(tactic: Tactic, layer: Layer, *, every_isa: bool, nondeterministic: bool) -> list[Choice] | str:
@@ -100,6 +135,8 @@ def _plan(tactic: Tactic, layer: Layer) -> Launch | str:
     launch = tactic.plan(op.anchor, *specs[:count]) if tactic.is_own else "can't fuse"
     if isinstance(launch, str):
         return launch
+    if launch.epilogue is not None:
+        return launch.epilogue(op.program, [spec for spec in specs[count:] if spec is not None], layer.outputs[0].spec)
     if launch.split is None:
         return "can't fuse"
     launch = replace(launch, inputs=given if launch.inputs is None else launch.inputs)
@@ -164,7 +201,11 @@ def _kernels(tactic: Tactic, launch: Launch, every_isa: bool) -> Iterator[Choice
         packers = {index: _variant(str(pack.kernel), isa) for index, pack in launch.pack.items()}
         if all(packers.values()):
             suffix = f"@{isa}" if isa and every_isa else ""
-            yield Choice(tactic.name + suffix, name, launch, {i: name for i, name in packers.items() if name})
+            named = {i: name for i, name in packers.items() if name}
+            for variant in range(launch.variants):
+                one = replace(launch, params=(variant, *launch.params)) if launch.variants > 1 else launch
+                number = f"#{variant}" if launch.variants > 1 else ""
+                yield Choice(tactic.name + number + suffix, name, one, named)
 
 
 def kernel_variants(kernel: str) -> list[str]:
@@ -174,6 +215,9 @@ def kernel_variants(kernel: str) -> list[str]:
 
 
 def _variant(kernel: str, isa: str) -> str | None:
+    """The kernel that packs for one of this instruction set; for one of another device the best there is."""
+    if not isa:
+        return next(iter(kernel_variants(kernel)), None)
     for name in (f"{kernel}@{isa}", kernel):
         if _native.find_kernel(name):
             return name

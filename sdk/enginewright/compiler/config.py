@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from enginewright.device.cuda import check_target
 from enginewright.dims import Dim
 from enginewright.errors import ConfigError
 from enginewright.graph.network import Network
 from enginewright.plan.meta import ProfileRecord
 
 Range = tuple[int, int, int]
+PRECISIONS = ("fp32", "fp16", "bf16")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ def _three(name: str, given: object) -> tuple[list[int], list[int], list[int]]:
 class BuilderConfig:
     """How to build an engine.
 
-    `target`: "cpu". `threads`: CPU threads the engine will use (default: the CPUs this process may run on).
+    `target`: "cpu", "cuda", or one GPU by index or UUID ("cuda:1", "cuda:GPU-..."). `precision`: "fp32" leaves types as
+    the model has them; "fp16" and "bf16" compute float32 layers in 16 bits where that is safe (CUDA only).
+    `threads`: CPU threads the engine will use (default: the CPUs this process may run on).
     `level`: 0 takes the first tactic that fits without timing and runs no optimizer pass; 1 optimizes; 2 also times
     where there are several candidates; 3 (default) takes more samples; 4 and 5 also time older instruction sets.
     `profiles`: ranges of input shapes; none: any size is accepted. `timing_cache`: a file of earlier timings, read and
@@ -93,15 +97,20 @@ class BuilderConfig:
     allow_unverified: bool = False
     recipe: str | None = None
     runtime: str = "standard"
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         """Refuse values that no build knows."""
-        if self.target.partition(":")[0] == "cuda":
-            raise ConfigError("the CUDA target is not part of this release", hint='Build with target="cpu".')
-        if self.target != "cpu":
-            raise ConfigError(f"target {self.target!r} is not known", hint='Use "cpu".')
+        check_target(self.target)
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"precision {self.precision!r} is not known", hint=f"Use {', '.join(PRECISIONS)}.")
+        if self.precision != "fp32" and self.target == "cpu":
+            hint = 'Leave the precision out, or build with target="cuda".'
+            raise ConfigError(f"{self.precision} is computed in float32 on the CPU: nothing is gained", hint=hint)
         if self.runtime not in ("standard", "safety"):
             raise ConfigError(f"runtime {self.runtime!r} is not known", hint='Use "standard" or "safety".')
+        if self.runtime == "safety" and self.target != "cpu":
+            raise ConfigError("the safety runtime runs on the CPU only", hint='Build with target="cpu".')
         if not 0 <= self.level <= 5:
             raise ConfigError(f"level {self.level} is not known", hint="Use 0 to 5.")
         if isinstance(self.replace, str) and self.replace not in ("unsupported", "all", "none"):

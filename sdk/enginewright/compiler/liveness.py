@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Liveness:
     """The layers that matter, in order, and for each memory (by the uid of its first tensor) when it is read last.
 
-    Times are positions in `layers`, from 1; outputs are read at `end`.
+    Times are positions in `layers`, from 1; outputs are read at `end`. `values`: uids of tensors that sizes are read
+    from. `on_device`: those of the inputs that lie on the device, as steps there read them and no size does.
     """
 
     def __init__(self, network: Network, choices: Mapping[Layer, Choice]) -> None:
@@ -28,6 +29,9 @@ class Liveness:
         self.views = {layer: offset for layer in self.layers if (offset := view_offset(layer)) is not None}
         self.root: dict[int, int] = {tensor.spec.uid: tensor.spec.uid for tensor in network.inputs}
         self.last: dict[int, int] = {}
+        self.values = frozenset(
+            uid for layer in self.layers for uid in atom_uids(layer_sizes(layer, choices.get(layer)))
+        )
         for time, layer in enumerate(self.layers, start=1):
             self._roots(layer)
             for uid in (*self.read_by(layer), *(tensor.spec.uid for tensor in layer.outputs)):
@@ -35,6 +39,18 @@ class Liveness:
         for _, tensor in network.outputs:
             for uid in (tensor.spec.uid, *atom_uids(tensor.shape)):
                 self._use(uid, self.end)
+
+        read = {
+            self.root[tensor.spec.uid]
+            for layer in self.layers
+            if layer in choices and choices[layer].device and layer not in self.views
+            for tensor in self.inputs(layer)
+            if tensor is not None and tensor.spec.uid in self.root
+        }
+        self.on_device = frozenset(tensor.spec.uid for tensor in network.inputs) & read - self._rooted(self.values)
+
+    def _rooted(self, uids: Iterable[int]) -> set[int]:
+        return {self.root.get(uid, uid) for uid in uids}
 
     def read_by(self, layer: Layer) -> set[int]:
         """The uids of all tensors that a layer reads: data, and values inside its sizes."""

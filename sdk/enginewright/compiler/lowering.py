@@ -31,7 +31,7 @@ COPY_KERNEL = "cpu_copy@portable"
 class Choice:
     """What runs a layer: the tactic, the exact kernel, its launch, and the kernels that pack its weights.
 
-    `plugin`: the tactic, if it is not the SDK's own.
+    `plugin`: the tactic, if it is not the SDK's own. `device`: 0 is the host, 1 the device of the build.
     """
 
     tactic: str
@@ -40,6 +40,7 @@ class Choice:
     packers: Mapping[int, str] = field(default_factory=dict)
     nanoseconds: int | None = None
     plugin: Tactic | None = None
+    device: int = 0
 
 
 @dataclass
@@ -54,6 +55,7 @@ class _Memory:
     segment: int = 0
     size: int = 0  # the operand for nbytes
     first_step: int | None = None  # of memory that is written by more than the layer's own step
+    device: int = 0
 
 
 @dataclass
@@ -101,7 +103,8 @@ class _Lowering:
         self.ids: dict[int, int] = {}  # uid -> record that later steps read
         self.written: dict[int, int] = {}  # uid -> record that its own step writes
         self.viewed: dict[int, tuple[int, int]] = {}  # uid of a view -> uid of what a step writes, byte offset in it
-        self.packed: dict[tuple[int, Pack], int] = {}
+        self.packed: dict[tuple[int, Pack, int], int] = {}
+        self.elsewhere: dict[tuple[int, int], int] = {}  # uid, device other than its own -> record of the copy there
         self.steps: list[meta.Step] = []
         self.segments: list[meta.Segment] = []
         self.checks: list[meta.Check] = []
@@ -132,6 +135,10 @@ class _Lowering:
             return self.written[uid], index
         # No step writes a view, so its elements are read where they are written.
         source, offset = self.viewed.get(uid, (uid, 0))
+        if self._device_of(self.ids[source]):
+            return self.elsewhere[source, 0], index + offset // DataType(
+                self.tensors[self.ids[source]].dtype
+            ).numpy.itemsize
         return self.ids[source], index + offset // DataType(self.tensors[self.ids[source]].dtype).numpy.itemsize
 
     def _enter(self, sizes: Sequence[Size]) -> None:
@@ -160,8 +167,29 @@ class _Lowering:
         self.memories.append(memory)
         return len(self.memories) - 1
 
-    def _read(self, tensor: Tensor) -> int:
-        """The record through which a step reads a tensor."""
+    def _device_of(self, record: int) -> int:
+        return self.memories[self.tensors[record].storage].device
+
+    def _read(self, tensor: Tensor, device: int) -> int:
+        """The record through which a step on a device reads a tensor; it is copied there first if need be."""
+        uid = tensor.spec.uid
+        if (uid, device) in self.elsewhere:
+            return self.elsewhere[uid, device]
+        if tensor.const is not None and device and uid not in self.ids:
+            made = self.elsewhere[uid, device] = self._weight(tensor, None, "", device)
+            return made
+        record = self._read_at_home(tensor)
+        if self._device_of(record) == device:
+            return record
+        if tensor.const is not None:
+            made = self._weight(tensor, None, "", device)
+        else:
+            made = self._copy(tensor, device)
+        self.elsewhere[uid, device] = made
+        return made
+
+    def _read_at_home(self, tensor: Tensor) -> int:
+        """The record of a tensor where it was made; constants are at home on the host."""
         uid = tensor.spec.uid
         if uid not in self.ids:
             if tensor.const is not None and is_text(tensor):
@@ -192,23 +220,24 @@ class _Lowering:
         index = self.whole.operator(op)
         self.steps.append(meta.Step("python", label, inputs, [output], [index], operator=index))
 
-    def _weight(self, tensor: Tensor, pack: Pack | None, kernel: str) -> int:
+    def _weight(self, tensor: Tensor, pack: Pack | None, kernel: str, device: int = 0) -> int:
         assert tensor.const is not None
         index = self.whole.weights.add(tensor.name, tensor.const, pack, kernel)
-        storage = self._memory(_Memory("weight", self.whole.weights.records[index].length, index))
+        length = self.whole.weights.records[index].length
+        storage = self._memory(_Memory("weight", length, index, device=device))
         return self._record(tensor.name, tensor.spec, storage, 0, PACKED_FORMAT if pack else 0)
 
-    def _packed(self, tensor: Tensor, pack: Pack, kernel: str) -> int:
-        key = (tensor.spec.uid, pack)
+    def _packed(self, tensor: Tensor, pack: Pack, kernel: str, device: int) -> int:
+        key = (tensor.spec.uid, pack, device)
         if key not in self.packed:
-            self.packed[key] = self._weight(tensor, pack, kernel)
+            self.packed[key] = self._weight(tensor, pack, kernel, device)
         return self.packed[key]
 
-    def _write(self, layer: Layer, launch: Launch) -> list[int]:
+    def _write(self, layer: Layer, choice: Choice) -> list[int]:
         """Give the outputs of a step their memory and records."""
-        return [self._output(layer, index, tensor, launch) for index, tensor in enumerate(layer.outputs)]
+        return [self._output(layer, index, tensor, choice) for index, tensor in enumerate(layer.outputs)]
 
-    def _output(self, layer: Layer, index: int, tensor: Tensor, launch: Launch) -> int:
+    def _output(self, layer: Layer, index: int, tensor: Tensor, choice: Choice) -> int:
         spec = tensor.spec
         bounds = tuple(_bounds(tensor))
         data = bounds != spec.shape
@@ -222,9 +251,13 @@ class _Lowering:
         if is_text(tensor):
             storage = self._slot()
         if storage is None:
-            storage = None if data or index else self._shared(layer, launch, nbytes)
+            storage = None if data or index else self._shared(layer, choice, nbytes)
         if storage is None:
-            storage = self._memory(_Memory("grown" if grown else "arena", nbytes, first=self.time))
+            storage = self._memory(
+                _Memory("grown" if grown else "arena", nbytes, first=self.time, device=choice.device)
+            )
+            if choice.device:
+                self.memories[storage].first_step = len(self.steps)
         memory = self.memories[storage]
         memory.last = max(memory.last, self.live.last[self.live.root[spec.uid]])
         self.placed[spec.uid] = storage, 0
@@ -236,20 +269,22 @@ class _Lowering:
         self.sizes.ready[spec.uid] = len(self.segments) + 1
         return made
 
-    def _shared(self, layer: Layer, launch: Launch, nbytes: Size) -> int | None:
+    def _shared(self, layer: Layer, choice: Choice, nbytes: Size) -> int | None:
         """The storage of an input that dies here and that the kernel may overwrite."""
-        for index in launch.inplace:
+        for index in choice.launch.inplace:
             tensor = layer.inputs[index]
-            if tensor is not None and self._dies_here(tensor, nbytes):
+            if tensor is not None and self._dies_here(tensor, nbytes, choice.device):
                 return self.placed[tensor.spec.uid][0]
         return None
 
-    def _dies_here(self, tensor: Tensor, nbytes: Size) -> bool:
+    def _dies_here(self, tensor: Tensor, nbytes: Size, device: int = 0) -> bool:
         """Whether a tensor is all of a piece of memory of this size that nobody reads after this layer."""
         if tensor.spec.uid not in self.placed:
             return False
         storage, offset = self.placed[tensor.spec.uid]
         memory = self.memories[storage]
+        if memory.device != device:
+            return False
         return memory.kind == "arena" and memory.last == self.time and offset == 0 and memory.nbytes == nbytes
 
     def _alias(self, layer: Layer, inputs: list[int], order: Sequence[int]) -> None:
@@ -261,17 +296,28 @@ class _Lowering:
                 return
             twice = sum(other is tensor for other in layer.inputs) > 1
             if twice or not self._dies_here(tensor, tensor.spec.nbytes):
-                made = self._copy(tensor)
+                made = self._duplicate(tensor)
                 inputs[:] = [made if place == index else old for place, old in zip(order, inputs, strict=True)]
                 self.aliased = self.tensors[made].storage
             else:
                 self.aliased = self.placed[tensor.spec.uid][0]
 
-    def _copy(self, tensor: Tensor) -> int:
+    def _copy(self, tensor: Tensor, device: int) -> int:
+        """A step that copies a tensor to a device; the record of the copy, which lives as long as the tensor."""
+        last = self.live.last[self.live.root.get(tensor.spec.uid, tensor.spec.uid)]
+        memory = _Memory("arena", tensor.spec.nbytes, last=max(last, self.time), first_step=len(self.steps))
+        memory.device = device
+        made = self._record(f"{tensor.name} (copy)", tensor.spec, self._memory(memory))
+        source = self._read_at_home(tensor)
+        kernel = "copy_to_device" if device else "copy_to_host"
+        self.steps.append(meta.Step(kernel, f"copy of {tensor.name}", [source], [made], device=1))
+        return made
+
+    def _duplicate(self, tensor: Tensor) -> int:
         """A step that copies a tensor; the record of the copy."""
         storage = self._memory(_Memory("arena", tensor.spec.nbytes, first=self.time, first_step=len(self.steps)))
         made = self._record(f"{tensor.name} (copy)", tensor.spec, storage)
-        source = self._read(tensor)
+        source = self._read(tensor, 0)
         self.steps.append(meta.Step(COPY_KERNEL, f"copy of {tensor.name}", [source], [made]))
         return made
 
@@ -288,7 +334,9 @@ class _Lowering:
 
     def _inputs(self) -> None:
         for index, tensor in enumerate(self.network.inputs):
-            storage = self._slot() if is_text(tensor) else self._memory(_Memory("input", 0, index))
+            on_device = int(tensor.spec.uid in self.live.on_device)
+            memory = _Memory("input", 0, index, device=on_device)
+            storage = self._slot() if is_text(tensor) else self._memory(memory)
             self.placed[tensor.spec.uid] = storage, 0
             self.sizes.ready[tensor.spec.uid] = 0
         for index, tensor in enumerate(self.network.inputs):
@@ -327,14 +375,18 @@ class _Lowering:
                 kernel=choice.kernel,
                 layer=layer.name,
                 inputs=inputs,
-                outputs=self._write(layer, choice.launch),
+                outputs=self._write(layer, choice),
                 params=[operator, *numbers] if operator is not None else list(numbers),
                 workspace=self.sizes.operand(choice.launch.workspace),
                 programs=programs,
                 operator=operator,
                 sources=list(layer.sources),
+                device=choice.device,
             )
         )
+        for tensor in layer.outputs if choice.device else ():
+            if tensor.spec.uid in self.live.values:  # a size is read from it later
+                self._read(tensor, 0)
 
     def _param(self, value: Size | float) -> meta.Param:
         if isinstance(value, Dim):
@@ -350,16 +402,16 @@ class _Lowering:
             if tensor is None:
                 found.append(-1)
             elif pack is not None:
-                found.append(self._packed(tensor, pack, choice.packers[index]))
+                found.append(self._packed(tensor, pack, choice.packers[index], choice.device))
             else:
-                found.append(self._read(tensor))
+                found.append(self._read(tensor, choice.device))
         return found
 
     def _view(self, layer: Layer, offset: Size) -> None:
         source, tensor = layer.inputs[0], layer.outputs[0]
         assert source is not None
         self._enter([*tensor.shape, offset])
-        self._read(source)
+        self._read_at_home(source)
         storage, base = (
             self.placed[source.spec.uid]
             if source.spec.uid in self.placed
@@ -393,7 +445,7 @@ class _Lowering:
 
     def _result(self, index: int, tensor: Tensor) -> int:
         """The record of an output; memory that only this output needs becomes the caller's."""
-        record = self._read(tensor)
+        record = self._read_at_home(tensor)
         if is_text(tensor) and self.outer and tensor.producer is None and tensor.const is None:
             return self._passed_on(tensor, record)
         memory = self.memories[self.tensors[record].storage]
@@ -416,6 +468,7 @@ class _Lowering:
             first=max(self._step(memory.first) if memory.first_step is None else memory.first_step, 0),
             last=max(self._step(memory.last), 0),
             segment=memory.segment,
+            device=memory.device,
         )
 
     def _step(self, time: int) -> int:

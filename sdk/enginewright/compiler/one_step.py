@@ -42,7 +42,9 @@ class OneStep:
         return [output_array(self.session.context, index, spec.dtype) for index, spec in enumerate(self.specs)]
 
 
-def one_step(layer: Layer, choice: Choice, specs: list[TensorSpec | None], threads: int) -> OneStep | None:
+def one_step(
+    layer: Layer, choice: Choice, specs: list[TensorSpec | None], threads: int, target: str = "cpu"
+) -> OneStep | None:
     """A plan of just this layer, at these sizes; None where that can't be made or would be too large."""
     network = Network(f"timing {layer.name}")
     inputs = [
@@ -55,11 +57,13 @@ def one_step(layer: Layer, choice: Choice, specs: list[TensorSpec | None], threa
             network.output(f"y{index}", tensor)
         if sum(_most_bytes(tensor.spec) for tensor in (*network.inputs, *outputs)) > MAX_TIMED_BYTES:
             return None
-        found = candidates(network.layers[0], every_isa=True, nondeterministic=True).choices
-        again = next(c for c in found if (c.kernel, c.plugin) == (choice.kernel, choice.plugin))
+        device = target.partition(":")[0] if choice.device else "cpu"
+        found = candidates(network.layers[0], every_isa=True, nondeterministic=True, device=device).choices
+        alike = [c for c in found if (c.kernel, c.plugin) == (choice.kernel, choice.plugin)]
+        again = next(c for c in alike if c.tactic == choice.tactic or not choice.device)
         programs = Programs({network.layers[0]: again}, WeightPool())
         programs.add(network)
-        session = Session(_meta(programs), programs.weights.data(), threads=threads)
+        session = Session(_meta(programs), programs.weights.data(), threads=threads, target=target)
         given = {tensor: _data(tensor.spec) for tensor in network.inputs}
         for index, tensor in enumerate(network.inputs):
             session.bind_input(index, given[tensor])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +30,15 @@ LOWEST_TIMED = 2
 MEASURED, IMPORTED, HEURISTIC = "measured", "imported", "heuristic"
 HOPELESS = 2
 """A candidate whose best run so far took this many times as long as the best of all is not run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """How candidates are timed: on what, with how many CPU threads, how often."""
+
+    threads: int
+    samples: int
+    target: str = "cpu"
 
 
 @dataclass
@@ -61,6 +69,7 @@ class Tuner:
 
     def __post_init__(self) -> None:
         """Ask once what the device is."""
+        self._nested = False
         self.agreement = Agreement(self.threads, self.nondeterministic)
         self._device, self._kernels = device_fingerprint(self.target, self.threads), kernel_library()
         if self.level < LOWEST_TIMED:
@@ -72,6 +81,7 @@ class Tuner:
         total = sum(len(inner.layers) for inner in networks)
         done = 0
         for inner in networks:
+            self._nested = inner is not network
             for layer in list(inner.layers):
                 self.progress(done, total)
                 done += 1
@@ -79,7 +89,8 @@ class Tuner:
                     self._choose(inner, layer)
 
     def _choose(self, network: Network, layer: Layer) -> None:
-        found = candidates(layer, every_isa=self.level >= 4, nondeterministic=self.nondeterministic)
+        device = "cpu" if self._nested else self.target.partition(":")[0]
+        found = candidates(layer, every_isa=self.level >= 4, nondeterministic=self.nondeterministic, device=device)
         if any(choice.plugin for choice in found.choices):
             found = self.agreement.agreeing(layer, found, self._timed_specs(layer))
         if not found.choices:
@@ -143,7 +154,9 @@ class Tuner:
 
     def _measure(self, layer: Layer, choices: list[Choice], specs: list[TensorSpec | None]) -> dict[str, TacticTime]:
         """Time some choices; one that cannot be run alone gets no samples, so that nobody tries it again."""
-        made = time_layer(layer, choices, specs, self.threads, samples=5 if self.level == LOWEST_TIMED else 15)
+        made = time_layer(
+            layer, choices, specs, Rig(self.threads, 5 if self.level == LOWEST_TIMED else 15, self.target)
+        )
         self.measured += len(made)
         for name, taken in made.items():
             registry.announce("enginewright_tactic_timed", layer=layer.name, tactic=name, nanoseconds=taken.nanoseconds)
@@ -202,24 +215,20 @@ def all_networks(network: Network) -> Iterable[Network]:
             yield from all_networks(inner)
 
 
-def time_layer(
-    layer: Layer, choices: list[Choice], specs: list[TensorSpec | None], threads: int, samples: int
-) -> dict[str, TacticTime]:
+def time_layer(layer: Layer, choices: list[Choice], specs: list[TensorSpec | None], rig: Rig) -> dict[str, TacticTime]:
     """Median time of each choice, run as a plan of one step on generated data; rounds are interleaved.
 
     Each choice ran once before, so that its memory is there. One that is clearly slower is not run to the end.
     """
     sessions = {}
     for choice in choices:
-        made = one_step(layer, choice, specs, threads)
+        made = one_step(layer, choice, specs, rig.threads, rig.target)
         if made is not None and made.runs():
             sessions[choice.tactic] = made.session
     times: dict[str, list[int]] = {tactic: [] for tactic in sessions}
-    for _ in range(samples):
+    for _ in range(rig.samples):
         best = min((min(values) for values in times.values() if values), default=0)
         for tactic, session in sessions.items():
             if not times[tactic] or min(times[tactic]) <= HOPELESS * best:
-                start = time.perf_counter_ns()
-                session.run()
-                times[tactic].append(time.perf_counter_ns() - start)
+                times[tactic].append(session.time())
     return {tactic: TacticTime(int(statistics.median(values)), len(values)) for tactic, values in times.items()}

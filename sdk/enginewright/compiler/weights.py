@@ -58,7 +58,9 @@ class WeightPool:
 
     def _pack(self, array: Array, pack: Pack, kernel: str) -> Array:
         packed = np.zeros(pack.size, np.uint8)
-        _native.call_kernel(kernel, [array], [packed], pack.params)
+        # A kernel that only moves elements sees them in their type.
+        moved = packed.view(array.dtype) if pack.size == array.nbytes else packed
+        _native.call_kernel(kernel, [array], [moved], pack.params)
         return packed
 
 

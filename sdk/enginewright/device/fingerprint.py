@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from enginewright.device.cuda import find_cuda
 from enginewright_compat.machine import this_machine
 from enginewright_compat.version import running_version
 
@@ -15,7 +16,12 @@ def _cpu(index: str, threads: int) -> dict[str, str]:
     return {"arch": machine.arch, "features": features, "model": machine.model, "threads": str(threads)}
 
 
-_FINGERPRINTS: Mapping[str, Callable[[str, int], dict[str, str]]] = MappingProxyType({"cpu": _cpu})
+def _cuda(index: str, threads: int) -> dict[str, str]:
+    device = find_cuda(f"cuda:{index}")
+    return {"gpu": device.name, "capability": device.architecture, "driver": device.driver, **_cpu("", threads)}
+
+
+_FINGERPRINTS: Mapping[str, Callable[[str, int], dict[str, str]]] = MappingProxyType({"cpu": _cpu, "cuda": _cuda})
 """By family of targets: what is given is the rest of the target ("1" of "cuda:1") and the threads of the engine."""
 
 

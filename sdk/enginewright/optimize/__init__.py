@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from enginewright.errors import CheckDetails, CheckFailed, EnginewrightError
 from enginewright.graph.network import Network
+from enginewright.optimize.autocast import autocast_bf16, autocast_fp16
 from enginewright.optimize.cancel_transposes import cancel_transposes
 from enginewright.optimize.eliminate_common import eliminate_common
 from enginewright.optimize.eliminate_dead import eliminate_dead
@@ -20,6 +21,8 @@ from enginewright.optimize.fuse_layer_norm import fuse_layer_norm
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
 from enginewright.optimize.fuse_swish import fuse_swish
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
+from enginewright.optimize.pack_attention import pack_attention
+from enginewright.optimize.prefer_channels_last import prefer_channels_last
 from enginewright.optimize.simplify_algebra import simplify_algebra
 from enginewright.optimize.widen_halves import widen_halves
 
@@ -45,6 +48,21 @@ PIPELINE: tuple[Pass, ...] = (
 )
 """The passes in order; each returns how many changes it made."""
 
+_AUTOCAST = {"fp16": autocast_fp16, "bf16": autocast_bf16}
+
+
+def pipeline(target: str = "cpu", precision: str = "fp32") -> tuple[Pass, ...]:
+    """The passes for a target: a device that computes in halves needs none widened, and may be given more of them."""
+    if target == "cpu":
+        return PIPELINE
+    passes = [run for run in PIPELINE if run is not widen_halves]
+    if precision in _AUTOCAST:
+        at = passes.index(fuse_pointwise)
+        passes[at:at] = [_AUTOCAST[precision], fold_constants, eliminate_common, eliminate_dead]
+    at = passes.index(fuse_pointwise)
+    passes[at:at] = [prefer_channels_last, cancel_transposes, pack_attention, eliminate_dead]
+    return tuple(passes)
+
 
 @dataclass(frozen=True, slots=True)
 class PassRecord:
@@ -56,10 +74,10 @@ class PassRecord:
     after: int
 
 
-def optimize(network: Network) -> list[PassRecord]:
+def optimize(network: Network, passes: Sequence[Pass] = PIPELINE) -> list[PassRecord]:
     """Run every pass on the network and the networks nested in it; sizes are inferred again after each change."""
     records: list[PassRecord] = []
-    for run in PIPELINE:
+    for run in passes:
         records.append(_run(run, network, tuple(record.name for record in records)))
     return records
 

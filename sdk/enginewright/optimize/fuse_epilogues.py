@@ -5,9 +5,10 @@ from __future__ import annotations
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.pointwise import Builder, Fused, PointwiseProgram, Value
 from enginewright.optimize.fuse_pointwise import is_pointwise, layer_program
-from enginewright.tensors import float32
+from enginewright.tensors import bfloat16, float16, float32
 
 ANCHORS = ("Conv", "MatMul", "Gemm", "ConvTranspose")
+FUSED = (float32, float16, bfloat16)  # no halves are left on the CPU: there they were widened
 
 
 def fuse_epilogues(network: Network) -> int:
@@ -27,13 +28,17 @@ def _anchor(network: Network, layer: Layer) -> Layer | None:
     found: Layer | None = None
     for tensor in layer.inputs:
         producer = None if tensor is None else tensor.producer
-        if tensor is None or producer is None or producer.kind not in ANCHORS or tensor.dtype is not float32:
+        if tensor is None or producer is None or not _can_fuse(producer) or tensor.dtype not in FUSED:
             continue
         alone = network.sole_reader(tensor) is layer
-        same_shape = tensor.shape == layer.outputs[0].shape and layer.outputs[0].dtype is float32
+        same_shape = tensor.shape == layer.outputs[0].shape and layer.outputs[0].dtype is tensor.dtype
         if alone and same_shape and (found is None or network.layers.index(producer) > network.layers.index(found)):
             found = producer
     return found
+
+
+def _can_fuse(layer: Layer) -> bool:
+    return layer.kind in ANCHORS or (layer.kind == "ChannelsLast" and layer.op.anchor.KEY.name in ANCHORS)
 
 
 def _join(network: Network, anchor: Layer, layer: Layer) -> None:

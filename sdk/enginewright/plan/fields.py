@@ -91,6 +91,9 @@ def _write(value: Any, op: Any) -> tuple[str, str]:
     if isinstance(value, np.ndarray):
         data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
         return "array", json.dumps([DataType.of(value).name, list(value.shape), data], separators=(",", ":"))
+    if isinstance(getattr(value, "KEY", None), Key):
+        fields = [(item.name, *_write(getattr(value, item.name), op)) for item in dataclasses.fields(value)]
+        return "operator", json.dumps([str(value.KEY), fields], separators=(",", ":"))
     hint = "Give the layer a kernel, or fields of plain types."
     if isinstance(value, Dim):
         raise BuildError(f"{op.KEY} holds the size {value}, which a Python step can't carry", hint=hint)
@@ -109,6 +112,7 @@ def _read(kind: str, text: str) -> Any:
         "bytes": base64.b64decode,
         "tuple": lambda t: tuple(_read(inner, value) for inner, value in json.loads(t)),
         "array": _array,
+        "operator": _operator,
     }
     return readers[kind](text)
 
@@ -124,6 +128,12 @@ def _weight(text: str, weights: Sequence[Weight], data: npt.NDArray[np.uint8] | 
     if kind in SUB_BYTE:
         return unpack_sub_byte(memory, shape, kind.numpy)
     return memory.view(kind.numpy).reshape(shape)
+
+
+def _operator(text: str) -> Any:
+    """An operator inside another, as its anchor."""
+    key, fields = json.loads(text)
+    return registry.operator(Key.parse(key))(**{name: _read(kind, value) for name, kind, value in fields})
 
 
 def _array(text: str) -> Any:

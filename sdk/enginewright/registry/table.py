@@ -65,7 +65,10 @@ class Launch:
     `inputs`: which of the operator's inputs the kernel reads, in its order; None: all. Leave out inputs whose known
     value went into `params`. `split`: the kernel can run a fused pointwise program on its output, seen as rows = axes
     before `split`, columns = axes from `split` on; None: it cannot. `kernel`: instead of the tactic's own. `inplace`:
-    output 0 may share the memory of one of these inputs (by name, or numbered as the operator's inputs).
+    output 0 may share the memory of one of these inputs (by name, or numbered as the operator's inputs). `variants`:
+    the kernel computes the same in so many ways, and takes the number of one before `params`; each is a candidate.
+    `epilogue`: instead of `split`, asked with a fused program, the specs of its further inputs and of the output: the
+    launch that runs it all, its `inputs` counting further ones from len(inputs of the operator); or why it can't.
     """
 
     params: tuple[Size | float, ...] = ()
@@ -75,6 +78,8 @@ class Launch:
     split: int | None = None
     kernel: str | None = None
     inplace: tuple[Any, ...] = ()
+    variants: int = 1
+    epilogue: Callable[..., Launch | str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,11 @@ class Tactic:
     def is_own(self) -> bool:
         """Whether it belongs to the SDK, which trusts its own tactics and tests them elsewhere."""
         return self.module.partition(".")[0] == ROOT
+
+    @property
+    def device(self) -> str:
+        """The kind of device that its kernel runs on, with which a built-in kernel's name begins."""
+        return "cuda" if isinstance(self.kernel, str) and self.kernel.startswith("cuda_") else "cpu"
 
     @property
     def level(self) -> int:

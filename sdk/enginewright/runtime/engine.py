@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from enginewright import _native
+from enginewright.device.memory import DeviceArray, device_array, stream_handle
 from enginewright.errors import ClosedError, ConfigError, UsageError
 from enginewright.plan.plan import Plan
 from enginewright.registry.registry import registry
@@ -28,9 +29,10 @@ Array = np.ndarray[Any, Any]
 class Engine:
     """A loaded plan, ready to run. `run` may be called from several threads at once."""
 
-    def __init__(self, plan: Plan, *, threads: int | None = None, announce: bool = True) -> None:
+    def __init__(self, plan: Plan, *, threads: int | None = None, device: str = "cuda", announce: bool = True) -> None:
         """Load a plan; `threads` bounds the CPU threads of one run (default: those that the plan was tuned for).
 
+        `device`: which GPU a plan for GPUs runs on, "cuda", "cuda:1" or "cuda:GPU-..."; `DeviceMissing` without it.
         `announce`: tell plugins that watch; a build that tries its own plan does not.
         """
         if threads is not None and threads < 1:
@@ -41,7 +43,7 @@ class Engine:
         self.outputs = tuple(PortInfo.of(port) for port in plan.meta.outputs)
         if plan.passport.plugins:
             prepare_plugins(plan.passport, plan.name)
-        self._loaded = LoadedPlan(plan.meta, plan.weights)
+        self._loaded = LoadedPlan(plan.meta, plan.weights, device)
         self._idle: list[Context] = []
         self._lock = threading.Lock()
         self._contexts: weakref.WeakSet[Context] = weakref.WeakSet()
@@ -116,8 +118,8 @@ class Context:
         self._engine = engine
         self._native: dict[int, _native.Context] = {}
         self._texts: dict[int, TextPorts] = {}
-        self._bound: dict[str, Array] = {}
-        self._results: dict[str, Array] = {}
+        self._bound: dict[str, Any] = {}
+        self._results: dict[str, Any] = {}
         self._profile = -1
         self._busy = threading.Lock()
         self._run: Any = None
@@ -125,26 +127,40 @@ class Context:
     # ---- bound arrays -------------------------------------------------------------------------------------------
 
     def bind_input(self, name: str, array: Array) -> None:
-        """Read this C-contiguous array at each run, without a copy; it may be rewritten between runs."""
+        """Read this C-contiguous array at each run, without a copy; it may be rewritten between runs.
+
+        With a plan for GPUs also an array there: of torch, cupy, pycuda, ... (`__cuda_array_interface__`, DLPack).
+        """
         port = self._port(name, self._engine.inputs)
-        port.check(array, profile_text(self._profiles, name))
-        if not array.flags.c_contiguous:
+        given: Any = array
+        if not isinstance(given, np.ndarray):
+            given = device_array(given)
+        port.check(given, profile_text(self._profiles, name))
+        if isinstance(given, np.ndarray) and not given.flags.c_contiguous:
             raise UsageError(f'"{name}" is not contiguous', hint="Bind numpy.ascontiguousarray(array).")
-        self._bound[name] = array
+        self._bound[name] = given
         self._run = None
 
     def bind_output(self, name: str, array: Array | None) -> None:
-        """Write an output into this C-contiguous, writable array at each run; None: the context keeps it."""
+        """Write an output into this C-contiguous, writable array at each run; None: the context keeps it.
+
+        With a plan for GPUs also an array there, as for `bind_input`.
+        """
         port = self._port(name, self._engine.outputs)
-        if array is None:
+        given: Any = array
+        if given is None:
             self._results.pop(name, None)
+        elif not isinstance(given, np.ndarray):
+            self._results[name] = device_array(given)
+            if self._results[name].dtype != port.dtype.numpy:
+                raise UsageError(f'output "{name}" needs an array of {port.dtype}', hint="Give one of that type.")
         else:
-            if array.dtype != port.dtype.numpy or not array.flags.c_contiguous or not array.flags.writeable:
+            if given.dtype != port.dtype.numpy or not given.flags.c_contiguous or not given.flags.writeable:
                 raise UsageError(
                     f'output "{name}" needs a writable C-contiguous array of {port.dtype}',
                     hint=f"Make it with numpy.empty(shape, {port.dtype.numpy}).",
                 )
-            self._results[name] = array
+            self._results[name] = given
         self._run = None
 
     def run(self) -> None:
@@ -153,6 +169,21 @@ class Context:
             raise UsageError("the context is in use on another thread", hint="Create one context for each thread.")
         try:
             (self._run or self._prepare())()
+        finally:
+            self._busy.release()
+
+    def execute_async(self, stream: Any) -> None:
+        """Queue a run on a CUDA stream (a handle, or a stream of pycuda, torch or cupy) and return.
+
+        All that is bound lies on the GPU, and no layer runs on the host: else `UsageError`. The first run for a set of
+        shapes is waited for.
+        """
+        if not self._busy.acquire(blocking=False):
+            raise UsageError("the context is in use on another thread", hint="Create one context for each thread.")
+        try:
+            if self._run is None:
+                self._prepare()
+            self._native[self._profile].run_async(stream if type(stream) is int else stream_handle(stream))
         finally:
             self._busy.release()
 
@@ -268,10 +299,10 @@ class Context:
             if index in texts.inputs:
                 texts.bind_input(context, index, self._bound[port.name])
             else:
-                context.bind_input(index, self._bound[port.name])
+                _bind_input(context, index, self._bound[port.name])
         for index, port in enumerate(self._engine.outputs):
             if index not in texts.outputs:
-                context.bind_output(index, self._results.get(port.name))
+                _bind_output(context, index, self._results.get(port.name))
         self._run = TextRun(context, texts, self._engine.outputs, self._results) if texts.outputs else context.run
         return self._run
 
@@ -292,3 +323,17 @@ class Context:
             context.close()
         self._native.clear()
         self._run = None
+
+
+def _bind_input(context: _native.Context, index: int, array: Any) -> None:
+    if isinstance(array, DeviceArray):
+        context.bind_device_input(index, array.pointer, array.shape)
+    else:
+        context.bind_input(index, array)
+
+
+def _bind_output(context: _native.Context, index: int, array: Any) -> None:
+    if isinstance(array, DeviceArray):
+        context.bind_device_output(index, array.pointer, array.nbytes)
+    else:
+        context.bind_output(index, array)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from enginewright import _native
+from enginewright.device.cuda import use_cuda
 from enginewright.errors import EnginewrightError
 from enginewright.plan.fields import restore_operator
 from enginewright.plan.meta import Meta
@@ -19,18 +21,24 @@ from enginewright.runtime.encoding import encode_programs
 from enginewright.tensors import DataType
 
 Array = np.ndarray[Any, Any]
+REPEATS = 30  # of a run on a device in a row, so that its queue is never empty
 
 
 class LoadedPlan:
     """The native form of a plan's programs, shared by all contexts; it keeps the weights mapped."""
 
-    def __init__(self, meta: Meta, weights: npt.NDArray[np.uint8]) -> None:
+    def __init__(self, meta: Meta, weights: npt.NDArray[np.uint8], target: str = "cuda") -> None:
+        """`target`: the device for programs that use one, "cuda" or "cuda:1"."""
         operators = [restore_operator(record, meta.weights, weights) for record in meta.operators]
         self.steps = [_native.add_python_step(python_step(op)) for op in operators]
         registry.use((op.KEY for op in operators), self)
         try:
             words, strings = encode_programs(meta, self.steps)
+            if uses_device(meta):
+                use_cuda(target)
             self.model = _native.Model(words, strings, weights)
+            if uses_device(meta):
+                self.model.use_device(*use_cuda(target))
         except BaseException:
             self._forget_steps()
             raise
@@ -45,6 +53,11 @@ class LoadedPlan:
         registry.release(self)
         for step in self.steps:
             _native.remove_python_step(step)
+
+
+def uses_device(meta: Meta) -> bool:
+    """Whether some step of the plan runs on a device beside the host."""
+    return any(step.device for program in meta.programs for step in program.steps)
 
 
 def python_step(op: Any) -> Callable[..., Any]:
@@ -73,10 +86,13 @@ def _describe_step(meta: Meta, program: int, step: int) -> tuple[str, str]:
 class Session:
     """A context on one program."""
 
-    def __init__(self, meta: Meta, weights: npt.NDArray[np.uint8], *, program: int = 0, threads: int = 0) -> None:
+    def __init__(
+        self, meta: Meta, weights: npt.NDArray[np.uint8], *, program: int = 0, threads: int = 0, target: str = "cuda"
+    ) -> None:
         """A session with a plan of its own, as the tuner uses it."""
-        self._plan = LoadedPlan(meta, weights)
+        self._plan = LoadedPlan(meta, weights, target)
         self.context = _native.Context(self._plan.model, program, threads)
+        self._on_device = bool(meta.programs[program].steps) and all(s.device for s in meta.programs[program].steps)
 
     def bind_input(self, index: int, array: Array) -> None:
         """Let the program read this array at each run."""
@@ -85,6 +101,14 @@ class Session:
     def run(self) -> None:
         """Run the program once."""
         self.context.run()
+
+    def time(self) -> int:
+        """Nanoseconds of one run: of the host's clock, or where all is on a device of one among many in a row there."""
+        if self._on_device:
+            return int(self.context.time_on_device(REPEATS))
+        start = time.perf_counter_ns()
+        self.context.run()
+        return time.perf_counter_ns() - start
 
 
 def output_array(context: _native.Context, index: int, dtype: DataType) -> Array:

@@ -61,6 +61,8 @@ class OneLayer:
         for index, tensor in enumerate(self.network.inputs):
             session.bind_input(index, np.ascontiguousarray(names[tensor.name]).reshape(names[tensor.name].shape))
         session.run()
+        if choice.device:
+            session.run()  # as a graph
         return [output_array(session.context, k, tensor.dtype) for k, (_, tensor) in enumerate(self.network.outputs)]
 
     def expected(self) -> list[Array]:

@@ -1,0 +1,102 @@
+"""Channels last: an image operator on images whose channels are the last axis, as GPUs compute convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from enginewright.errors import ShapeError
+from enginewright.ops.conv import Conv
+from enginewright.ops.pointwise_table import cast_array
+from enginewright.ops.pool import AveragePool, GlobalAveragePool, MaxPool
+from enginewright.registry.registry import infer_specs, operator
+from enginewright.tensors import DataType, TensorSpec, float16, float32
+
+Array = np.ndarray[Any, Any]
+
+
+def channels_first(spec: TensorSpec) -> TensorSpec:
+    """[N, spatial, C] as [N, C, spatial]."""
+    return replace(spec, shape=(spec.shape[0], spec.shape[-1], *spec.shape[1:-1]), value=None)
+
+
+def channels_last(spec: TensorSpec) -> TensorSpec:
+    """[N, C, spatial] as [N, spatial, C]."""
+    return replace(spec, shape=(spec.shape[0], *spec.shape[2:], spec.shape[1]), value=None)
+
+
+@operator("ew::ChannelsLast")
+class ChannelsLast:
+    """The operator `anchor` with input 0 and its output as [N, spatial, C]; other inputs, as weights, are unchanged."""
+
+    INTERNAL = True  # made by passes, no method of Network
+
+    anchor: Any
+
+    def infer(self, x: TensorSpec, *others: TensorSpec | None) -> TensorSpec:
+        """The anchor's shape, its channels last."""
+        if x.rank < 3:
+            raise ShapeError(f"images have 3 axes or more, not {x.rank}", hint="Report this as a bug.")
+        return channels_last(infer_specs(self.anchor, (channels_first(x), *others))[0])
+
+    def reference(self, x: Array, *others: Array | None) -> Array:
+        """The anchor on the image the other way round."""
+        found = self.anchor.reference(np.ascontiguousarray(np.moveaxis(x, -1, 1)), *others)
+        return np.ascontiguousarray(np.moveaxis(found, 1, -1))
+
+    @staticmethod
+    def examples() -> Iterator[tuple[ChannelsLast, list[TensorSpec | None]]]:
+        """Convolutions of every kind that networks have, pools."""
+        for op, x, w in (
+            (Conv(padding=1), (2, 9, 11, 16), (24, 16, 3, 3)),
+            (Conv(stride=2, padding=3), (1, 32, 30, 4), (64, 4, 7, 7)),
+            (Conv(stride=2, padding=(3, 3, 3, 4)), (1, 32, 30, 4), (64, 4, 7, 8)),
+            (Conv(), (2, 7, 5, 32), (64, 32, 1, 1)),
+            (Conv(stride=2), (1, 8, 8, 64), (128, 64, 1, 1)),
+            (Conv(group=32, padding=1), (2, 14, 13, 32), (32, 1, 3, 3)),
+            (Conv(group=16, stride=2, padding=2), (1, 14, 13, 16), (16, 1, 5, 5)),
+            (Conv(group=64, padding=3), (1, 14, 14, 64), (64, 1, 7, 7)),
+            (Conv(stride=4), (1, 16, 16, 4), (96, 4, 4, 4)),
+            (Conv(padding=1), (1, 7, 7, 512), (64, 512, 3, 3)),
+        ):
+            for dtype in (float16, float32):
+                yield ChannelsLast(op), [TensorSpec(dtype, x), TensorSpec(dtype, w), TensorSpec(dtype, (w[0],))]
+        pools: tuple[Any, ...] = (
+            MaxPool(kernel_shape=(3, 3), stride=2, padding=1),
+            AveragePool(kernel_shape=(2, 3), padding=1, count_include_pad=True),
+            AveragePool(kernel_shape=(3, 3), stride=2, padding=1),
+            GlobalAveragePool(),
+        )
+        for op in pools:
+            for dtype in (float16, float32):
+                yield ChannelsLast(op), [TensorSpec(dtype, (2, 11, 9, 16))]
+
+
+@operator("ew::ImageToChannelsLast")
+class ImageToChannelsLast:
+    """An image [N, C, H, W] as [N, H, W, channels] of another type; channels behind the first C are 0."""
+
+    INTERNAL = True  # made by passes, no method of Network
+
+    channels: int
+    to: DataType
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        """[N, H, W, channels]."""
+        return TensorSpec(self.to, (x.shape[0], *x.shape[2:], self.channels))
+
+    def reference(self, x: Array) -> Array:
+        """Axes moved, zeros appended, rounded once."""
+        moved = np.moveaxis(x, 1, -1)
+        padded = np.pad(moved, [(0, 0)] * (x.ndim - 1) + [(0, self.channels - x.shape[1])])
+        return cast_array(np.ascontiguousarray(padded), self.to)
+
+    @staticmethod
+    def examples() -> Iterator[tuple[ImageToChannelsLast, list[TensorSpec]]]:
+        """Three channels as 4 and as 8, of both types."""
+        for channels in (4, 8):
+            for dtype in (float32, float16):
+                yield ImageToChannelsLast(channels, float16), [TensorSpec(dtype, (2, 3, 9, 11))]

@@ -1,0 +1,98 @@
+"""Computes float32 layers in float16 or bfloat16 where that is safe; the rules say which stay as they are, and why."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import numpy as np
+
+from enginewright.errors import DataTypeError
+from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.ops.pointwise_table import cast_array
+from enginewright.tensors import DataType, bfloat16, float16, float32
+
+KEPT = MappingProxyType(
+    {
+        "Pow": "squares of numbers above 255 leave the range of float16",
+        "Exp": "the range of results exceeds float16",
+        "Log": "small inputs lose their digits",
+        "Reciprocal": "small inputs leave the range of float16",
+        "ReduceSum": "long sums lose digits",
+        "ReduceSumSquare": "squares leave the range",
+        "ReduceProd": "products leave the range",
+        "ReduceL1": "long sums lose digits",
+        "ReduceL2": "squares leave the range",
+        "ReduceLogSum": "long sums lose digits",
+        "ReduceLogSumExp": "the range of the sum exceeds float16",
+        "CumSum": "each sum carries the rounding of all before it",
+        "Range": "positions above 2048 are not exact",
+        "RandomNormal": "as the model asks", "RandomUniform": "as the model asks",
+        "Cast": "the model chose this type",
+        "If": "what is inside runs on the host", "Loop": "what is inside runs on the host",
+        "Scan": "what is inside runs on the host",
+        "LSTM": "runs on the host", "GRU": "runs on the host", "RNN": "runs on the host",
+        "QuantizeLinear": "scales are exact in float32", "DequantizeLinear": "scales are exact in float32",
+        "Resize": "positions between pixels need more digits", "GridSample": "positions need more digits",
+        "NonMaxSuppression": "runs on the host", "RoiAlign": "positions need more digits",
+        "TopK": "ties would change the order",
+    }
+)  # fmt: skip
+"""Operators that stay in float32, and why. Layer norm, softmax and attention take halves: their sums are float32."""
+
+
+def autocast_fp16(network: Network) -> int:
+    """Compute in float16; the number of layers changed."""
+    return _autocast(network, float16)
+
+
+def autocast_bf16(network: Network) -> int:
+    """Compute in bfloat16; the number of layers changed."""
+    return _autocast(network, bfloat16)
+
+
+def _autocast(network: Network, dtype: DataType) -> int:
+    if network.parent is not None:
+        return 0  # what is nested runs on the host, in the type of the model
+    narrow: dict[Tensor, Tensor] = {}
+    changed = 0
+    for layer in list(network.layers):
+        if layer.kind not in KEPT and _has_floats(layer) and _convert(network, layer, dtype, narrow):
+            changed += 1
+    return changed
+
+
+def _has_floats(layer: Layer) -> bool:
+    """Whether the layer computes with float32 tensors, more than numbers that its shape rule reads."""
+    outputs = any(tensor.dtype is float32 for tensor in layer.outputs)
+    return outputs and any(tensor is not None and tensor.dtype is float32 for tensor in layer.inputs)
+
+
+def _convert(network: Network, layer: Layer, dtype: DataType, narrow: dict[Tensor, Tensor]) -> bool:
+    """The same layer on narrow inputs; its outputs are cast back for whoever wants float32."""
+    with network.at(layer):
+        inputs = [_narrowed(network, tensor, dtype, narrow) for tensor in layer.inputs]
+        try:
+            made = network.add(layer.op, *inputs)
+        except DataTypeError:
+            return False
+        for old, new in zip(layer.outputs, made, strict=True):
+            if new.dtype is old.dtype:
+                network.replace(old, new)
+                continue
+            wide = network.cast(new, to=old.dtype)
+            wide.name = old.name
+            narrow[wide] = new
+            network.replace(old, wide)
+    network.remove([layer])
+    return True
+
+
+def _narrowed(network: Network, tensor: Tensor | None, dtype: DataType, narrow: dict[Tensor, Tensor]) -> Tensor | None:
+    if tensor is None or tensor.dtype is not float32:
+        return tensor
+    if tensor not in narrow:
+        if tensor.const is not None:
+            narrow[tensor] = network.constant(cast_array(np.asarray(tensor.const), dtype), tensor.name)
+        else:
+            narrow[tensor] = network.cast(tensor, to=dtype)
+    return narrow[tensor]

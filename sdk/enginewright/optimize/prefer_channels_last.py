@@ -1,0 +1,138 @@
+"""Lets convolutions and pools in 16 bits work on images whose channels lie last, and moves the conversions away.
+
+Each such layer gets a transpose before and behind it; then transposes move down through layers that do not mind the
+order of axes, until they meet their opposite and both go. What stays is a conversion where one is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.ops.channels_last import ChannelsLast, ImageToChannelsLast
+from enginewright.ops.conv import Conv
+from enginewright.ops.window import padding_pairs
+from enginewright.optimize.fuse_pointwise import is_pointwise
+from enginewright.tensors import bfloat16, float16
+
+IMAGES = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool")
+LAST, FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
+HALVES = (float16, bfloat16)
+VECTOR = 8  # elements of 16 bits that kernels read at once
+PADDED = 4  # an image with fewer channels gets this many
+
+
+def prefer_channels_last(network: Network) -> int:
+    """Convert every image layer of 16-bit floats, then move the transposes; the number of layers converted."""
+    found = [layer for layer in network.layers if _wanted(layer)]
+    for layer in found:
+        _convert(network, layer)
+    if found:
+        for layer in list(network.layers):
+            _sink(network, layer)
+    return len(found)
+
+
+def _wanted(layer: Layer) -> bool:
+    x = layer.inputs[0]
+    if layer.kind not in IMAGES or x is None or x.rank != 4 or x.dtype not in HALVES:
+        return False
+    channels = (x.shape[1], layer.outputs[0].shape[1])
+    if layer.kind == "Conv":
+        w = layer.inputs[1]
+        if w is None or w.const is None or not all(isinstance(size, int) for size in channels):
+            return False
+        depthwise = layer.op.group == channels[0] == channels[1]
+        return layer.op.group == 1 or bool(depthwise)
+    return isinstance(channels[0], int) and channels[0] % 8 == 0
+
+
+def _convert(network: Network, layer: Layer) -> None:
+    x = layer.inputs[0]
+    assert x is not None
+    op = layer.op
+    with network.at(layer):
+        inputs = [_image(network, layer, x), *layer.inputs[1:]]
+        if isinstance(x.shape[1], int) and x.shape[1] < PADDED and layer.kind == "Conv":
+            op, inputs[1] = _padded(network, op, layer.inputs[1])
+        made = network.add(ChannelsLast(op), *inputs)[0]
+        back = network.transpose(made, perm=FIRST)
+    back.name = layer.outputs[0].name
+    network.replace(layer.outputs[0], back)
+    network.remove([layer])
+
+
+def _image(network: Network, layer: Layer, x: Tensor) -> Tensor:
+    """The image with its channels last; of a network's input in one step with the cast, and padded."""
+    channels = x.shape[1]
+    if layer.kind != "Conv" or not isinstance(channels, int) or channels >= PADDED:
+        return network.transpose(x, perm=LAST)
+    cast = x.producer
+    source = cast.inputs[0] if cast is not None and cast.kind == "Cast" and cast.inputs[0] is not None else x
+    return network.add(ImageToChannelsLast(PADDED, x.dtype), source)[0]
+
+
+def _padded(network: Network, op: Conv, w: Tensor | None) -> tuple[Conv, Tensor]:
+    """The weights with zeros for the channels added, and for one more column where rows would be no whole vectors."""
+    assert w is not None and w.const is not None
+    more, column = PADDED - w.const.shape[1], 0
+    if w.const.shape[3] % (VECTOR // PADDED) and op.auto_pad == "NOTSET" and op.dilation in (1, (1, 1)):
+        begins, ends = padding_pairs(op.padding, 2)
+        column = 1
+        op = replace(op, padding=(*begins, ends[0], ends[1] + 1))
+    return op, network.constant(np.pad(w.const, ((0, 0), (0, more), (0, 0), (0, column))), w.name)
+
+
+# ---- moving transposes -----------------------------------------------------------------------------------------------
+
+
+def _sink(network: Network, layer: Layer) -> None:
+    """Let the layer work with channels last where some input has just been turned, and turn its output instead."""
+    if layer not in network.layers or len(layer.outputs) != 1 or layer.outputs[0].rank != 4:
+        return
+    if not any(_turned(tensor) is not None for tensor in layer.inputs):
+        return
+    op = _moved(layer)
+    if op is None:
+        return
+    with network.at(layer):
+        inputs = [_with_channels_last(network, tensor) for tensor in layer.inputs]
+        made = network.add(op, *inputs)[0]
+        back = network.transpose(made, perm=FIRST)
+    back.name = layer.outputs[0].name
+    network.replace(layer.outputs[0], back)
+    network.remove([layer])
+
+
+def _turned(tensor: Tensor | None) -> Tensor | None:
+    """What the tensor is the channels-first form of, None where it is not."""
+    producer = None if tensor is None else tensor.producer
+    if producer is None or producer.kind != "Transpose" or tuple(producer.op.perm or ()) != FIRST:
+        return None
+    return producer.inputs[0]
+
+
+def _moved(layer: Layer) -> Any:
+    """The operator that does the same to images with channels last; None where there is none."""
+    if is_pointwise(layer):
+        return layer.op
+    if layer.kind == "Concat" and layer.op.axis % 4 == 1:
+        return replace(layer.op, axis=3)
+    return None
+
+
+def _with_channels_last(network: Network, tensor: Tensor | None) -> Tensor | None:
+    if tensor is None or tensor.spec.size == 1:
+        return tensor
+    turned = _turned(tensor)
+    if turned is not None:
+        return turned
+    if tensor.const is not None:
+        shape = (*(1,) * (4 - tensor.rank), *tensor.const.shape)
+        return network.constant(np.ascontiguousarray(tensor.const.reshape(shape).transpose(LAST)), tensor.name)
+    if tensor.rank < 4:
+        tensor = network.unsqueeze(tensor, network.constant(np.arange(4 - tensor.rank)))
+    return network.transpose(tensor, perm=LAST)

@@ -1,0 +1,243 @@
+"""Measures models on a GPU in 16 bits, with --peers beside torch: python -m tests.bench.cuda [model:batch ...]."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import enginewright as ew
+
+CONFIGURATIONS = (
+    "resnet50:1", "resnet50:32", "mobilenet_v2:1", "mobilenet_v2:32", "efficientnet_b0:1", "convnext_tiny:1",
+    "vit_b_16:1", "vit_b_16:32", "bert_base_s128:1", "bert_base_s128:32", "gpt2_s512:1",
+)  # fmt: skip
+ROUNDS, RUNS, LONE_RUNS = 7, 50, 60
+Run = Callable[[], Any]
+
+
+class OneOutput(nn.Module):
+    """A transformers model on token ids that gives one tensor."""
+
+    def __init__(self, model: nn.Module, output: str) -> None:
+        super().__init__()
+        self.model, self.output = model, output
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """The output asked for."""
+        result: Tensor = getattr(self.model(input_ids=ids), self.output)
+        return result
+
+
+def make(name: str) -> nn.Module:
+    """The model with random weights whose activations stay near 1, so that nothing is exactly 0 in 16 bits."""
+    torch.manual_seed(0)
+    if name == "bert_base_s128":
+        import transformers
+
+        return OneOutput(
+            transformers.BertModel(transformers.BertConfig(attn_implementation="eager")), "last_hidden_state"
+        )
+    if name == "gpt2_s512":
+        import transformers
+
+        config = transformers.GPT2Config(use_cache=False, attn_implementation="eager")
+        return OneOutput(transformers.GPT2LMHeadModel(config), "logits")
+    import torchvision
+
+    model: nn.Module = getattr(torchvision.models, name)()
+    if name == "vit_b_16":
+        nn.init.normal_(model.heads.head.weight, std=0.02)  # type: ignore[union-attr, arg-type]
+    return settled(model)
+
+
+def settled(model: nn.Module) -> nn.Module:
+    """Let batch norms measure what they see, so that scales stay near 1 from layer to layer."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        nn.init.uniform_(norm.weight, 0.2, 0.6)
+        norm.momentum = None
+        norm.reset_running_stats()
+    if norms:
+        model.train()
+        with torch.no_grad():
+            model(torch.randn(8, 3, 224, 224))
+    return model.eval()
+
+
+def inputs_of(name: str, batch: int) -> Tensor:
+    """Fresh random inputs."""
+    if name.startswith(("bert", "gpt2")):
+        return torch.randint(0, 30000, (batch, 128 if name.startswith("bert") else 512))
+    return torch.randn(batch, 3, 224, 224)
+
+
+def export(model: nn.Module, example: Tensor, *, traced: bool = True) -> bytes:
+    """The model as ONNX, in float32, sizes fixed."""
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        names: dict[str, Any] = {"input_names": ["x"], "output_names": ["y"]}
+        if traced:
+            torch.onnx.export(model, (example,), file, dynamo=False, opset_version=17, **names)
+        else:
+            torch.onnx.export(model, (example,), file, dynamo=True, verbose=False, **names)
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Times:
+    """Medians in milliseconds: of calls in a row, and of a lone call."""
+
+    row: float
+    lone: float
+
+
+def measure(run: Run, wait: Run) -> Times:
+    """Time runs in a row and runs that are waited for each."""
+    for _ in range(5):
+        run()
+    wait()
+    rows, lone = [], []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        for _ in range(RUNS):
+            run()
+        wait()
+        rows.append((time.perf_counter() - start) / RUNS * 1e3)
+    for _ in range(LONE_RUNS):
+        start = time.perf_counter()
+        run()
+        wait()
+        lone.append((time.perf_counter() - start) * 1e3)
+    return Times(statistics.median(rows), statistics.median(lone))
+
+
+def error(found: Any, wanted: Tensor) -> float:
+    """Norm of the difference over the norm of the float32 result."""
+    a, b = torch.as_tensor(found).double().cpu(), wanted.double().cpu()
+    return float((a - b).norm() / b.norm())
+
+
+def ours(name: str, model: nn.Module, x: Tensor, precision: str) -> Times:
+    """Build, check on fresh inputs, time with everything on the device."""
+    start = time.perf_counter()
+    data = export(model, x, traced=not name.startswith("gpt2"))
+    exported = time.perf_counter()
+    plan = ew.build(data, ew.BuilderConfig(target="cuda", precision=precision))
+    built = time.perf_counter()
+    engine = ew.load(plan)
+    fresh = inputs_of(name, x.shape[0])
+    with torch.no_grad():
+        wanted = model.cuda()(fresh.cuda())
+    found = engine.run({"x": fresh.numpy()})["y"]
+    again = engine.run({"x": fresh.numpy()})["y"]
+    print(
+        f"  ours: export {exported - start:.1f} s, build {built - exported:.1f} s, error {error(found, wanted):.1e}"
+        f" {error(again, wanted):.1e}, {len(plan.meta.programs[0].steps)} steps"
+    )
+    print(f"  on the host: {host_layers(plan) or 'nothing'}")
+    context = engine.create_context()
+    given, result = x.cuda().contiguous(), torch.empty(tuple(wanted.shape), device="cuda", dtype=torch.float32)
+    context.bind_input("x", given)
+    context.bind_output("y", result)
+    context.run()
+    stream = torch.cuda.Stream()
+    times = measure(lambda: context.execute_async(stream.cuda_stream), stream.synchronize)
+    with torch.no_grad():
+        wanted_bound = model(given)
+        half = error(model.half()(given.half() if given.is_floating_point() else given), wanted_bound)
+        print(f"  torch half error {half:.1e}, ours {error(result, wanted_bound):.1e}; {step_times(context, plan)}")
+    return times
+
+
+def host_layers(plan: ew.Plan) -> str:
+    """The layers without a CUDA kernel."""
+    return ", ".join(f"{step.layer} ({step.kernel})" for step in plan.meta.programs[0].steps if not step.device)
+
+
+def step_times(context: ew.Context, plan: ew.Plan) -> str:
+    """Where the time goes, by kernel."""
+    totals = context.start_step_times()
+    for _ in range(5):
+        context.run()
+    context.stop_step_times()
+    by_kernel: dict[str, list[float]] = {}
+    for step, taken in zip(plan.meta.programs[0].steps, totals, strict=True):
+        by_kernel.setdefault(step.kernel, []).append(taken / 5e3)
+    listed = sorted(by_kernel.items(), key=lambda item: -sum(item[1]))
+    return "; ".join(f"{kernel} {len(values)} x {sum(values) / len(values):.0f} us" for kernel, values in listed[:8])
+
+
+def graphed(run: Run) -> Run:
+    """A run as one CUDA graph."""
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            run()
+    stream.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=stream):
+        run()
+    return graph.replay
+
+
+def peers(model: nn.Module, x: Tensor) -> dict[str, Times]:
+    """torch in float16: eager, compiled with reduced overhead, and frozen in one graph."""
+    import torch._inductor.config as inductor
+
+    half, given = model.half().cuda(), x.cuda()
+    if given.is_floating_point():
+        given = given.half().contiguous(memory_format=torch.channels_last)
+        half = half.to(memory_format=torch.channels_last)
+    found: dict[str, Times] = {}
+    with torch.no_grad():
+        found["eager"] = measure(lambda: half(given), torch.cuda.synchronize)
+        inductor.freezing = True
+        frozen = torch.compile(half)
+        found["frozen"] = measure(graphed(lambda: frozen(given)), torch.cuda.synchronize)
+        inductor.freezing = False
+        torch._dynamo.reset()
+        reduced = torch.compile(half, mode="reduce-overhead")
+        found["reduced"] = measure(lambda: reduced(given), torch.cuda.synchronize)
+        torch._dynamo.reset()
+    return found
+
+
+def main() -> None:
+    """Measure the configurations asked for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("models", nargs="*", default=CONFIGURATIONS)
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--precision", default="fp16")
+    asked = parser.parse_args()
+    print(torch.cuda.get_device_name(), torch.__version__, np.__version__, flush=True)
+    rows = []
+    for configuration in asked.models:
+        name, _, batch = configuration.partition(":")
+        model, x = make(name).eval(), inputs_of(name, int(batch or 1))
+        print(configuration, flush=True)
+        try:
+            found = {"ours": ours(name, model, x, asked.precision)}
+        except ew.EnginewrightError as failure:
+            print(f"  FAILED: {failure}", flush=True)
+            continue
+        found |= peers(model, x) if asked.peers else {}
+        best = min((times.row for key, times in found.items() if key != "ours"), default=0.0)
+        texts = " ".join(f"{key} {times.row:.3f} / {times.lone:.3f}" for key, times in found.items())
+        rows.append(f"{configuration:<20} {texts}  ratio {best / found['ours'].row:.2f}")
+        print(rows[-1], flush=True)
+    print("\n".join(["", "in a row / lone, ms", *rows]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Layers compute in 16 bits where the rules allow it; what the caller sees keeps its type."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from enginewright.graph.network import Network
+from enginewright.optimize.autocast import KEPT, autocast_bf16, autocast_fp16
+from enginewright.optimize.eliminate_dead import eliminate_dead
+from enginewright.tensors import DataType, bfloat16, float16, float32
+
+
+def mlp() -> Network:
+    """A product, a bias, an exponential that must stay wide, a product."""
+    rng = np.random.default_rng(0)
+    net = Network()
+    x = net.input("x", float32, (3, 8))
+    h = net.add(net.matmul(x, net.constant(rng.standard_normal((8, 16)).astype(np.float32))), x_bias(net, rng))
+    net.output("y", net.matmul(net.exp(net.tanh(h)), net.constant(rng.standard_normal((16, 4)).astype(np.float32))))
+    return net
+
+
+def x_bias(net: Network, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+    return net.constant(rng.standard_normal(16).astype(np.float32))
+
+
+@pytest.mark.parametrize(("run", "dtype", "error"), [(autocast_fp16, float16, 3e-3), (autocast_bf16, bfloat16, 3e-2)])
+def test_same_result_within_the_rounding(run, dtype: DataType, error: float) -> None:  # type: ignore[no-untyped-def]
+    net = mlp()
+    x = {"x": np.random.default_rng(1).standard_normal((3, 8)).astype(np.float32)}
+    wanted = net.evaluate(x)["y"]
+    assert run(net) == 4
+    eliminate_dead(net)
+    net.infer()
+    found = net.evaluate(x)["y"]
+    assert found.dtype == np.float32
+    assert 0 < np.linalg.norm(found - wanted) <= error * np.linalg.norm(wanted)
+    types = {layer.kind: layer.outputs[0].dtype for layer in net.layers}
+    assert types["MatMul"] is dtype
+    assert types["Exp"] is float32
+
+
+def test_a_model_in_16_bits_stays_as_it_is() -> None:
+    net = Network()
+    x = net.input("x", float16, (3, 8))
+    net.output("y", net.relu(x))
+    assert autocast_fp16(net) == 0
+
+
+def test_every_rule_has_a_reason() -> None:
+    assert all(KEPT.values())

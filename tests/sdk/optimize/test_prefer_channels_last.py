@@ -1,0 +1,58 @@
+"""Image layers of 16 bits work with channels last; transposes stay at the ends only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from enginewright.graph.network import Network
+from enginewright.optimize.cancel_transposes import cancel_transposes
+from enginewright.optimize.eliminate_dead import eliminate_dead
+from enginewright.optimize.prefer_channels_last import prefer_channels_last
+from enginewright.tensors import float16, float32
+
+
+def run(net: Network, x: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    wanted = net.evaluate({"x": x})["y"]
+    changes = prefer_channels_last(net)
+    cancel_transposes(net)
+    eliminate_dead(net)
+    net.infer()
+    return changes, net.evaluate({"x": x})["y"], wanted
+
+
+def weights(*shape: int) -> np.ndarray:  # type: ignore[type-arg]
+    return (np.random.default_rng(0).standard_normal(shape) * 0.2).astype(np.float16)
+
+
+def test_a_chain_with_a_residual_has_one_transpose_at_its_end() -> None:
+    net = Network()
+    x = net.input("x", float16, (2, 8, 6, 5))
+    y = net.relu(net.conv(x, net.constant(weights(8, 8, 3, 3)), net.constant(weights(8)), padding=1))
+    y = net.relu(net.add(net.conv(y, net.constant(weights(8, 8, 1, 1))), y))
+    y = net.mul(y, net.constant(weights(8, 1, 1)))
+    net.output("y", net.max_pool(y, kernel_shape=(2, 2)))
+    changes, found, wanted = run(net, weights(2, 8, 6, 5))
+    assert changes == 3
+    np.testing.assert_array_equal(found, wanted)
+    assert [layer.kind for layer in net.layers].count("Transpose") == 2  # of the input and of the output
+
+
+def test_an_image_of_three_channels_is_padded_in_one_step() -> None:
+    net = Network()
+    x = net.input("x", float32, (1, 3, 12, 10))
+    half = net.cast(x, to=float16)
+    net.output("y", net.conv(half, net.constant(weights(8, 3, 7, 7)), stride=2, padding=3))
+    changes, found, wanted = run(net, weights(1, 3, 12, 10).astype(np.float32))
+    assert changes == 1
+    np.testing.assert_allclose(found.astype(np.float32), wanted.astype(np.float32), rtol=2e-3, atol=2e-3)
+    kinds = [layer.kind for layer in net.layers]
+    assert kinds == ["ImageToChannelsLast", "ChannelsLast", "Transpose"]
+    assert net.layers[1].inputs[1] is not None
+    assert net.layers[1].inputs[1].shape == (8, 4, 7, 8)
+
+
+def test_float32_stays_channels_first() -> None:
+    net = Network()
+    x = net.input("x", float32, (1, 8, 6, 5))
+    net.output("y", net.conv(x, net.constant(weights(8, 8, 1, 1).astype(np.float32))))
+    assert prefer_channels_last(net) == 0
