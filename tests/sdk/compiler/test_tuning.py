@@ -203,7 +203,7 @@ def test_symbolic_rows() -> None:
 
 
 def test_bad_configurations() -> None:
-    for values in ({"target": "cuda"}, {"target": "tpu"}, {"level": 6}, {"threads": 0}):
+    for values in ({"target": "cuda:"}, {"target": "tpu"}, {"level": 6}, {"threads": 0}):
         with pytest.raises(ConfigError):
             ew.BuilderConfig(**values)  # type: ignore[arg-type]
 
