@@ -361,6 +361,11 @@ def substitute(size: Size, lookup: Callable[[Atom], Size | None]) -> Size:
     return total
 
 
+def room(size: Size) -> Size:
+    """The size with the upper bounds of sizes that depend on data in their place: what memory is made for."""
+    return substitute(size, lambda atom: atom.sizes[0] if atom.kind == "data" and atom.sizes else None)
+
+
 def atom_uids(sizes: Iterable[Size | None]) -> set[int]:
     """The uids of the tensors whose contents or data-dependent sizes these expressions read."""
     found: set[int] = set()

@@ -23,6 +23,7 @@ from enginewright.dims import (
     evaluate,
     lower_bound,
     require,
+    room,
     same,
     substitute,
     upper_bound,
@@ -166,3 +167,12 @@ def test_functions_of_functions_are_one() -> None:
     read = Dim.value(0, 0)
     assert lower_bound(read // 2) == -math.inf
     assert upper_bound(ceil_div(read, 2)) == math.inf
+
+
+def test_room_has_upper_bounds_in_place_of_data() -> None:
+    n = Dim("n")
+    assert room(Dim.data(upper=3 * n) * 4 + 1) == 12 * n + 1
+    assert room(ceil_div(Dim.data(upper=9), 2)) == 5
+    unknown = Dim.data()
+    assert room(unknown) == unknown
+    assert room(7) == 7

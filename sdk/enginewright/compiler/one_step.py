@@ -10,7 +10,7 @@ import numpy as np
 from enginewright.compiler.candidates import candidates
 from enginewright.compiler.lowering import Choice, Programs
 from enginewright.compiler.weights import WeightPool
-from enginewright.dims import Atom, Size, evaluate, substitute
+from enginewright.dims import evaluate, room
 from enginewright.errors import EnginewrightError
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.plan.meta import SCHEMA, Meta
@@ -55,7 +55,7 @@ def one_step(
         outputs = network.add(layer.op, *inputs)
         for index, tensor in enumerate(outputs):
             network.output(f"y{index}", tensor)
-        if sum(_most_bytes(tensor.spec) for tensor in (*network.inputs, *outputs)) > MAX_TIMED_BYTES:
+        if sum(evaluate(room(tensor.spec.nbytes), {}) for tensor in (*network.inputs, *outputs)) > MAX_TIMED_BYTES:
             return None
         device = target.partition(":")[0] if choice.device else "cpu"
         found = candidates(network.layers[0], every_isa=True, nondeterministic=True, device=device).choices
@@ -71,15 +71,6 @@ def one_step(
         return None
     arrays = [None if tensor is None else given.get(tensor, tensor.const) for tensor in inputs]
     return OneStep(session, arrays, [tensor.spec for tensor in outputs])
-
-
-def _most_bytes(spec: TensorSpec) -> int:
-    """Bytes of a tensor at most; an error where its kernel finds out a size without an upper bound."""
-
-    def bound(atom: Atom) -> Size | None:
-        return atom.sizes[0] if atom.kind == "data" and atom.sizes else None
-
-    return evaluate(substitute(spec.nbytes, bound), {})
 
 
 def _input(network: Network, index: int, tensor: Tensor | None, spec: TensorSpec | None) -> Tensor | None:

@@ -12,7 +12,7 @@ from enginewright import _native
 from enginewright.compiler.builder import build
 from enginewright.compiler.config import BuilderConfig
 from enginewright.compiler.lowering import Choice
-from enginewright.dims import Size, upper_bound
+from enginewright.dims import Size, room
 from enginewright.errors import EnginewrightError
 from enginewright.plan.plan import Plan
 from enginewright.tensors import DataType, TensorSpec
@@ -140,7 +140,7 @@ class PreparedCall:
     def _outputs(self, shared: int | None) -> tuple[list[Block], list[Array]]:
         blocks, views = [], []
         for index, spec in enumerate(self.kernel.outputs):
-            shape = tuple(int(upper_bound(size)) for size in spec.shape)
+            shape = tuple(_known(room(size)) for size in spec.shape)
             if index == 0 and shared is not None:
                 block = self._inputs[shared][0]
             else:
@@ -166,18 +166,21 @@ class PreparedCall:
 
     def result(self) -> Result:
         """What the last run left."""
-        outputs = []
+        outputs, overruns = [], []
         for index, view in enumerate(self._views):
             shape = self._targets.real_shape(index)
+            if any(real > upper for real, upper in zip(shape, view.shape, strict=True)):
+                overruns.append(f"gives output {index} the shape {shape}, its upper bounds are {view.shape}")
+                shape = view.shape
             outputs.append(view.reshape(-1)[: int(np.prod(shape))].reshape(shape).copy())
         blocks = {id(b): b for b in (*self._blocks, self._scratch, *(b for b, _ in self._inputs.values()))}
-        overruns = tuple(text for block in blocks.values() for text in block.overruns())
+        overruns += [text for block in blocks.values() for text in block.overruns()]
         changed = tuple(
             index
             for index, (_, view) in self._inputs.items()
             if index != self._shared and view.tobytes() != np.ascontiguousarray(self._given[index]).tobytes()
         )
-        return Result(tuple(outputs), overruns, changed)
+        return Result(tuple(outputs), tuple(overruns), changed)
 
 
 def _known(size: Size) -> int:
@@ -235,5 +238,5 @@ def _is_plain(item: Any) -> bool:
 
 def _is_bounded(spec: TensorSpec) -> bool:
     return (
-        spec.dtype is not DataType.STRING and spec.dtype.bits >= 8 and all(upper_bound(s) < 2**30 for s in spec.shape)
+        spec.dtype is not DataType.STRING and spec.dtype.bits >= 8 and all(isinstance(room(s), int) for s in spec.shape)
     )

@@ -262,7 +262,75 @@ OPERATORS = [
 
 SHIFTED = "for (int64_t i = 0; i < n; ++i) y[i] = x[n - 1 - i] * factor;"
 REVERSED = operator(reference="return x.ravel()[::-1].reshape(x.shape) * np.asarray(self.factor, x.dtype)")
+FOUND = """
+int64_t k = 0;
+for (int64_t i = 0; i < n; ++i)
+    if (x[i] != 0) ((int64_t *)y)[k++] = i;
+call->outputs[0].size_out[0] = k EXTRA;
+"""
+POSITIONS = operator(
+    "return ew.TensorSpec(ew.int64, (ew.Dim.data(upper=x.size),))",
+    "return np.flatnonzero(x).astype(np.int64)",
+)
+PACKED = (
+    HEAD
+    + '''
+SOURCE = r"""
+#include "enginewright.h"
+int32_t pack(const ew_call *call) {
+    const float *w = call->inputs[0].data;
+    float *packed = call->outputs[0].data;
+    for (int64_t i = 0; i < call->params[0].i; ++i) packed[i] = w[call->params[0].i - 1 - i];
+    return EW_OK;
+}
+int32_t scale(const ew_call *call) {
+    const float *x = call->inputs[0].data, *w = call->inputs[1].data;
+    float *y = call->outputs[0].data;
+    const int64_t rows = call->params[0].i, n = call->params[1].i;
+    for (int64_t r = 0; r < rows; ++r)
+        for (int64_t i = 0; i < n; ++i) y[r * n + i] = x[r * n + i] * w[n - 1 - i];
+    return EW_OK;
+}
+"""
+
+
+@ew.operator("acme::Op")
+class Op:
+    """x * w, w a vector."""
+
+    def infer(self, x: ew.TensorSpec, w: ew.TensorSpec) -> ew.TensorSpec:
+        return x.with_shape(*x.shape[:-1], ew.same(x.shape[-1], w.shape[0]))
+
+    def reference(self, x, w):
+        return x * w
+
+    @staticmethod
+    def examples():
+        yield Op(), [ew.TensorSpec(ew.float32, (3, 4)), np.arange(4, dtype=np.float32)]
+
+
+@ew.tactic(Op, kernel=ew.c_source(SOURCE, "scale"))
+def op_packed(op, x, w):
+    """w backwards."""
+    if x.dtype is not ew.float32 or not isinstance(w.size, int):
+        return "needs float32"
+    pack = ew.Pack(ew.c_source(SOURCE, "pack"), w.size * 4, (w.size,))
+    return ew.Launch((x.size // w.size, w.size), pack={"w": pack})
+'''
+)
+GOOD = {
+    "in place": kernel(options=', inplace={0: "x"}'),
+    "data-dependent size": kernel(FOUND.replace("EXTRA", ""), op=POSITIONS),
+    "packed weights": PACKED,
+}
+
 KERNELS = [
+    Fault(
+        "upper bound exceeded by a kernel",
+        kernel(FOUND.replace("EXTRA", "+ 1"), op=POSITIONS),
+        ("memory/guards",),
+        "its upper bounds are",
+    ),
     Fault(
         "wrong numbers",
         kernel("for (int64_t i = 0; i < n; ++i) y[i] = x[i] * factor + 1;"),
