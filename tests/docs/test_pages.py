@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from enginewright.registry.registry import registry
 from tests.repo.sources import ROOT, text, tracked
 
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -38,6 +39,7 @@ def test_code_of_page(page: str, folder: Path) -> None:
         "bias": np.zeros(8, np.float32),
     }
     content = text(page)
-    for match in BLOCK.finditer(content):
-        line = content.count("\n", 0, match.start()) + 1
-        exec(compile("\n" * line + match[1], str(ROOT / page), "exec"), names)
+    with registry.isolated():  # what a page registers is not there for other tests
+        for match in BLOCK.finditer(content):
+            line = content.count("\n", 0, match.start()) + 1
+            exec(compile("\n" * line + match[1], str(ROOT / page), "exec"), names)
