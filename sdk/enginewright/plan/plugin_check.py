@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from enginewright.errors import MissingPlugin, MissingPluginsDetails, PluginInvalid, PluginNotFound
+from enginewright.registry.faults import OWN
 from enginewright.registry.keys import Key
 from enginewright.registry.missing import near_matches
 from enginewright.registry.registry import registry
@@ -15,13 +16,14 @@ from enginewright_compat.plugins import declaring, installed_plugins, remedy, wa
 def check_plugins(uses: Sequence[PluginUse], kind: str, where: str, *, any_version: bool = False) -> None:
     """Check 12: raise one `PluginNotFound` for all plugins that a plan needs and that are not here in its version.
 
-    `any_version`: another version will do, for a plan that is to be built again.
+    `any_version`: another version will do, for a plan that is to be built again; the plugins are imported.
     """
     plugins = installed_plugins()
     missing = []
     for use in uses:
         found = declaring(use, plugins)
-        if not use.needed or any(any_version or one.gives(use) for one in found) or is_local(use):
+        enough = bool(found) and is_declared(use) if any_version else any(one.gives(use) for one in found)
+        if not use.needed or enough or is_local(use):
             continue
         missing.append(missing_plugin(use, " and ".join(f"installed: {one}" for one in found) or "not installed"))
     if missing:
@@ -31,6 +33,13 @@ def check_plugins(uses: Sequence[PluginUse], kind: str, where: str, *, any_versi
 def is_local(use: PluginUse) -> bool:
     """Whether it comes from a module of no distribution that this process has imported, as the builder had."""
     return not use.distribution and any(str(key) == use.key for key in registry.operators)
+
+
+def is_declared(use: PluginUse) -> bool:
+    """Whether what is installed has the operator in some version: others may declare the namespace, too."""
+    base = use.key.partition("@")[0]
+    registry.discovery.load(base.partition("::")[0])
+    return base.startswith(f"{OWN}::") or any(key.base == base for key in registry.operators)
 
 
 def missing_plugin(use: PluginUse, found: str) -> MissingPlugin:

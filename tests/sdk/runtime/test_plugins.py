@@ -76,6 +76,18 @@ def test_another_version_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "acme-plugins 1.3.0" in caught.value.plugins[0].requirement
 
 
+def test_rebuilding_needs_the_operator_and_not_only_its_namespace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = two_plugins(tmp_path, monkeypatch)
+    with registry.isolated():
+        site = Site(tmp_path / "other site", monkeypatch)
+        site.install("acme-more", {"acme_more": SWISH.replace("Swish", "Swash")}, plugins={"acme": "acme_more"})
+        with pytest.raises(ew.PluginNotFound) as caught:
+            ew.rebuild(path)
+    assert [plugin.namespace for plugin in caught.value.plugins] == ["acme::Swish@1", "other::Gate@1"]
+
+
 def test_plan_check_judges_from_metadata_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = two_plugins(tmp_path, monkeypatch)
     with registry.isolated():
