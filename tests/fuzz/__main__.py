@@ -42,9 +42,9 @@ def run_one(name: str, seconds: int) -> None:
         include=["enginewright.plan", "enginewright.trust", "enginewright.runtime.encoding", "enginewright_compat"]
     ):
         from tests.fuzz.targets import TARGETS, accepts, golden
-    from tests.golden.plans import MORE, NETWORKS
+    from tests.golden.plans import MORE, NETWORKS, OBJECTS
 
-    for plan in (*NETWORKS, *MORE):
+    for plan in (*NETWORKS, *MORE, *OBJECTS):
         golden(plan)
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     counts = {"accepted": 0, "refused": 0}

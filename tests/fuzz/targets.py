@@ -29,7 +29,7 @@ from enginewright_compat.recipe import decode_recipe
 from enginewright_compat.rules import judge
 from enginewright_compat.version import running_version
 from tests.fuzz.mutation import Choices, mutated, respelled, with_keys, with_section
-from tests.golden.plans import MORE, NETWORKS, golden
+from tests.golden.plans import MORE, NETWORKS, OBJECTS, golden
 
 SECONDS_PER_MIB = 2
 MEMORY = 64 << 20
@@ -103,7 +103,7 @@ def raw(data: bytes) -> tuple[bytes, Callable[[bytes], None]]:
 def metadata(data: bytes) -> tuple[bytes, Callable[[bytes], None]]:
     """A plan whose META or PASSPORT was changed and sealed again."""
     choices = Choices(data)
-    names = [*NETWORKS, *MORE]
+    names = [*NETWORKS, *MORE, *OBJECTS]
     base = golden(names[choices.below(len(names))])
     passport = choices.below(6) == 0
     section = Section.PASSPORT if passport else Section.META

@@ -12,10 +12,10 @@ import pytest
 from enginewright.plan.artifact import Kind, Section, open_artifact
 from tests.fuzz.mutation import Choices, mutated, places
 from tests.fuzz.targets import TARGETS, LimitBroken, accepts, limits, load_cache, load_plan, timing_cache
-from tests.golden.plans import MORE, NETWORKS, golden
+from tests.golden.plans import MORE, NETWORKS, OBJECTS, golden
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, *MORE])
+@pytest.mark.parametrize("name", [*NETWORKS, *MORE, *OBJECTS])
 def test_base_plans_load(name: str) -> None:
     assert accepts(golden(name), load_plan)
 

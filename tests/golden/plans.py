@@ -1,4 +1,4 @@
-"""Three tiny plans that tests damage in every way: a perceptron, a convolution with a Python step, a dynamic shape.
+"""Tiny plans that tests damage in every way: a perceptron, a convolution with a Python step, a dynamic shape, texts.
 
 They are built by the tree that tests them, because a plan of any other build is refused. Each has at most 8 KiB.
 """
@@ -56,15 +56,22 @@ def _branches(net: ew.Network) -> None:
     net.output("y", outputs if isinstance(outputs, Tensor) else outputs[0])
 
 
+def _texts(net: ew.Network) -> None:
+    x = net.input("x", ew.string, ("N",))
+    words, _ = net.string_split(net.string_concat(x, net.constant(np.array(" !"))))
+    net.output("words", net.transpose(words))  # of a size that only the texts tell
+
+
 NETWORKS: dict[str, Callable[[ew.Network], None]] = {"mlp": _mlp, "conv": _conv, "dynamic": _dynamic}
 MORE: dict[str, Callable[[ew.Network], None]] = {"branches": _branches}
+OBJECTS: dict[str, Callable[[ew.Network], None]] = {"texts": _texts}
 
 
 @cache
 def golden_plan(name: str) -> Plan:
     """Build one of the plans."""
     net = ew.Network(name)
-    (NETWORKS | MORE)[name](net)
+    (NETWORKS | MORE | OBJECTS)[name](net)
     return ew.build(net, QUICK)
 
 
