@@ -9,13 +9,13 @@ from hashlib import blake2b
 from typing import Any
 
 from enginewright.dims import Dim, collect_checks
-from enginewright.errors import EnginewrightError
+from enginewright.errors import ConfigError, EnginewrightError
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.graph.opaque import Opaque, is_known
 from enginewright.graph.patterns import Match, find_leak, is_operator, match_at
 from enginewright.graph.sorting import in_order
 from enginewright.optimize.fold_constants import fold_constants
-from enginewright.registry.registry import infer_specs
+from enginewright.registry.registry import Key, infer_specs
 from enginewright.replacement.near_misses import near_misses
 from enginewright.replacement.report import ReplacementReport
 from enginewright.replacement.rules import Rule, all_rules
@@ -37,6 +37,22 @@ class Outcome:
         while tensor in self.forward:
             tensor = self.forward[tensor]
         return tensor
+
+
+def _spellings(key: Key) -> set[str]:
+    """How a user may name an operator: with its version and without."""
+    return {str(key), f"{key.namespace}::{key.name}"}
+
+
+def _check_keys(wanted: Sequence[str], known: Collection[Key]) -> None:
+    """Raise `ConfigError` for a key that no rule gives: a typing error would be swallowed."""
+    unknown = [name for name in wanted if not any(name in _spellings(key) for key in known)]
+    if unknown:
+        names = ", ".join(sorted(map(str, known))) or "none: no installed plugin has one"
+        raise ConfigError(
+            f"replace names operators that no replacement rule gives: {', '.join(unknown)}",
+            hint=f"Operators with a rule: {names}.",
+        )
 
 
 @dataclass
@@ -70,6 +86,8 @@ class Replacer:
         for item, error in broken:
             report = ReplacementReport(str(item.key), item.origin[2], "failed", (), f"{error.message} ({error.hint})")
             self._reports[item.origin] = report
+        if not isinstance(self.which, str):
+            _check_keys(self.which, {item.replacement.key for item in found} | {item.key for item, _ in broken})
         return found
 
     def replace_opaque(self, network: Network, pending: Sequence[Layer], outputs: Collection[Tensor]) -> Outcome:
@@ -151,8 +169,7 @@ class Replacer:
         if isinstance(self.which, str):
             opaque = any(_is_opaque(layer) for layer in match.layers)
             return self.which == "all" or (self.which == "unsupported" and opaque)
-        key = rule.replacement.key
-        return bool({str(key), f"{key.namespace}::{key.name}"} & set(self.which))
+        return bool(_spellings(rule.replacement.key) & set(self.which))
 
     def _consider(self, rule: Rule, match: Match, network: Network, taken: set[Layer]) -> Any:
         """The operator for a match that may be applied, else None; what stands against it is reported."""

@@ -109,6 +109,10 @@ def test_scan_nothing(tmp_path: Path, capsys: Text) -> None:
     (tmp_path / "fine.py").write_text("import enginewright\n")
     assert call(capsys, "scan", str(tmp_path))[0] == 0
     assert call(capsys, "scan", str(tmp_path / "nothing"))[0] == 2
+    (tmp_path / "broken.py").write_text("def (\n")
+    code, _, err = call(capsys, "scan", str(tmp_path))
+    assert code == 1
+    assert "broken.py: not read" in err
 
 
 def test_fix(script: Path, capsys: Text) -> None:

@@ -166,7 +166,7 @@ def test_the_command_shows_the_same_and_json(tmp_path: Path, capsys: pytest.Capt
     assert "replaced    acme::Gate@1 for n_y: verified" in capsys.readouterr().out
     assert run_command(group, ["build", str(tmp_path / "gate.onnx"), "-o", plan, *options, "--replace", "none"]) == 7
     assert "n_y" in capsys.readouterr().err
-    found = run_command(group, ["inspect", str(tmp_path / "gate.onnx"), "--replacements", "--replace", "acme::Other"])
+    found = run_command(group, ["inspect", str(tmp_path / "gate.onnx"), "--replacements", "--replace", "acme::Soft"])
     assert found == 7
     assert "not asked for" in capsys.readouterr().out
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 from onnx import helper
 
 import enginewright as ew
@@ -76,7 +77,9 @@ def test_a_list_of_keys_replaces_only_these() -> None:
     config = ew.BuilderConfig(timing_cache="", level=1, replace=["acme::Gelu"])
     assert ew.build(gelu_model(), config).report.replacements[0].applied
     assert ew.build(gelu_model(), ew.BuilderConfig(timing_cache="", replace=["acme::Gelu@1"])).report.replacements
-    assert not ew.build(gelu_model(), ew.BuilderConfig(timing_cache="", replace=["acme::Other"])).report.replacements
+    with pytest.raises(ew.ConfigError, match="acme::Other") as caught:
+        ew.build(gelu_model(), ew.BuilderConfig(timing_cache="", replace=["acme::Gelu", "acme::Other"]))
+    assert "acme::Gelu@1" in str(caught.value)
 
 
 def test_tanh_is_no_gelu_by_erf() -> None:

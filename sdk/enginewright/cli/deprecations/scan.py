@@ -12,7 +12,7 @@ LIMITS = (
 )
 EPILOG = """\b
 A report comes from a run with ENGINEWRIGHT_DEPRECATIONS=json:FILE.
-Exit code: 1 if something is found.
+Exit code: 1 if something is found, or a file could not be read.
 
 \b
 Examples:
@@ -37,7 +37,7 @@ def command(ctx: click.Context, /, *, paths: tuple[str, ...], target: str | None
     if current().json:
         rows = {"findings": plain(found.findings), "uses": plain(found.uses), "skipped": plain(found.skipped)}
         print_json("deprecations scan", {"files": found.files, **rows})
-        ctx.exit(1 if found.found else 0)
+        ctx.exit(1 if found.found or found.skipped else 0)
     for finding in found.findings:
         mark = "  [can be repaired]" if finding.edit is not None else ""
         print_text(f"{finding.path}:{finding.line}:{finding.column}: {finding.message}{mark}\n    {finding.source}")
@@ -51,4 +51,4 @@ def command(ctx: click.Context, /, *, paths: tuple[str, ...], target: str | None
         f"{len(found.findings)} uses in {files} of {found.files} files; {fixable} can be repaired by fix --write"
     )
     click.echo(LIMITS, err=True)
-    ctx.exit(1 if found.found else 0)
+    ctx.exit(1 if found.found or found.skipped else 0)
