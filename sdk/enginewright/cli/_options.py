@@ -71,6 +71,7 @@ class BuildOptions:
     replace: tuple[str, ...] = ()
     allow_unverified: bool = False
     recipe: str | None = None
+    precision: str = "fp32"
 
     def config(self) -> BuilderConfig:
         """The same for the API."""
@@ -86,6 +87,7 @@ class BuildOptions:
             replace=self.replace if any("::" in item for item in self.replace) else (*self.replace, "unsupported")[0],
             allow_unverified=self.allow_unverified,
             recipe=self.recipe,
+            precision=self.precision,
         )
 
     def sizes(self) -> dict[str, tuple[int, ...]]:
@@ -99,7 +101,7 @@ def build_options(function: Function) -> Function:
     def gathered(*, target: str, level: int, shape: tuple[ShapeRange, ...], **values: Any) -> Any:
         threads, cache = values.pop("threads"), values.pop("timing_cache")
         strict = values.pop("error_on_timing_cache_miss")
-        more = {name: values.pop(name) for name in ("replace", "allow_unverified", "recipe")}
+        more = {name: values.pop(name) for name in ("replace", "allow_unverified", "recipe", "precision")}
         return function(**values, options=BuildOptions(target, threads, level, shape, cache, strict, **more))
 
     gathered.__doc__, gathered.__name__ = function.__doc__, function.__name__
@@ -123,7 +125,16 @@ def build_options(function: Function) -> Function:
         ),
         shape_option,
         click.option("--threads", type=click.IntRange(1), help="CPU threads of the engine. Default: all it may use."),
-        click.option("--target", default="cpu", show_default=True, help="Where the engine will run."),
+        click.option(
+            "--precision",
+            type=click.Choice(["fp32", "fp16", "bf16"]),
+            default="fp32",
+            show_default=True,
+            help="On a GPU, compute float32 layers in 16 bits where that is safe.",
+        ),
+        click.option(
+            "--target", default="cpu", show_default=True, help="Where the engine will run: cpu, cuda, cuda:1."
+        ),
     ):
         option(gathered)
     for parameter in getattr(function, "__click_params__", []):

@@ -11,7 +11,7 @@ import pytest
 
 from enginewright.compiler.candidates import candidates
 from enginewright.device.cuda import use_cuda
-from enginewright.errors import EnginewrightError
+from enginewright.errors import DeviceMissing, EnginewrightError, NativeError
 from enginewright.ops.pointwise import Builder, Fused, PointwiseProgram
 from enginewright.registry.registry import registry
 from enginewright.tensors import DataType, TensorSpec, bfloat16, float16, float32
@@ -22,7 +22,11 @@ pytestmark = pytest.mark.cuda
 
 @pytest.fixture(scope="module", autouse=True)
 def gpu() -> None:
-    use_cuda()
+    """A machine without a GPU, or without the CUDA kernels, skips these tests."""
+    try:
+        use_cuda()
+    except (DeviceMissing, NativeError) as error:
+        pytest.skip(error.message)
 
 
 def examples() -> Iterator[Any]:
