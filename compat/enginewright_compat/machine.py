@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from enginewright_compat.gpu import find_gpus
+
 # The names of /proc/cpuinfo for the features that our kernels are compiled for or dispatch on.
 _X86 = (
     "sse4_2 avx avx2 fma f16c avx_vnni avx512f avx512bw avx512cd avx512dq avx512vl avx512_bf16 avx512_fp16 avx512_vnni"
@@ -21,7 +23,8 @@ KERNEL_FEATURES = frozenset(f"{_X86} {_OTHER}".split())
 class Machine:
     """Facts about one machine: `features` are names as in /proc/cpuinfo, `memory` is in bytes (0 if unknown).
 
-    `compute_capability` ("sm_90") is that of its GPU; empty here, as this release runs plans on the CPU alone.
+    `compute_capability` ("sm_90"), `gpu` (its name) and `cuda` (the newest that the driver can run, "13.0") are of the
+    GPU that a plan would run on; empty if there is none, or if nobody asked.
     """
 
     arch: str
@@ -29,6 +32,8 @@ class Machine:
     model: str
     memory: int
     compute_capability: str = ""
+    gpu: str = ""
+    cuda: str = ""
 
     @property
     def kernel_features(self) -> tuple[str, ...]:
@@ -40,6 +45,17 @@ class Machine:
 def this_machine() -> Machine:
     """Return the facts of the machine that runs this process."""
     return read_machine(Path("/proc"))
+
+
+def machine_for(compute_capability: str) -> Machine:
+    """Return this machine with its GPU of a compute capability, else its first; "": a plan that needs no GPU."""
+    if not compute_capability:
+        return this_machine()
+    gpus = find_gpus()
+    fitting = [gpu for gpu in gpus.devices if gpu.compute_capability == compute_capability]
+    for gpu in (*fitting, *gpus.devices):
+        return replace(this_machine(), compute_capability=gpu.compute_capability, gpu=gpu.name, cuda=gpus.cuda)
+    return this_machine()
 
 
 def other_machine(text: str) -> Machine:

@@ -41,7 +41,8 @@ class Target:
     """The machine that a plan was built for.
 
     `needs` are the CPU features without which a kernel of the plan cannot run, `features` those the build machine had,
-    both as in /proc/cpuinfo and sorted; `compute_capability` ("sm_90") and `driver` are empty for a CPU plan.
+    both as in /proc/cpuinfo and sorted; `compute_capability` ("sm_90") and `driver` (the CUDA
+    that the driver could run, "13.0") are empty for a CPU plan; `device` is the CPU or GPU that was timed.
     """
 
     arch: str

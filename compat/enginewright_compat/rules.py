@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -173,15 +174,32 @@ def judge_target(passport: Passport, machine: Machine) -> Iterator[Reason]:
     again = "build it again on this machine"
     if target.arch != machine.arch:
         yield Reason("EW-P006", "arch", target.arch, machine.arch, again)
-    if target.compute_capability and target.compute_capability != machine.compute_capability:
-        expected = machine.compute_capability or "a CPU plan"
-        yield Reason("EW-P006", "compute_capability", target.compute_capability, expected, "build it for this device")
+    if target.compute_capability:
+        yield from _judge_gpu(target, machine)
     missing = sorted(set(target.needs) - machine.features)
     if missing:
         yield Reason("EW-P006", "needs", " ".join(missing), "features of this CPU", again)
     if machine.memory and passport.memory > machine.memory:
         found, expected = f"{passport.memory:,} bytes", f"at most {machine.memory:,}"
         yield Reason("EW-P006", "memory", found, expected, "build it with a smaller profile")
+
+
+def _judge_gpu(target: Target, machine: Machine) -> Iterator[Reason]:
+    """A plan for GPUs needs one, of its compute capability, and a driver that is not older."""
+    found, here = target.compute_capability, machine.compute_capability
+    if not here:
+        remedy = f'load it where a driver and a GPU of {found} are, or build it with target="cpu"'
+        yield Reason("EW-P006", "compute_capability", found, "a CPU plan: there is no NVIDIA GPU here", remedy)
+    elif found != here:
+        yield Reason("EW-P006", "compute_capability", found, here, "build it again for this GPU")
+    elif machine.cuda and _numbers(target.driver) > _numbers(machine.cuda):
+        remedy = "update the NVIDIA driver, or build it again on this machine"
+        yield Reason("EW-P006", "driver", f"CUDA {target.driver}", f"at most CUDA {machine.cuda}", remedy)
+
+
+def _numbers(version: str) -> list[int]:
+    """Return "13.0" as numbers; nothing of what is no version."""
+    return [int(part) for part in version.split(".")] if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}", version) else []
 
 
 def _soft_reasons(passport: Passport, machine: Machine) -> Iterator[Reason]:
@@ -208,8 +226,9 @@ def lasting_reasons(passport: Passport) -> Iterator[Reason]:
 
 def _target_differences(target: Target, machine: Machine) -> Iterator[Reason]:
     again = "build it again on this machine to time again"
-    if target.device and machine.model and target.device != machine.model:
-        yield Reason("", "device", target.device, machine.model, again)
+    model = machine.gpu if target.compute_capability else machine.model
+    if target.device and model and target.device != model:
+        yield Reason("", "device", target.device, model, again)
     wider = sorted(set(machine.kernel_features) - set(target.features))
     if wider and target.features:
         yield Reason("", "features", "built without " + " ".join(wider), "features of this CPU", again)

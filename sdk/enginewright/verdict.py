@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from enginewright.trust import Trust, check_trust_option, judge_trust
 from enginewright_compat.layout import Kind
-from enginewright_compat.machine import Machine, other_machine, this_machine
+from enginewright_compat.machine import Machine, machine_for, other_machine
 from enginewright_compat.passport import Facts, Passport, read_facts
 from enginewright_compat.plugins import installed_plugins
 from enginewright_compat.reason import Reason, Refused
@@ -78,19 +78,25 @@ def plan_info(
     another PlanError if its header or passport is damaged, ConfigError for an unknown release or device.
     """
     check_trust_option(trust)
-    running, machine = _asked(against, device)
+    running, asked = _asked(against, device)
     try:
         facts = read_facts(Path(path))
     except Refused as refusal:
         raise as_error(refusal.reason, refusal.kind, str(path)) from refusal
-    return judge_facts(facts, running, machine, trust)
+    return judge_facts(facts, running, asked or _machine_of(facts.passport), trust)
 
 
-def _asked(against: str | None, device: str | None) -> tuple[Version, Machine]:
-    """Return the release and machine that a question is about."""
+def _machine_of(passport: Passport | None) -> Machine:
+    """Return this machine; its GPUs are only looked for if the plan needs one."""
+    target = passport.target if passport else None
+    return machine_for(target.compute_capability if target else "")
+
+
+def _asked(against: str | None, device: str | None) -> tuple[Version, Machine | None]:
+    """Return the release and machine that a question is about; None for this machine."""
     try:
         running = find_release(against) if against is not None else running_version()
-        machine = other_machine(device) if device is not None else this_machine()
+        machine = other_machine(device) if device is not None else None
     except ValueError as error:
         from enginewright.errors import ConfigError
 
@@ -123,7 +129,7 @@ def passport_info(passport: Passport) -> PlanInfo:
     """Return the verdict on a plan that is in memory: no file, and nothing signed."""
     running = running_version()
     facts = Facts("", Kind.PLAN, Kind.PLAN.label, running, 0, passport=passport)
-    return judge_facts(facts, running, this_machine(), None)
+    return judge_facts(facts, running, _machine_of(passport), None)
 
 
 def _untrusted(facts: Facts, trust: Trust) -> tuple[Reason, ...] | None:

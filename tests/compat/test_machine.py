@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from enginewright_compat.machine import KERNEL_FEATURES, other_machine, read_machine, this_machine
+from enginewright_compat import machine as machine_module
+from enginewright_compat.gpu import Gpu, Gpus
+from enginewright_compat.machine import KERNEL_FEATURES, machine_for, other_machine, read_machine, this_machine
 
 X86 = """processor\t: 0
 model name\t: Fast CPU @ 3 GHz
@@ -50,6 +52,24 @@ def test_this_machine() -> None:
     machine = this_machine()
     assert machine.memory > 1 << 26
     assert set(machine.kernel_features) <= KERNEL_FEATURES
+
+
+@pytest.mark.parametrize(("wanted", "gpu"), [("sm_90", "B"), ("sm_86", "A"), ("sm_70", "A")])
+def test_the_gpu_of_a_plan(monkeypatch: pytest.MonkeyPatch, wanted: str, gpu: str) -> None:
+    two = Gpus("580.1", "13.0", (Gpu("A", "sm_86", 1, "GPU-a"), Gpu("B", "sm_90", 1, "GPU-b")))
+    monkeypatch.setattr(machine_module, "find_gpus", lambda: two)
+    machine = machine_for(wanted)
+    assert (machine.gpu, machine.compute_capability, machine.cuda) == (gpu, {"A": "sm_86", "B": "sm_90"}[gpu], "13.0")
+
+
+def test_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_module, "find_gpus", Gpus)
+    assert machine_for("sm_90") is this_machine()
+
+
+def test_gpus_are_not_looked_for_without_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_module, "find_gpus", None)
+    assert machine_for("") is this_machine()
 
 
 @pytest.mark.parametrize(

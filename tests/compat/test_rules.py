@@ -162,6 +162,35 @@ def test_suboptimal(passport: Passport, field: str) -> None:
     assert answer.reasons[0].remedy
 
 
+GPU = replace(MACHINE, compute_capability="sm_90", gpu="Fast GPU", cuda="13.0")
+FOR_GPU = replace(TARGET, device="Fast GPU", compute_capability="sm_90", driver="13.0")
+ON_GPUS = {
+    "the same": (GPU, FOR_GPU, Level.OK, ""),
+    "an older driver was enough": (GPU, replace(FOR_GPU, driver="12.9"), Level.OK, ""),
+    "in words, nothing known but the capability": (replace(GPU, gpu="", cuda=""), FOR_GPU, Level.OK, ""),
+    "a driver that is no version": (GPU, replace(FOR_GPU, driver="new"), Level.OK, ""),
+    "none": (MACHINE, FOR_GPU, Level.INCOMPATIBLE, "compute_capability"),
+    "another capability": (replace(GPU, compute_capability="sm_86"), FOR_GPU, Level.INCOMPATIBLE, "compute_capability"),
+    "a driver that is too old": (replace(GPU, cuda="9.10"), FOR_GPU, Level.INCOMPATIBLE, "driver"),
+    "another model": (replace(GPU, gpu="Slow GPU"), FOR_GPU, Level.SUBOPTIMAL, "device"),
+    "a CPU plan": (GPU, TARGET, Level.OK, ""),
+}
+
+
+@pytest.mark.parametrize("case", ON_GPUS)
+def test_gpus(case: str) -> None:
+    machine, target, level, field = ON_GPUS[case]
+    answer = judge(replace(FACTS, passport=replace(PASSPORT, target=target)), RUNNING, machine, {})
+    assert (answer.level, [reason.field for reason in answer.reasons]) == (level, [field] if field else [])
+    assert all(reason.remedy for reason in answer.reasons)
+
+
+def test_without_a_gpu_the_reason_says_so() -> None:
+    (reason,) = verdict(replace(PASSPORT, target=FOR_GPU)).reasons
+    assert "no NVIDIA GPU here" in reason.expected
+    assert 'target="cpu"' in reason.remedy
+
+
 def test_every_reason_at_once() -> None:
     facts = replace(FACTS, version=RUNNING._replace(patch=3), has_code=True)
     passport = replace(PASSPORT, memory=1 << 40, timings="heuristic", target=replace(TARGET, needs=("sve",)))

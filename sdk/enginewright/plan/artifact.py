@@ -45,7 +45,7 @@ from enginewright_compat.container import (
 )
 from enginewright_compat.features import judge_features
 from enginewright_compat.layout import DIGEST_SIZE, Header, Kind, Prefix, Section
-from enginewright_compat.machine import this_machine
+from enginewright_compat.machine import machine_for
 from enginewright_compat.passport import Passport, check_passport
 from enginewright_compat.reason import Refused
 from enginewright_compat.rules import judge_target, judge_version, rebuild_command
@@ -296,7 +296,8 @@ def _check_trust(prefix: Prefix, header: Header, trust: Trust, where: str) -> No
 
 def _check_machine(artifact: Artifact) -> None:
     """Checks 11 and 12: the target is this machine, and all plugins are installed."""
-    for reason in judge_target(artifact.passport, this_machine()):
+    target = artifact.passport.target
+    for reason in judge_target(artifact.passport, machine_for(target.compute_capability if target else "")):
         raise as_error(reason, artifact.kind.label, artifact.where)
     if artifact.passport.plugins:
         check_plugins(artifact.passport.plugins, artifact.kind.label, artifact.where)
