@@ -16,6 +16,7 @@ def load(
     source: str | os.PathLike[str] | bytes | bytearray | memoryview | Plan,
     *,
     threads: int | None = None,
+    device: str = "cuda",
     verify: str = "full",
     mmap: bool = True,
     trust: Trust = None,
@@ -24,12 +25,13 @@ def load(
 ) -> Engine:
     """Load a plan (path, bytes or `Plan`) as an engine.
 
-    `threads` bounds the CPU threads of one run. `verify` is "full", "lazy" (weights are hashed before a context first
-    runs on them) or "header" (they are not, with a warning). `mmap=False` copies the file first; `trust`: see the plan
-    format. `on_mismatch="rebuild"`: a plan file of another release, or for another machine, is built again from its
-    recipe and kept in the plan cache; the file stays as it is. `runtime="safety"` loads a safe plan by the rules of the
-    restricted runtime: signed by one of the keys in `trust`, copied, verified whole, never rebuilt, and nothing is
-    allocated after loading. Raises a `PlanError`, or `PluginNotFound`.
+    `threads` bounds the CPU threads of one run; `device` is the GPU that a plan for GPUs runs on: "cuda" (the first),
+    "cuda:1" or "cuda:GPU-..." (the beginning of a UUID). `verify` is "full", "lazy" (weights are hashed before a
+    context first runs on them) or "header" (they are not, with a warning). `mmap=False` copies the file first;
+    `trust`: see the plan format. `on_mismatch="rebuild"`: a plan file of another release, or for another machine, is
+    built again from its recipe and kept in the plan cache; the file stays as it is. `runtime="safety"` loads a safe
+    plan by the rules of the restricted runtime: signed by one of the keys in `trust`, copied, verified whole, never
+    rebuilt, and nothing is allocated after loading. Raises a `PlanError`, or `PluginNotFound`.
     """
     if on_mismatch not in ("raise", "rebuild"):
         raise ConfigError(f'on_mismatch="{on_mismatch}" is unknown', hint='use on_mismatch="raise" or "rebuild"')
@@ -38,12 +40,14 @@ def load(
     if runtime == "safety":
         if on_mismatch == "rebuild":
             raise ConfigError("the safety runtime builds nothing", hint='Use on_mismatch="raise".')
+        if device != "cuda":
+            raise ConfigError("the safety runtime uses no GPU", hint="Leave device= out.")
         return load_safe(source, threads=threads, verify=verify, trust=trust)
     if isinstance(source, Plan):
-        return Engine(source, threads=threads)
+        return Engine(source, threads=threads, device=device)
 
     def engine(artifact: Artifact) -> Engine:
-        return Engine(Plan.decode(artifact), threads=threads)
+        return Engine(Plan.decode(artifact), threads=threads, device=device)
 
     try:
         return open_as(source, PLANS, engine, verify=verify, mmap=mmap, trust=trust)
@@ -52,4 +56,4 @@ def load(
             raise
     from enginewright.compiler.plan_cache import load_rebuilt  # brings the builder and onnx, which a load never needs
 
-    return Engine(load_rebuilt(source, trust=trust), threads=threads)
+    return Engine(load_rebuilt(source, trust=trust), threads=threads, device=device)

@@ -14,7 +14,7 @@ from typing import Any
 import platformdirs
 
 from enginewright import _native
-from enginewright.errors import ConfigError, DeviceMissing
+from enginewright.errors import ConfigError, DeviceMissing, PlanDetails, PlanDeviceMismatch
 
 INSTALL = 'Install the driver, and `pip install "enginewright[gpu]"`; or build with target="cpu".'
 _lock = threading.Lock()
@@ -130,3 +130,22 @@ def check_target(target: str) -> None:
     kind, colon, which = target.partition(":")
     if kind not in {"cpu", "cuda"} or (kind == "cpu" and colon) or (colon and not which):
         raise ConfigError(f"target {target!r} is not known", hint='Use "cpu", "cuda", "cuda:1" or "cuda:GPU-...".')
+
+
+def check_device(device: str) -> None:
+    """`ConfigError` unless it is written as a GPU is."""
+    if device.partition(":")[0] != "cuda":
+        raise ConfigError(f"device {device!r} is no GPU", hint='Use "cuda", "cuda:1" or "cuda:GPU-...".')
+    check_target(device)
+
+
+def check_capability(device: str, built_for: str) -> None:
+    """`PlanDeviceMismatch` unless a GPU has the compute capability ("sm_90") that a plan was built for."""
+    found = find_cuda(device)
+    if found.architecture != built_for:
+        message = f"plan: compute_capability: found {built_for}, expected {found.architecture} of GPU {found.index}"
+        raise PlanDeviceMismatch(
+            f"{message} ({found.name})",
+            hint=f'Name a GPU of {built_for} by device="cuda:N", or build again with target="cuda:{found.index}".',
+            details=PlanDetails("plan", "compute_capability", built_for, found.architecture),
+        )

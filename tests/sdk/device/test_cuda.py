@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import enginewright as ew
+from enginewright import loading
 from enginewright.device import cuda
-from enginewright.device.cuda import CudaDevice, find_cuda
-from enginewright.errors import ConfigError, DeviceMissing
+from enginewright.device.cuda import CudaDevice, check_capability, find_cuda
+from enginewright.errors import ConfigError, DeviceMissing, NativeError, PlanDeviceMismatch
 
 TWO = (
     CudaDevice(0, "A", "GPU-aaaa-1", (9, 0), 1 << 30, "13.0"),
@@ -56,6 +59,67 @@ def test_building_without_pycuda_says_what_to_install(monkeypatch: pytest.Monkey
 def test_unknown_targets(target: str) -> None:
     with pytest.raises(ConfigError):
         ew.BuilderConfig(target=target)
+
+
+def doubling() -> ew.Plan:
+    net = ew.Network()
+    x = net.input("x", ew.float32, (2,))
+    net.output("y", net.add(x, x))
+    return ew.build(net, ew.BuilderConfig(timing_cache="", level=0))
+
+
+def test_loading_passes_the_device_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = doubling()
+    plan.save(tmp_path / "a.plan")
+    monkeypatch.setattr(loading, "Engine", lambda plan, **options: options)
+    for source in (plan, plan.to_bytes(), tmp_path / "a.plan"):
+        assert ew.load(source, device="cuda:GPU-aaaa-1") == {"threads": None, "device": "cuda:GPU-aaaa-1"}
+
+
+@pytest.mark.parametrize("device", ["cpu", "GPU-aaaa-1", "cuda:", ""])
+def test_engines_know_only_gpus(device: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ew.load(doubling(), device=device)
+    assert "cuda:1" in caught.value.hint
+
+
+def test_plans_for_the_cpu_need_no_gpu() -> None:
+    with ew.load(doubling(), device="cuda:7") as engine:
+        assert engine.run({"x": np.ones(2, np.float32)})["y"].tolist() == [2, 2]
+
+
+def test_the_safety_runtime_uses_no_gpu() -> None:
+    with pytest.raises(ConfigError, match="safety"):
+        ew.load(b"", runtime="safety", device="cuda:1")
+
+
+def test_a_gpu_of_another_capability_is_refused(two: None) -> None:
+    check_capability("cuda:1", "sm_86")
+    plan = doubling()
+    assert plan.passport.target is not None
+    target = replace(plan.passport.target, compute_capability="sm_90")
+    other = replace(plan, passport=replace(plan.passport, target=target))
+    with pytest.raises(PlanDeviceMismatch, match="found sm_90, expected sm_86 of GPU 1") as caught:
+        ew.load(other, device="cuda:1")
+    assert 'target="cuda:1"' in caught.value.hint
+
+
+@pytest.mark.cuda
+def test_a_saved_plan_runs(tmp_path: Path) -> None:
+    try:
+        first = cuda.cuda_devices()[0]
+        cuda.use_cuda()
+    except (DeviceMissing, NativeError) as error:
+        pytest.skip(error.message)
+    net = ew.Network()
+    x = net.input("x", ew.float32, (2,))
+    net.output("y", net.add(x, x))
+    path = tmp_path / "gpu.plan"
+    ew.build(net, ew.BuilderConfig(timing_cache="", target="cuda")).save(path)
+    assert ew.plan_info(path).verdict.name != "INCOMPATIBLE"
+    for device in ("cuda", "cuda:0", *([f"cuda:{first.uuid}"] if first.uuid else [])):
+        with ew.load(path, device=device) as engine:
+            assert engine.run({"x": np.ones(2, np.float32)})["y"].tolist() == [2, 2]
 
 
 def test_precision_needs_a_gpu() -> None:
