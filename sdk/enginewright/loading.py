@@ -25,13 +25,13 @@ def load(
 ) -> Engine:
     """Load a plan (path, bytes or `Plan`) as an engine.
 
-    `threads` bounds the CPU threads of one run; `device` is the GPU that a plan for GPUs runs on: "cuda" (the first),
-    "cuda:1" or "cuda:GPU-..." (the beginning of a UUID). `verify` is "full", "lazy" (weights are hashed before a
-    context first runs on them) or "header" (they are not, with a warning). `mmap=False` copies the file first;
-    `trust`: see the plan format. `on_mismatch="rebuild"`: a plan file of another release, or for another machine, is
-    built again from its recipe and kept in the plan cache; the file stays as it is. `runtime="safety"` loads a safe
-    plan by the rules of the restricted runtime: signed by one of the keys in `trust`, copied, verified whole, never
-    rebuilt, and nothing is allocated after loading. Raises a `PlanError`, or `PluginNotFound`.
+    `threads` bounds the CPU threads of one run; `device` is the GPU that a plan for GPUs runs on: "cuda" (the first
+    that fits), "cuda:1" or "cuda:GPU-..." (the beginning of a UUID). `verify` is "full", "lazy" (weights are hashed
+    before a context first runs on them) or "header" (they are not, with a warning). `mmap=False` copies the file
+    first; `trust`: see the plan format. `on_mismatch="rebuild"`: a plan file of another release, or for another
+    machine, is built again from its recipe and kept in the plan cache; the file stays as it is. `runtime="safety"`
+    loads a safe plan by the rules of the restricted runtime: signed by one of the keys in `trust`, copied, verified
+    whole, never rebuilt, and nothing is allocated after loading. Raises a `PlanError`, or `PluginNotFound`.
     """
     if on_mismatch not in ("raise", "rebuild"):
         raise ConfigError(f'on_mismatch="{on_mismatch}" is unknown', hint='use on_mismatch="raise" or "rebuild"')

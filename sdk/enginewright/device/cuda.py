@@ -139,13 +139,21 @@ def check_device(device: str) -> None:
     check_target(device)
 
 
-def check_capability(device: str, built_for: str) -> None:
-    """`PlanDeviceMismatch` unless a GPU has the compute capability ("sm_90") that a plan was built for."""
-    found = find_cuda(device)
-    if found.architecture != built_for:
-        message = f"plan: compute_capability: found {built_for}, expected {found.architecture} of GPU {found.index}"
-        raise PlanDeviceMismatch(
-            f"{message} ({found.name})",
-            hint=f'Name a GPU of {built_for} by device="cuda:N", or build again with target="cuda:{found.index}".',
-            details=PlanDetails("plan", "compute_capability", built_for, found.architecture),
-        )
+def choose_device(device: str, built_for: str) -> str:
+    """The GPU that runs a plan for a compute capability ("sm_90"): for "cuda" the first that has it.
+
+    `ConfigError` unless the device is written as a GPU is; `PlanDeviceMismatch` where it has another capability.
+    """
+    check_device(device)
+    if not built_for:
+        return device
+    choice = [find_cuda(device)] if device != "cuda" else cuda_devices()
+    for found in choice:
+        if found.architecture == built_for:
+            return f"cuda:{found.index}"
+    here = ", ".join(f"{found.architecture} of GPU {found.index}, {found.name}" for found in choice)
+    raise PlanDeviceMismatch(
+        f"plan: compute_capability: found {built_for}, expected {here}",
+        hint=f'Name a GPU of {built_for} by device="cuda:N", or build again with target="cuda:{choice[0].index}".',
+        details=PlanDetails("plan", "compute_capability", built_for, choice[0].architecture),
+    )

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from enginewright import _native
-from enginewright.device.cuda import check_capability, check_device
+from enginewright.device.cuda import choose_device
 from enginewright.device.memory import DeviceArray, device_array, stream_handle
 from enginewright.errors import ClosedError, ConfigError, UsageError
 from enginewright.plan.plan import Plan
@@ -33,16 +33,15 @@ class Engine:
     def __init__(self, plan: Plan, *, threads: int | None = None, device: str = "cuda", announce: bool = True) -> None:
         """Load a plan; `threads` bounds the CPU threads of one run (default: those that the plan was tuned for).
 
-        `device`: which GPU a plan for GPUs runs on, "cuda", "cuda:1" or "cuda:GPU-..."; `DeviceMissing` without it,
-        `PlanDeviceMismatch` where the plan was built for another compute capability. A plan for the CPU ignores it.
+        `device`: which GPU a plan for GPUs runs on, "cuda" (the first that fits), "cuda:1" or "cuda:GPU-...";
+        `DeviceMissing` without it, `PlanDeviceMismatch` where the plan was built for another compute capability. A
+        plan for the CPU ignores it.
         `announce`: tell plugins that watch; a build that tries its own plan does not.
         """
         if threads is not None and threads < 1:
             raise ConfigError(f"{threads} threads are not possible", hint="Use 1 or more, or leave it out.")
-        check_device(device)
         target = plan.passport.target
-        if target is not None and target.compute_capability:
-            check_capability(device, target.compute_capability)
+        device = choose_device(device, target.compute_capability if target else "")
         self.plan = plan
         self.threads = threads or plan.meta.threads
         self.inputs = tuple(PortInfo.of(port) for port in plan.meta.inputs)

@@ -11,7 +11,7 @@ import pytest
 import enginewright as ew
 from enginewright import loading
 from enginewright.device import cuda
-from enginewright.device.cuda import CudaDevice, check_capability, find_cuda
+from enginewright.device.cuda import CudaDevice, choose_device, find_cuda
 from enginewright.errors import ConfigError, DeviceMissing, NativeError, PlanDeviceMismatch
 
 TWO = (
@@ -93,8 +93,25 @@ def test_the_safety_runtime_uses_no_gpu() -> None:
         ew.load(b"", runtime="safety", device="cuda:1")
 
 
+@pytest.mark.parametrize(
+    ("device", "built_for", "chosen"),
+    [
+        ("cuda", "sm_90", "cuda:0"),
+        ("cuda", "sm_86", "cuda:1"),
+        ("cuda:MIG-b", "sm_86", "cuda:1"),
+        ("cuda:7", "", "cuda:7"),
+    ],
+)
+def test_the_gpu_that_fits_a_plan(two: None, device: str, built_for: str, chosen: str) -> None:
+    assert choose_device(device, built_for) == chosen
+
+
+def test_no_gpu_fits(two: None) -> None:
+    with pytest.raises(PlanDeviceMismatch, match="found sm_70, expected sm_90 of GPU 0, A, sm_86 of GPU 1, B"):
+        choose_device("cuda", "sm_70")
+
+
 def test_a_gpu_of_another_capability_is_refused(two: None) -> None:
-    check_capability("cuda:1", "sm_86")
     plan = doubling()
     assert plan.passport.target is not None
     target = replace(plan.passport.target, compute_capability="sm_90")
