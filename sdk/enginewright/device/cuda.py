@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.util
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -115,6 +117,26 @@ def library_folders() -> tuple[Path, ...]:
     spec = importlib.util.find_spec("nvidia")
     places = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
     return tuple(sorted(folder for place in places for folder in place.glob("*/lib") if folder.is_dir()))
+
+
+def library_file(name: str, versions: Sequence[int]) -> str:
+    """Where a library of NVIDIA is found, in the order in which the kernels look for it; "" if nowhere."""
+    names = [*(f"{name}.{version}" for version in versions), name]
+    for file in names:
+        for folder in library_folders():
+            if (folder / file).is_file():
+                return str(folder / file)
+        if _opens(file):
+            return file
+    return ""
+
+
+def _opens(file: str) -> bool:
+    try:
+        ctypes.CDLL(file)
+    except OSError:
+        return False
+    return True
 
 
 def kernel_cache() -> Path:

@@ -16,16 +16,20 @@ import numpy as np
 from enginewright.compiler.builder import build
 from enginewright.compiler.config import BuilderConfig
 from enginewright.device.cache_folder import cache_folder, is_writable
+from enginewright.device.cuda import library_file
 from enginewright.errors import EnginewrightError
 from enginewright.graph.network import Network
 from enginewright.registry.discovery import reason_of
 from enginewright.registry.registry import registry
 from enginewright.runtime.engine import Engine
 from enginewright.tensors import float32
+from enginewright_compat.gpu import find_gpus
 from enginewright_compat.machine import this_machine
 from enginewright_compat.version import running_version
 
-PACKAGES = ("numpy", "cffi", "onnx", "ml_dtypes", "msgspec", "blake3", "click", "rich", "onnxruntime", "openvino")
+NEEDED = ("numpy", "cffi", "onnx", "ml_dtypes", "msgspec", "blake3", "click", "rich")
+PACKAGES = (*NEEDED, "pycuda", "onnxruntime", "openvino")
+LIBRARIES = {"libcublasLt.so": (13, 12), "libnvrtc.so": (13, 12), "libcudnn.so": (9,)}  # and their versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,8 @@ class Diagnosis:
 
 def diagnose() -> Diagnosis:
     """Look at this installation and machine; problems are told, not raised."""
-    found = (*_release(), *_machine(), *_native(), *_packages(), *_caches(), *_plugins(), *_variables(), _engine())
-    return Diagnosis(found)
+    installed = (*_release(), *_machine(), *_native(), *_packages(), *_gpus())
+    return Diagnosis((*installed, *_caches(), *_plugins(), *_variables(), _engine()))
 
 
 def _release() -> Iterator[Finding]:
@@ -71,8 +75,24 @@ def _machine() -> Iterator[Finding]:
     yield Finding("machine", "threads", f"{allowed} of {os.cpu_count()} CPUs may be used")
     yield Finding("machine", "memory", f"{machine.memory / 2**30:.1f} GiB" if machine.memory else "unknown")
     yield Finding("machine", "load", " ".join(f"{load:.2f}" for load in os.getloadavg()))
-    driver = Path("/proc/driver/nvidia/version")
-    yield Finding("machine", "gpu driver", driver.read_text().splitlines()[0] if driver.is_file() else "none")
+
+
+def _gpus() -> Iterator[Finding]:
+    """What a plan for GPUs takes; nothing that is missing is a problem, as plans for the CPU need none of it."""
+    gpus = find_gpus()
+    yield Finding("gpus", "driver", f"{gpus.driver}, runs CUDA {gpus.cuda}" if gpus.driver else "none")
+    for number, gpu in enumerate(gpus.devices):
+        facts = f"{gpu.name}, {gpu.compute_capability}, {gpu.memory / 2**30:.1f} GiB, {gpu.uuid}"
+        yield Finding("gpus", f"gpu {number}", facts)
+    try:
+        from enginewright import _native as native
+
+        native.device_library()
+        yield Finding("gpus", "kernels", "in this build")
+    except EnginewrightError as error:
+        yield Finding("gpus", "kernels", error.message)
+    for name, versions in LIBRARIES.items():
+        yield Finding("gpus", name, library_file(name, versions) or "not found")
 
 
 def _native() -> Iterator[Finding]:
@@ -128,7 +148,7 @@ def _plugins() -> Iterator[Finding]:
 
 def _variables() -> Iterator[Finding]:
     for name, value in sorted(os.environ.items()):
-        if name.startswith("ENGINEWRIGHT_") or name in {"NO_COLOR", "CC"}:
+        if name.startswith("ENGINEWRIGHT_") or name in {"NO_COLOR", "CC", "CUDA_VISIBLE_DEVICES"}:
             yield Finding("environment", name, value)
 
 

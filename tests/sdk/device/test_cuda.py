@@ -147,6 +147,14 @@ def test_precision_needs_a_gpu() -> None:
     assert ew.BuilderConfig(target="cuda", precision="bf16").precision == "bf16"
 
 
+def test_library_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "library_folders", lambda: (tmp_path,))
+    (tmp_path / "libmade_up.so.12").touch()
+    assert cuda.library_file("libmade_up.so", (13, 12)) == str(tmp_path / "libmade_up.so.12")
+    assert cuda.library_file("libm.so", (6,)) == "libm.so.6"
+    assert cuda.library_file("libnowhere.so", (13, 12)) == ""
+
+
 def test_libraries_of_wheels_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nvidia" / "cu13" / "lib").mkdir(parents=True)
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -10,6 +10,7 @@ import enginewright as ew
 from enginewright.registry.registry import registry
 from enginewright.tools import diagnosis
 from enginewright.tools.subject import is_plan, open_subject
+from enginewright_compat.gpu import Gpu, Gpus
 from tests.sdk.registry.distributions import Site
 from tests.sdk.tools.small_models import chain, save, unsupported
 
@@ -117,6 +118,25 @@ def test_doctor_tells_of_wrong_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_doctor_tells_of_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosis.os, "access", lambda path, mode: False)
     assert [problem.topic for problem in ew.diagnose().problems] == ["caches"]
+
+
+def test_doctor_tells_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Gpus("580.82.07", "13.0", (Gpu("NVIDIA H100 MIG 1g.10gb", "sm_90", 10 << 30, "MIG-1"),))
+    monkeypatch.setattr(diagnosis, "find_gpus", lambda: here)
+    found = {finding.name: finding.value for finding in ew.diagnose().findings if finding.topic == "gpus"}
+    assert found["driver"] == "580.82.07, runs CUDA 13.0"
+    assert found["gpu 0"] == "NVIDIA H100 MIG 1g.10gb, sm_90, 10.0 GiB, MIG-1"
+    assert {"kernels", "libcublasLt.so", "libnvrtc.so", "libcudnn.so"} < set(found)
+
+
+def test_doctor_without_gpus_or_their_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "find_gpus", Gpus)
+    monkeypatch.setattr(diagnosis, "library_file", lambda name, versions: "")
+    found = ew.diagnose()
+    facts = {finding.name: finding.value for finding in found.findings if finding.topic == "gpus"}
+    assert (facts["driver"], facts["libcudnn.so"]) == ("none", "not found")
+    assert "gpu 0" not in facts
+    assert found.problems == ()
 
 
 def test_commands_that_cannot_run() -> None:
