@@ -188,7 +188,7 @@ def _judge_gpu(target: Target, machine: Machine) -> Iterator[Reason]:
     """A plan for GPUs needs one, of its compute capability, and a driver that is not older."""
     found, here = target.compute_capability, machine.compute_capability
     if not here:
-        remedy = f'load it where a driver and a GPU of {found} are, or build it with target="cpu"'
+        remedy = f'load it where libnvidia-ml.so.1 tells of a GPU of {found}, or build it with target="cpu"'
         yield Reason("EW-P006", "compute_capability", found, "a CPU plan: there is no NVIDIA GPU here", remedy)
     elif found != here:
         yield Reason("EW-P006", "compute_capability", found, here, "build it again for this GPU")
