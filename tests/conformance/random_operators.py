@@ -428,8 +428,11 @@ def fill(g: Graph) -> None:
 
 
 def einsum(g: Graph) -> None:
-    """Products with a constant, as subscripts; not of empty tensors, for which ONNX Runtime ends the process."""
-    a = g.pick(_both(_rank(2, 2), _float, lambda value: value.array.size > 0))
+    """Products with a constant, as subscripts; not of empty tensors, for which ONNX Runtime ends the process.
+
+    Nor of sizes of 1: at another size of the input, ONNX Runtime would broadcast, as no text of ONNX says.
+    """
+    a = g.pick(_both(_rank(2, 2), _float, lambda value: min(value.array.shape) > 1))
     rows, columns = a.array.shape
     equation, shape = g.choose(
         [("ij,jk->ik", (columns, 2)), ("ij,kj->ki", (3, columns)), ("ij,ij->j", (rows, columns))]

@@ -15,6 +15,9 @@ import pytest
 import enginewright as ew
 from enginewright.tools.plugin_project import new_plugin
 
+# Where the SDK is installed in place, its own module stands in the distribution with the pytest plugin.
+EDITABLE = "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning"
+
 
 def python(folder: Path, site: Path, *arguments: str) -> str:
     """Run Python with the project's distribution on the path, as after an installation."""
@@ -42,7 +45,7 @@ def test_written_installed_tested(tmp_path: Path, level: int, replaces: bool) ->
     new_plugin(tmp_path, "acme-plugins", level=level, replaces=replaces)
     project, site = tmp_path / "acme-plugins", tmp_path / "site"
     install(project, site)
-    out = python(project, site, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error")
+    out = python(project, site, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "-W", EDITABLE)
     assert "passed" in out
     assert "failed" not in out
     rows = python(project, site, "-c", "from enginewright.cli import main; main(['plugin', 'list', '--load'])")
