@@ -13,8 +13,8 @@ import pytest
 import enginewright as ew
 from enginewright_plugins.ctc_decode import CtcBeamDecode, CtcGreedyDecode
 from tests.plugins.operators import QUIET, check_native, check_shapes, run_saved
+from tests.plugins.optional_torch import torch
 
-torch = pytest.importorskip("torch")
 Array = np.ndarray[Any, Any]
 EXAMPLES = [*CtcGreedyDecode.examples(), *CtcBeamDecode.examples()]
 RNG = np.random.default_rng(19)

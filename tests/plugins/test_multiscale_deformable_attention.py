@@ -12,8 +12,8 @@ import enginewright as ew
 from enginewright_plugins.multiscale_deformable_attention import MultiscaleDeformableAttention
 from tests.plugins.models import one_node
 from tests.plugins.operators import QUIET, check_native, check_shapes, run_saved
+from tests.plugins.optional_torch import torch
 
-torch = pytest.importorskip("torch")
 Array = np.ndarray[Any, Any]
 OP = MultiscaleDeformableAttention()
 EXAMPLES = [inputs for _, inputs in MultiscaleDeformableAttention.examples()]

@@ -15,8 +15,8 @@ import enginewright as ew
 from enginewright_plugins.roi_align_rotated import RoIAlignRotated
 from tests.plugins.models import one_node
 from tests.plugins.operators import QUIET, check_native, check_shapes, run_saved
+from tests.plugins.optional_torch import torch
 
-torch = pytest.importorskip("torch")
 Array = np.ndarray[Any, Any]
 EXAMPLES = list(RoIAlignRotated.examples())
 RNG = np.random.default_rng(11)

@@ -11,8 +11,8 @@ import pytest
 import enginewright as ew
 from enginewright_plugins.rotary_attention import RotaryAttention
 from tests.plugins.operators import QUIET, check_native, check_shapes, run_saved
+from tests.plugins.optional_torch import torch
 
-torch = pytest.importorskip("torch")
 Array = np.ndarray[Any, Any]
 EXAMPLES = list(RotaryAttention.examples())
 NAMES = ["cache", "query", "key", "value", "cosine", "sine", "past"]

@@ -11,8 +11,8 @@ import pytest
 import enginewright as ew
 from enginewright_plugins.top_p_sample import TopPSample, uniform
 from tests.plugins.operators import QUIET, check_native, check_shapes, run_saved
+from tests.plugins.optional_torch import torch
 
-torch = pytest.importorskip("torch")
 Array = np.ndarray[Any, Any]
 EXAMPLES = list(TopPSample.examples())
 RNG = np.random.default_rng(29)
