@@ -1,10 +1,12 @@
-"""The node tests of the installed onnx package, run through parser, builder and runtime.
+"""The backend tests of the installed onnx package, run through parser, builder and runtime.
 
     python -m tests.conformance.onnx_nodes [TEXT] [--update] [--skipped] [--verbose]
 
-counts those whose name contains TEXT: passed, failed by cause, skipped by reason. `--update` writes the names of all
-that passed to `node_passes.txt`: from then on each of them must pass. `node_skips.toml` names those that are not run,
-each with its reason; `--skipped` runs just these, to see which pass by now.
+runs its tests of single nodes and those of whole models that it has as files (their names begin with the suite's, as in
+simple/sign_model), those whose name contains TEXT, and counts them: passed, failed by cause, skipped by reason.
+`--update` writes the names of all that passed to `node_passes.txt`: from then on each of them must pass.
+`node_skips.toml` names those that are not run, each with its reason; `--skipped` runs just these, to see which pass by
+now.
 """
 
 from __future__ import annotations
@@ -32,15 +34,22 @@ Value: TypeAlias = "np.ndarray | list[Value] | None"
 FOLDER = Path(__file__).parent
 PASSES = FOLDER / "node_passes.txt"
 SKIPS = FOLDER / "node_skips.toml"
-HEADER = "# Node tests of onnx {version} that must pass; written by: python -m tests.conformance.onnx_nodes --update\n"
+SUITES = ("simple", "pytorch-operator", "pytorch-converted")
+HEADER = (
+    "# Backend tests of onnx {version} that must pass; written by: python -m tests.conformance.onnx_nodes --update\n"
+)
 
 
 @functools.cache
 def load_cases() -> dict[str, TestCase]:
-    """Return every node test of the installed onnx, by name without "test_"."""
+    """Return every test of the installed onnx, by name without "test_"; those of a suite of models with its name."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the generators divide by zero on purpose
-        return {case.name.removeprefix("test_"): case for case in load_model_tests(kind="node")}
+        found = {case.name.removeprefix("test_"): case for case in load_model_tests(kind="node")}
+    for suite in SUITES:
+        cases = sorted(load_model_tests(kind=suite), key=lambda case: case.name)
+        found |= {f"{suite}/{case.name.removeprefix('test_')}": case for case in cases}
+    return found
 
 
 @functools.cache
@@ -59,20 +68,46 @@ def load_skips() -> dict[str, str]:
 def listed_version() -> str:
     """Return the version of onnx for which the list of passes was written."""
     first = PASSES.read_text().partition("\n")[0]
-    return first.removeprefix("# Node tests of onnx ").partition(" ")[0]
+    return first.removeprefix("# Backend tests of onnx ").partition(" ")[0]
+
+
+def model_of(case: TestCase) -> onnx.ModelProto:
+    """Return the model of a test, which may be in a file."""
+    return case.model or onnx.load(Path(case.model_dir) / "model.onnx")
+
+
+def _data_sets(case: TestCase, model: onnx.ModelProto) -> Iterable[tuple[list[Value], list[Value]]]:
+    """Yield inputs and expected outputs."""
+    if case.data_sets is not None:
+        for given, expected in case.data_sets:
+            yield [_to_value(item) for item in given], [_to_value(item) for item in expected]
+        return
+    for folder in sorted(Path(case.model_dir).glob("test_data_set_*")):
+        yield _read(folder, "input", model.graph.input), _read(folder, "output", model.graph.output)
+
+
+def _read(folder: Path, kind: str, infos: Iterable[onnx.ValueInfoProto]) -> list[Value]:
+    """Return the values of the files of one kind, as many as there are, each of the type that the model says."""
+    protos = {"tensor_type": onnx.TensorProto, "sequence_type": onnx.SequenceProto, "optional_type": onnx.OptionalProto}
+    found = []
+    for index, info in enumerate(infos):
+        path = folder / f"{kind}_{index}.pb"
+        if path.exists():
+            found.append(_to_value(protos[info.type.WhichOneof("value")].FromString(path.read_bytes())))
+    return found
 
 
 def run_case(case: TestCase) -> None:
     """Build and run one test; raise AssertionError if an output differs beyond onnx's own tolerance."""
-    plan = ew.build(case.model, ew.BuilderConfig(level=0))
+    model = model_of(case)
+    plan = ew.build(model, ew.BuilderConfig(level=0))
     engine = ew.load(plan)
-    fixed = {tensor.name for tensor in case.model.graph.initializer}
-    names = [value.name for value in case.model.graph.input if value.name not in fixed]
-    for inputs, expected in case.data_sets:
-        given = dict(zip(names, map(_to_value, inputs), strict=False))
-        results = engine.run(given)
-        found = [results[value.name] for value in case.model.graph.output]
-        Runner.assert_similar_outputs([_to_value(item) for item in expected], found, case.rtol, case.atol)
+    fixed = {tensor.name for tensor in model.graph.initializer}
+    names = [value.name for value in model.graph.input if value.name not in fixed]
+    for inputs, expected in _data_sets(case, model):
+        results = engine.run(dict(zip(names, inputs, strict=False)))
+        found = [results[value.name] for value in model.graph.output]
+        Runner.assert_similar_outputs(expected, found, case.rtol, case.atol)
 
 
 def _to_value(item: object) -> Value:

@@ -34,6 +34,7 @@ from enginewright.onnx_io.custom_domain import custom_rule, nearest
 from enginewright.onnx_io.exchange import NAME, OUTPUT_NAME, SPEC, Reader, metadata_of, sources_of
 from enginewright.onnx_io.model_file import EXPORT_AGAIN, ModelFile, read_model, read_tensor
 from enginewright.onnx_io.node_check import check_node
+from enginewright.onnx_io.old_opsets import OLDEST_OPSET, converted
 from enginewright.onnx_io.pending import NestedProblems, Pending, Waiting
 from enginewright.onnx_io.sequences import SequenceTensor, check_readers, check_tensor
 from enginewright.onnx_io.value_info import stated_specs, value_spec
@@ -43,8 +44,6 @@ from enginewright.replacement.replacer import Replacer
 from enginewright.tensors import DataType, TensorSpec
 
 MAX_DEPTH = 64
-OLDEST_OPSET = 7
-"""The first that broadcasts as all later ones do."""
 MAX_SIZE = 2**31 - 1
 DOMAIN = "ai.onnx"
 
@@ -62,17 +61,24 @@ def parse(source: str | os.PathLike[str] | bytes | onnx.ModelProto, replacer: Re
 def parse_model(model: ModelFile, replacer: Replacer | None = None) -> Network:
     """Import a model that was read."""
     enginewright.ops.load()
-    whole = _Model(model.proto, model.folder, replacer or Replacer())
     try:
-        try:
-            return whole.network()
-        except UnsupportedModel:
-            if not whole.used_stated:
-                raise
-            # What the file states of unknown nodes may contradict the operators that would replace them.
-            return _Model(model.proto, model.folder, whole.replacer, use_stated=False).network()
+        proto, note = converted(model.proto)
+        network = _parse(proto, model.folder, replacer or Replacer())
     except EnginewrightError as error:
         raise error.located(model.where) from None
+    network.notes += [note] if note else []
+    return network
+
+
+def _parse(proto: onnx.ModelProto, folder: Path | None, replacer: Replacer) -> Network:
+    whole = _Model(proto, folder, replacer)
+    try:
+        return whole.network()
+    except UnsupportedModel:
+        if not whole.used_stated:
+            raise
+        # What the file states of unknown nodes may contradict the operators that would replace them.
+        return _Model(proto, folder, replacer, use_stated=False).network()
 
 
 @dataclass
