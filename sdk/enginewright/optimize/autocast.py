@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,8 @@ KEPT = MappingProxyType(
     }
 )  # fmt: skip
 """Operators that stay in float32, and why. Layer norm, softmax and attention take halves: their sums are float32."""
+
+LARGEST = MappingProxyType({float16: 65504.0, bfloat16: (2 - 2.0**-7) * 2.0**127})
 
 
 def autocast_fp16(network: Network) -> int:
@@ -92,7 +95,20 @@ def _narrowed(network: Network, tensor: Tensor | None, dtype: DataType, narrow: 
         return tensor
     if tensor not in narrow:
         if tensor.const is not None:
-            narrow[tensor] = network.constant(cast_array(np.asarray(tensor.const), dtype), tensor.name)
+            narrow[tensor] = network.constant(_finite(np.asarray(tensor.const), dtype), tensor.name)
         else:
             narrow[tensor] = network.cast(tensor, to=dtype)
     return narrow[tensor]
+
+
+def _finite(weights: np.ndarray[Any, Any], dtype: DataType) -> np.ndarray[Any, Any]:
+    """Cast weights; numbers beyond the range, as the -3.4e38 of masks, become the largest there is.
+
+    As infinities they would make NaN of a product with 0.
+    """
+    made = cast_array(weights, dtype)
+    beyond = np.isinf(made) & np.isfinite(weights)
+    if not beyond.any():
+        return made
+    largest = np.array(LARGEST[dtype], dtype.numpy)
+    return np.where(beyond, np.where(weights < 0, -largest, largest), made)

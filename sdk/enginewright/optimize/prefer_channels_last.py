@@ -37,7 +37,7 @@ def prefer_channels_last(network: Network) -> int:
 
 
 def _wanted(layer: Layer) -> bool:
-    x = layer.inputs[0]
+    x = layer.inputs[0] if layer.inputs else None
     if layer.kind not in IMAGES or x is None or x.rank != 4 or x.dtype not in HALVES:
         return False
     channels = (x.shape[1], layer.outputs[0].shape[1])

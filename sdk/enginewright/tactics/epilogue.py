@@ -73,6 +73,8 @@ class _Chain:
             return None
         if step.opcode in _SINGLE:
             return replace(found, activation=_SINGLE[step.opcode]) if found.activation == NONE else None
+        if len(step.args) != 2:  # noqa: PLR2004 - of one value, or of three
+            return None
         other = step.args[1 - step.args.index(value)]
         if other >= self.program.n_inputs:
             return _bounded(found, step, self.program.instructions[other - self.program.n_inputs])

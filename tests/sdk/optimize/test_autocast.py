@@ -50,3 +50,14 @@ def test_a_model_in_16_bits_stays_as_it_is() -> None:
 
 def test_every_rule_has_a_reason() -> None:
     assert all(KEPT.values())
+
+
+@pytest.mark.parametrize(("run", "largest"), [(autocast_fp16, 65504.0), (autocast_bf16, 3.3895314e38)])
+def test_a_mask_stays_finite(run, largest: float) -> None:  # type: ignore[no-untyped-def]
+    net = Network()
+    x = net.input("x", float32, (2, 3))
+    mask = np.array([np.finfo(np.float32).min, -np.inf, 1], np.float32)
+    net.output("y", net.mul(x, net.constant(mask)))
+    assert run(net) == 1
+    found = net.evaluate({"x": np.array([[1, 1, 1], [0, 1, 2]], np.float32)})["y"]
+    np.testing.assert_array_equal(found, np.array([[-largest, -np.inf, 1], [0, -np.inf, 2]], np.float32))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from enginewright.graph.network import Network
+from enginewright.ops.shape import ShapeValue
 from enginewright.optimize.cancel_transposes import cancel_transposes
 from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.prefer_channels_last import prefer_channels_last
@@ -56,3 +57,14 @@ def test_float32_stays_channels_first() -> None:
     x = net.input("x", float32, (1, 8, 6, 5))
     net.output("y", net.conv(x, net.constant(weights(8, 8, 1, 1).astype(np.float32))))
     assert prefer_channels_last(net) == 0
+
+
+def test_layers_without_inputs_are_left_alone() -> None:
+    net = Network()
+    x = net.input("x", float16, ("n", 8, 6, 5))
+    y = net.conv(x, net.constant(weights(8, 8, 3, 3)), padding=1)
+    (shape,) = net.add(ShapeValue((x.shape[0], 240), shape=(2,)))
+    net.output("y", net.reshape(y, shape))
+    changes, found, wanted = run(net, weights(2, 8, 6, 5))
+    assert changes == 1
+    np.testing.assert_array_equal(found, wanted)
