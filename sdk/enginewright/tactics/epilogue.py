@@ -73,7 +73,7 @@ class _Chain:
             return None
         if step.opcode in _SINGLE:
             return replace(found, activation=_SINGLE[step.opcode]) if found.activation == NONE else None
-        if len(step.args) != 2:  # noqa: PLR2004 - of one value, or of three
+        if len(step.args) != 2:
             return None
         other = step.args[1 - step.args.index(value)]
         if other >= self.program.n_inputs:
