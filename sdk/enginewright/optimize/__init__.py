@@ -23,7 +23,10 @@ from enginewright.optimize.fuse_swish import fuse_swish
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
 from enginewright.optimize.pack_attention import pack_attention
 from enginewright.optimize.prefer_channels_last import prefer_channels_last
+from enginewright.optimize.reuse_order import reuse_order
 from enginewright.optimize.simplify_algebra import simplify_algebra
+from enginewright.optimize.sink_transposes import sink_transposes
+from enginewright.optimize.unflatten_products import unflatten_products
 from enginewright.optimize.widen_halves import widen_halves
 
 Pass = Callable[[Network], int]
@@ -48,6 +51,22 @@ PIPELINE: tuple[Pass, ...] = (
 )
 """The passes in order; each returns how many changes it made."""
 
+FOR_DEVICES: tuple[Pass, ...] = (
+    prefer_channels_last,
+    cancel_transposes,
+    unflatten_products,
+    eliminate_dead,
+    sink_transposes,
+    pack_attention,
+    sink_transposes,
+    cancel_transposes,
+    reuse_order,
+    simplify_algebra,
+    fuse_gelu,
+    eliminate_dead,
+)
+"""What other targets than the CPU run before elementwise layers are joined."""
+
 _AUTOCAST = {"fp16": autocast_fp16, "bf16": autocast_bf16}
 
 
@@ -60,7 +79,7 @@ def pipeline(target: str = "cpu", precision: str = "fp32") -> tuple[Pass, ...]:
         at = passes.index(fuse_pointwise)
         passes[at:at] = [_AUTOCAST[precision], fold_constants, eliminate_common, eliminate_dead]
     at = passes.index(fuse_pointwise)
-    passes[at:at] = [prefer_channels_last, cancel_transposes, pack_attention, eliminate_dead]
+    passes[at:at] = FOR_DEVICES
     return tuple(passes)
 
 

@@ -1,6 +1,12 @@
-"""Makes one layer of attention that an exporter wrote out: two products with a softmax between them."""
+"""Makes one layer of attention that an exporter wrote out: two products with a softmax between them.
+
+Queries and keys may be scaled before the product instead of the scores; a constant mask that hides exactly what comes
+later is no input, but a property of the layer.
+"""
 
 from __future__ import annotations
+
+import numpy as np
 
 from enginewright.dims import Size
 from enginewright.graph.network import Network, Tensor
@@ -12,6 +18,8 @@ Q, KT, V, MASK = (AnyTensor(name) for name in ("q", "kt", "v", "mask"))
 SCORES = node("MatMul", Q, KT)
 SCALED = node("Mul", SCORES, Number(None, "scale"))
 DIVIDED = node("Div", SCORES, Number(None, "divisor"))
+HIDDEN = -1e30
+"""A score that this is added to has a weight of exactly 0 beside any other."""
 PATTERNS = tuple(
     node("MatMul", node("Softmax", masked, name="weights"), V)
     for scores in (SCALED, DIVIDED, SCORES)
@@ -52,8 +60,33 @@ def _replace(network: Network, match: Match) -> None:
     scale = match.number("scale") if "scale" in match.tensors else 1.0
     if "divisor" in match.tensors:
         scale = 1.0 / match.number("divisor")
-    q, kt, v = (match.tensors[name] for name in ("q", "kt", "v"))
+    q, q_scale = _unscaled(match.tensors["q"])
+    kt, k_scale = _unscaled(match.tensors["kt"])
+    mask = match.tensors.get("mask")
+    causal = mask is not None and _is_causal(mask, q.shape[2], kt.shape[3])
+    op = Attention(scale=scale * q_scale * k_scale, is_causal=causal)
     with network.at(match.layers[0], sources=sources(match)):
         k = network.transpose(kt, perm=(0, 1, 3, 2))
-        (made,) = network.add(Attention(scale=scale), q, k, v, match.tensors.get("mask"))
+        (made,) = network.add(op, q, k, match.tensors["v"], None if causal else mask)
     replace_match(network, match, made)
+
+
+def _unscaled(tensor: Tensor) -> tuple[Tensor, float]:
+    """What a tensor is a multiple of, and the positive number that it is multiplied by."""
+    layer = tensor.producer
+    if layer is None or layer.kind != "Mul":
+        return tensor, 1.0
+    for x, factor in (layer.inputs, layer.inputs[::-1]):
+        number = None if factor is None or factor.const is None or factor.const.size != 1 else factor.const.item()
+        if x is not None and number is not None and number > 0 and x.shape == tensor.shape:
+            return x, float(number)
+    return tensor, 1.0
+
+
+def _is_causal(mask: Tensor, queries: Size, keys: Size) -> bool:
+    """Whether a constant mask hides all later keys, beyond what any score makes up for, and nothing else."""
+    if mask.const is None or queries != keys or mask.shape[-2:] != (queries, keys) or mask.const.size != queries * keys:
+        return False
+    rows = mask.const.reshape(mask.const.shape[-2:])
+    later = np.triu(np.ones(rows.shape, bool), 1)
+    return bool((rows[later] <= HIDDEN).all() and (rows[~later] == 0).all())

@@ -1,7 +1,7 @@
 """Joins the matrix products in front of attention to one, and lets attention read and write tokens where they lie.
 
-Queries, keys and values come from one tensor by three products (or one that is split), seen as heads and transposed;
-the result is transposed back. Only the joint product and attention stay.
+Queries, keys and values come from one tensor by three products, or by one that is split, and are seen as heads by
+reshapes and transposes; the result is turned back by others. Only the joint product and attention stay.
 """
 
 from __future__ import annotations
@@ -10,62 +10,85 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from enginewright.dims import Size
 from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.graph.strided import Strided, Strides, alike, dense, reshaped, strided
 from enginewright.ops.packed_attention import PackedAttention
 
-HEADS_FIRST = (0, 2, 1, 3)
+MOVING = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten")
 
 
 @dataclass(frozen=True)
 class Part:
-    """Queries, keys or values before they are seen as heads: output `index` of a split, or a product with its bias."""
+    """Queries, keys or values before they are seen as heads: a product of `source` with its bias."""
 
     source: Tensor
-    index: int = 0
-    weight: Tensor | None = None
-    bias: Tensor | None = None
+    weight: Tensor
+    bias: Tensor | None
 
 
 def pack_attention(network: Network) -> int:
     """Pack every attention layer where this is possible; the number packed."""
-    packed = 0
-    for layer in list(network.layers):
-        if layer.kind == "Attention" and _pack(network, layer):
-            packed += 1
-    return packed
+    return sum(_pack(network, layer) for layer in list(network.layers) if layer.kind == "Attention")
 
 
 def _pack(network: Network, layer: Layer) -> bool:
-    parts = [_part(tensor) for tensor in layer.inputs[:3]]
-    output = _joined_heads(network, layer)
-    q = layer.inputs[0]
-    if output is None or q is None or any(part is None for part in parts) or not isinstance(q.shape[1], int):
+    heads = [tensor for tensor in layer.inputs[:3] if tensor is not None]
+    shape = heads[0].shape
+    if any(tensor.shape != shape for tensor in heads) or not isinstance(shape[1], int):
         return False
+    output = _joined_heads(network, layer)
+    if output is None:
+        return False
+    views = [strided(tensor) for tensor in heads]
     with network.at(layer):
-        qkv = _joint(network, [part for part in parts if part is not None])
+        qkv = _packed(network, views, shape) or _joint(network, views, shape)
         if qkv is None:
             return False
-        made = network.add(PackedAttention(layer.op, q.shape[1]), qkv, *layer.inputs[3:])[0]
-    made.name = output.name
-    network.replace(output, made)
+        made = network.add(PackedAttention(layer.op, shape[1]), qkv, *layer.inputs[3:])[0]
+        result = _as_read(network, made, output)
+    if result is None:
+        return False
+    result.name = output.tensor.name
+    network.replace(output.tensor, result)
     return True
 
 
-def _part(tensor: Tensor | None) -> Part | None:
-    """What a transposed view as heads [B, H, S, D] is made of."""
-    transpose = _producer(tensor, "Transpose")
-    if transpose is None or tuple(transpose.op.perm or ()) != HEADS_FIRST:
+def _token_strides(shape: tuple[Size, ...], width: Size) -> Strides:
+    """Strides of heads [B, H, S, D] that lie side by side in rows [B, S, width]."""
+    _, _, rows, size = shape
+    return rows * width, size, width, 1
+
+
+def _packed(network: Network, views: list[Strided], shape: tuple[Size, ...]) -> Tensor | None:
+    """The one tensor that holds all three as [B, S, 3 * H * D]."""
+    batch, heads, rows, size = shape
+    width = heads * size
+    base = views[0].base
+    for number, view in enumerate(views):
+        if view.base is not base or view.offset != number * width:
+            return None
+        if not alike(shape, view.strides, _token_strides(shape, 3 * width)):
+            return None
+    return reshaped(network, base, (batch, rows, 3 * width)) if base.spec.size == batch * rows * 3 * width else None
+
+
+def _joint(network: Network, views: list[Strided], shape: tuple[Size, ...]) -> Tensor | None:
+    """What one product gives instead of three of the same tensor; None where they are others."""
+    width = shape[1] * shape[3]
+    fits = [view.offset == 0 and alike(shape, view.strides, _token_strides(shape, width)) for view in views]
+    parts = [_product(view.base) for view in views]
+    found = [part for part in parts if part is not None]
+    if not all(fits) or len(found) != 3 or len({part.source for part in found}) != 1:
         return None
-    reshape = _producer(transpose.inputs[0], "Reshape")
-    rows = None if reshape is None else reshape.inputs[0]
-    if reshape is None or rows is None or rows.rank != 3 or reshape.outputs[0].shape[:2] != rows.shape[:2]:
+    biases = [part.bias.const for part in found if part.bias is not None and part.bias.const is not None]
+    weights = [part.weight.const for part in found if part.weight.const is not None]
+    if len(biases) not in (0, 3) or any(weight.shape[1] != width for weight in weights):
         return None
-    split = _producer(rows, "Split")
-    if split is not None:
-        source = split.inputs[0]
-        is_last = split.op.axis in (-1, 2) and len(split.outputs) == 3
-        return Part(source, split.outputs.index(rows)) if is_last and source is not None else None
-    return _product(rows)
+    made = network.matmul(found[0].source, network.constant(np.concatenate(weights, axis=1)))
+    if biases:
+        made = network.add(made, network.constant(np.concatenate(biases)))
+    return reshaped(network, made, (shape[0], shape[2], 3 * width))
 
 
 def _product(rows: Tensor) -> Part | None:
@@ -81,45 +104,45 @@ def _product(rows: Tensor) -> Part | None:
     if matmul is None or matmul.inputs[0] is None or matmul.inputs[1] is None:
         return None
     weight = matmul.inputs[1]
-    if weight.const is None or weight.rank != 2:
-        return None
-    return Part(matmul.inputs[0], weight=weight, bias=bias)
-
-
-def _joint(network: Network, parts: list[Part]) -> Tensor | None:
-    """The tensor that holds all three; None where they come from different ones."""
-    sources = {part.source for part in parts}
-    if len(sources) != 1:
-        return None
-    source = parts[0].source
-    weights = [part.weight for part in parts if part.weight is not None]
-    if not weights:
-        return source if [part.index for part in parts] == [0, 1, 2] else None
-    biases = [part.bias for part in parts if part.bias is not None]
-    widths = {weight.shape[1] for weight in weights}
-    if len(weights) != 3 or len(biases) not in (0, 3) or len(widths) != 1:
-        return None
-    joint = network.constant(np.concatenate([w.const for w in weights if w.const is not None], axis=1))
-    made = network.matmul(source, joint)
-    if not biases:
-        return made
-    return network.add(made, network.constant(np.concatenate([b.const for b in biases if b.const is not None])))
-
-
-def _joined_heads(network: Network, layer: Layer) -> Tensor | None:
-    """The result seen as [B, S, heads * D] again, if that is all that is made of it."""
-    transpose = network.sole_reader(layer.outputs[0])
-    if transpose is None or transpose.kind != "Transpose" or tuple(transpose.op.perm or ()) != HEADS_FIRST:
-        return None
-    reshape = network.sole_reader(transpose.outputs[0])
-    if reshape is None or reshape.kind != "Reshape":
-        return None
-    output = reshape.outputs[0]
-    before = transpose.outputs[0].shape
-    whole = output.rank == 3 and output.shape[:2] == before[:2]
-    return output if whole else None
+    return Part(matmul.inputs[0], weight, bias) if weight.const is not None and weight.rank == 2 else None
 
 
 def _producer(tensor: Tensor | None, kind: str) -> Layer | None:
     producer = None if tensor is None else tensor.producer
     return producer if producer is not None and producer.kind == kind else None
+
+
+# ---- the result ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A tensor that shows the tokens [B, S, H * D] as they lie, in some shape, or with the first two axes exchanged."""
+
+    tensor: Tensor
+    exchanged: bool
+
+
+def _joined_heads(network: Network, layer: Layer) -> Joined | None:
+    """The last of the reshapes and transposes behind attention that turns rows of heads into rows of tokens."""
+    made = layer.outputs[0]
+    batch, heads, rows, size = made.shape
+    width = heads * size
+    tensor, found = made, None
+    while (reader := network.sole_reader(tensor)) is not None and reader.kind in MOVING:
+        tensor = reader.outputs[0]
+        seen = strided(tensor, {made: _token_strides(made.shape, width)})
+        if seen.base is not made:
+            break
+        exchanged = tensor.shape == (rows, batch, width) != (batch, rows, width)
+        wanted = (width, rows * width, 1) if exchanged else dense(tensor.shape)
+        if alike(tensor.shape, seen.strides, wanted):
+            found = Joined(tensor, exchanged)
+    return found
+
+
+def _as_read(network: Network, tokens: Tensor, output: Joined) -> Tensor | None:
+    """The tokens in the shape in which they are read."""
+    if output.exchanged:
+        return network.transpose(tokens, perm=(1, 0, 2))
+    return reshaped(network, tokens, output.tensor.shape)

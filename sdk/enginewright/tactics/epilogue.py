@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from enginewright.ops.pointwise import Instruction, PointwiseProgram
-from enginewright.tensors import TensorSpec
+from enginewright.tensors import TensorSpec, float32
 
 NONE, RELU, CLIP, SIGMOID, SILU, HARD_SWISH, GELU, GELU_TANH, TANH = range(9)
 """Activations by number, as native/cuda/values.h has them."""
@@ -44,8 +44,10 @@ def epilogue_of(program: PointwiseProgram, extras: Sequence[TensorSpec], output:
     """The epilogue that a program behind an anchor is; the reason where it is another one.
 
     The program's input 0 is the anchor's output, the others are `extras`; the last axis of the output has the bias.
+    Casts to float32 and back mean nothing here: kernels have floats in between, rounded once at the end.
     """
-    if set(program.dtypes) != {output.dtype} or len(program.outputs) != 1:
+    types = {*program.dtypes[: program.n_inputs], program.dtypes[program.outputs[0]]}
+    if len(program.outputs) != 1 or types != {output.dtype} or not set(program.dtypes) <= {output.dtype, float32}:
         return "the fused program has several types or outputs"
     chain = _Chain(program, extras, output)
     found, value = Epilogue(), 0
@@ -71,6 +73,8 @@ class _Chain:
         """The epilogue with one more instruction, None where it does not continue the chain."""
         if step.args.count(value) != 1:
             return None
+        if step.opcode == "cast":
+            return found
         if step.opcode in _SINGLE:
             return replace(found, activation=_SINGLE[step.opcode]) if found.activation == NONE else None
         if len(step.args) != 2:

@@ -45,3 +45,40 @@ def test_another_softmax_axis_or_weights_that_others_read_are_left() -> None:
     assert y.producer.inputs[0] is not None
     net.output("weights", y.producer.inputs[0])
     assert rewrite(net, fuse_attention)[0] == 0
+
+
+def _scaled_before(net: ew.Network, size: int = 7) -> tuple[ew.Tensor, ew.Tensor, ew.Tensor]:
+    q, k, v = (net.input(name, FLOAT, (2, 2, size, 8)) for name in "qkv")
+    factor = net.constant(np.full(1, 0.6, np.float32))
+    return net.mul(q, factor), net.mul(net.transpose(k, perm=(0, 1, 3, 2)), factor), v
+
+
+def test_scales_of_queries_and_keys_become_the_scale() -> None:
+    net = ew.Network()
+    q, kt, v = _scaled_before(net)
+    net.output("y", net.matmul(net.softmax(net.matmul(q, kt)), v))
+    changes, after = rewrite(net, lambda n: fuse_attention(n) + 0 * eliminate_dead(n))
+    assert changes == 1
+    assert "Mul" not in operators(after)
+    assert after.layers[-1].op.scale == pytest.approx(0.36)
+
+
+@pytest.mark.parametrize("hidden", [-np.inf, float(np.finfo(np.float32).min), -1e4])
+def test_a_mask_of_what_comes_later(hidden: float) -> None:
+    net = ew.Network()
+    q, kt, v = _scaled_before(net)
+    mask = np.triu(np.full((1, 1, 7, 7), hidden, np.float32), 1)
+    net.output("y", net.matmul(net.softmax(net.add(net.matmul(q, kt), net.constant(mask))), v))
+    _, after = rewrite(net, lambda n: fuse_attention(n) + 0 * eliminate_dead(n))
+    made = after.layers[-1]
+    assert made.op.is_causal == (hidden < -1e4)
+    assert (len(made.inputs) == 3) == made.op.is_causal
+
+
+def test_a_mask_that_hides_something_else() -> None:
+    net = ew.Network()
+    q, kt, v = _scaled_before(net)
+    mask = np.triu(np.full((7, 7), -np.inf, np.float32), 2)
+    net.output("y", net.matmul(net.softmax(net.add(net.matmul(q, kt), net.constant(mask))), v))
+    _, after = rewrite(net, fuse_attention)
+    assert not after.layers[-1].op.is_causal

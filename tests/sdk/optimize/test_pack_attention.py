@@ -55,3 +55,39 @@ def test_parts_of_different_tensors_stay() -> None:
     x = net.input("x", float32, (2, 5, 12))
     attend(net, [x, net.relu(x), x])
     assert pack_attention(net) == 0
+
+
+def test_queries_keys_and_values_on_an_axis_of_their_own_rows_first() -> None:
+    """As torch.nn.MultiheadAttention writes it: [S, B, 3, E], heads and batch joined in between."""
+    net = Network()
+    x = net.input("x", float32, (2, 5, 36))
+    rows = net.reshape(net.transpose(x, perm=(1, 0, 2)), net.constant([5, 2, 3, 12]))
+    parts = net.transpose(net.unsqueeze(rows, net.constant([0])), perm=(3, 1, 2, 0, 4))
+    parts = net.squeeze(parts, net.constant([3]))
+    heads = []
+    for index in range(3):
+        one = net.reshape(net.gather(parts, net.constant(index)), net.constant([5, 6, 4]))
+        heads.append(net.reshape(net.transpose(one, perm=(1, 0, 2)), net.constant([2, 3, 5, 4])))
+    y = net.transpose(net.attention(*heads), perm=(2, 0, 1, 3))
+    net.output("y", net.reshape(y, net.constant([5, 2, 12])))
+    check(net, ["PackedAttention", "Transpose"])
+
+
+def test_one_token_a_batch_is_read_in_either_shape() -> None:
+    net = Network()
+    x = net.input("x", float32, (1, 5, 36))
+    heads_of = [
+        net.transpose(net.reshape(part, net.constant([1, 5, 3, 4])), perm=(0, 2, 1, 3))
+        for part in net.split(x, axis=-1, num_outputs=3)
+    ]
+    y = net.transpose(net.attention(*heads_of), perm=(2, 0, 1, 3))
+    net.output("y", net.reshape(y, net.constant([5, 12])))
+    check(net, ["PackedAttention", "Reshape"])
+
+
+def test_values_that_are_queries_again_stay() -> None:
+    net = Network()
+    x = net.input("x", float32, (2, 5, 36))
+    q, k, _ = net.split(x, axis=-1, num_outputs=3)
+    attend(net, [q, k, q])
+    assert pack_attention(net) == 0

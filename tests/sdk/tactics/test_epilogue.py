@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from enginewright.ops.pointwise import Builder
-from enginewright.tactics.epilogue import RELU, Epilogue, epilogue_of
-from enginewright.tensors import TensorSpec, float16
+from enginewright.graph.network import Network, Tensor
+from enginewright.ops.pointwise import Builder, Fused
+from enginewright.optimize.fuse_epilogues import fuse_epilogues
+from enginewright.optimize.fuse_pointwise import fuse_pointwise
+from enginewright.tactics.epilogue import GELU_TANH, RELU, SILU, Epilogue, epilogue_of
+from enginewright.tensors import TensorSpec, float16, int32
 
 OUTPUT = TensorSpec(float16, (4, 8))
 
@@ -24,3 +28,35 @@ def test_a_function_that_kernels_lack_has_a_reason(name: str) -> None:
     p = Builder(float16)
     found = epilogue_of(p.finish(p.apply(name, p.inputs[0])), [], OUTPUT)
     assert found == f"the kernel has no epilogue with {name} here"
+
+
+def product(net: Network) -> Tensor:
+    x = net.input("x", float16, (5, 8))
+    return net.matmul(x, net.constant(np.ones((8, 6), np.float16)))
+
+
+def epilogue(net: Network, y: Tensor) -> Epilogue | str:
+    net.output("y", y)
+    fuse_pointwise(net)
+    fuse_epilogues(net)
+    layer = net.layers[-1]
+    assert isinstance(layer.op, Fused)
+    return epilogue_of(layer.op.program, [t.spec for t in layer.inputs[2:] if t is not None], layer.outputs[0].spec)
+
+
+def test_a_bias_and_an_activation_that_is_computed_in_float() -> None:
+    net = Network()
+    y = net.swish(net.add(product(net), net.constant(np.ones(6, np.float16))))
+    assert epilogue(net, y) == Epilogue(bias=0, activation=SILU)
+
+
+def test_an_activation_then_a_residual() -> None:
+    net = Network()
+    y = net.add(net.gelu(product(net), approximate="tanh"), net.input("r", float16, (5, 6)))
+    assert epilogue(net, y) == Epilogue(residual=0, activation=GELU_TANH, activate_first=True)
+
+
+def test_whole_numbers_in_between_are_no_epilogue() -> None:
+    net = Network()
+    y = net.cast(net.cast(product(net), to=int32), to=float16)
+    assert epilogue(net, y) == "the fused program has several types or outputs"
