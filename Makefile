@@ -28,8 +28,9 @@ demo: $(call needs,demo) native           ## build engines from a real trained m
 bench: $(call needs,peers test) native    ## measure what this project promises
 	$(RUN) $(PY) -m tests.bench
 
-bench-models: $(call needs,peers models test) native  ## speed on all models, beside ONNX Runtime and OpenVINO
+bench-models: $(call needs,peers models test) native  ## speed on all models, beside ONNX Runtime and OpenVINO; then what building and loading cost
 	$(RUN) $(PY) -m tests.bench models
+	$(RUN) $(PY) -m tests.bench loading
 
 bench-cuda: $(call needs,models test) native  ## speed on a GPU, beside torch
 	$(RUN) $(PY) -m tests.bench.cuda --peers

@@ -2,61 +2,126 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import enginewright as ew
 from enginewright_compat.machine import this_machine
 from tests.bench.page import write_page
-from tests.models import load_model, names
+from tests.models import Arrays, TestModel, load_model, manifest, names
 
-PEERS = ("onnxruntime", "openvino", "openvino-default")
-COLUMNS = ("model", "ours ms", *(f"{peer} ms (ratio)" for peer in PEERS), "load ms", "in NumPy")
+FULL, DEFAULT = ("onnxruntime", "openvino"), "openvino-default"
+PEERS = (*FULL, DEFAULT)
+COLUMNS = ("model", "ours ms", *(f"{peer} ms (ratio)" for peer in PEERS), "best / ours", "in NumPy")
 
 
-def report(wanted: Sequence[str], threads: int | None, page: Path | None) -> int:
+@dataclass(frozen=True)
+class How:
+    """Threads (None: all), batch of models whose batch is dynamic (None: as in the manifest), precision of ours."""
+
+    threads: int | None = None
+    batch: int | None = None
+    precision: str = "fp32"
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """Who computes in the same precision."""
+        return (DEFAULT,) if self.precision == "bf16" else FULL
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Where tables go, if anywhere."""
+
+    markdown: Path | None = None
+    json: Path | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model: medians in milliseconds, of the peers by name (None: it fails), those not significant, and the kind."""
+
+    name: str
+    kind: str
+    ours: float
+    peers: dict[str, float | None]
+    close: tuple[str, ...]
+    ratio: float | None
+    reference_steps: int
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The line as texts."""
+        cells = []
+        for peer, time in self.peers.items():
+            sign = "~" if peer in self.close else ""
+            cells.append("fails" if time is None else f"{time:.4g} ({sign}{time / self.ours:.2f})")
+        best = "" if self.ratio is None else f"{self.ratio:.2f}"
+        return (self.name, f"{self.ours:.4g}", *cells, best, str(self.reference_steps))
+
+
+def report(wanted: Sequence[str], how: How, pages: Pages) -> int:
     """Print and write the table; 1 if a model cannot be measured."""
-    rows: list[tuple[str, ...]] = []
-    ratios: dict[str, list[float]] = {peer: [] for peer in PEERS}
-    failed = 0
-    for name in wanted or names():
+    rows: list[Row] = []
+    lines: list[tuple[str, ...]] = []
+    for name in wanted or [name for name in names() if name.endswith("_dyn") == (how.batch is not None)]:
         try:
-            rows.append(measure(name, threads, ratios))
+            rows.append(measure(load_model(name), how))
+            lines.append(rows[-1].cells)
         except ew.EnginewrightError as error:
-            failed += 1
-            rows.append((name, f"{error.code}: {error.message}", *[""] * (len(COLUMNS) - 2)))
-        print("  ".join(rows[-1]), flush=True)
-    means = {
-        peer: math.exp(sum(map(math.log, values)) / len(values)) if values else math.nan
-        for peer, values in ratios.items()
-    }
-    text = ", ".join(f"{peer} {mean:.2f}" for peer, mean in means.items())
-    print(f"geometric mean of the ratios to ours: {text}")
-    if page is not None:
-        count = threads or len(os.sched_getaffinity(0))
+            lines.append((name, f"{error.code}: {error.message}", *[""] * (len(COLUMNS) - 2)))
+        print("  ".join(lines[-1]), flush=True)
+    text = "; ".join(summaries(rows))
+    print(text)
+    if pages.markdown is not None:
+        count = how.threads or len(os.sched_getaffinity(0))
         intro = (
-            f"Median time of one inference on {this_machine().model}, {count} threads, by "
+            f"Median time of one inference on {this_machine().model}, {count} threads, {how.precision}, by "
             f"`python -m tests.bench models`. A ratio above 1 means that ours is faster; ~ marks a difference that is "
-            f"not significant. Geometric mean of the ratios: {text}."
+            f"not significant. The best is that of {' and '.join(how.rivals)}. {text}."
         )
-        write_page(page, "Speed", intro, COLUMNS, rows)
-    return int(failed > 0)
+        write_page(pages.markdown, "Speed", intro, COLUMNS, lines)
+    if pages.json is not None:
+        pages.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    return int(len(lines) > len(rows))
 
 
-def measure(name: str, threads: int | None, ratios: dict[str, list[float]]) -> tuple[str, ...]:
-    """One row; the ratios are added to those of other models."""
-    model = load_model(name)
-    config = ew.BuilderConfig(threads=threads)
+def summaries(rows: Sequence[Row]) -> Iterable[str]:
+    """The geometric mean and the worst of the ratios to the best peer, by kind of model."""
+    groups = {
+        "real and light": [row for row in rows if row.kind != "generated" and not manifest()[row.name].int8],
+        "int8": [row for row in rows if manifest()[row.name].int8],
+        "generated": [row for row in rows if row.kind == "generated"],
+    }
+    for group, members in groups.items():
+        found = [(row.ratio, row.name) for row in members if row.ratio is not None]
+        if found:
+            mean = math.exp(sum(math.log(ratio) for ratio, _ in found) / len(found))
+            worst, name = min(found)
+            yield f"{group}: geometric mean {mean:.2f} of {len(found)}, worst {worst:.2f} ({name})"
+
+
+def measure(model: TestModel, how: How) -> Row:
+    """One row."""
+    config = ew.BuilderConfig(threads=how.threads, precision=how.precision)
     plan = ew.build(model.path, config)  # its timings are in the cache when bench builds again
-    found = ew.bench(model.path, peers=PEERS, inputs=model.inputs, effort=ew.Effort(duration=1.5), config=config)
-    ours = next((peer.ours for peer in found.peers if peer.ours is not None), found.latency)
-    cells = []
-    for peer in found.peers:
-        if peer.latency is None or peer.ratio is None:
-            cells.append("fails")
-        else:
-            ratios[peer.name].append(peer.ratio)
-            cells.append(f"{peer.latency.median:.4g} ({'' if peer.significant else '~'}{peer.ratio:.2f})")
-    return (name, f"{ours.median:.4g}", *cells, f"{found.load_milliseconds:.1f}", str(len(plan.report.reference_steps)))
+    inputs = model.inputs if how.batch is None else batched(model, how.batch)
+    found = ew.bench(model.path, peers=PEERS, inputs=inputs, effort=ew.Effort(duration=1.5), config=config)
+    ours = next((peer.ours for peer in found.peers if peer.ours is not None), found.latency).median
+    times = {peer.name: None if peer.latency is None else peer.latency.median for peer in found.peers}
+    close = tuple(peer.name for peer in found.peers if not peer.significant)
+    rivals = [time for name, time in times.items() if name in how.rivals and time is not None]
+    ratio = min(rivals) / ours if rivals else None
+    return Row(model.name, model.entry.kind, ours, times, close, ratio, len(plan.report.reference_steps))
+
+
+def batched(model: TestModel, batch: int) -> Arrays:
+    """The model's inputs, with another first axis."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    return {name: rule.make(rng, (batch, *rule.shape[1:])) for name, rule in model.entry.inputs.items()}
