@@ -43,7 +43,7 @@ class Frame final : public ValueSource {
     void run(Profile *profile = nullptr);
     // Queues a run on a stream of the caller (frame_device.cpp). Throws EW_USAGE where something needs the host.
     void run_async(void *stream);
-    // Nanoseconds of one of `repeats` runs on the device in a row.
+    // Nanoseconds of one of at most `repeats` runs on the device in a row, fewer of long ones.
     double time(int32_t repeats);
     // Copies an output of the last run to the host.
     void fetch(int32_t index, void *to, int64_t bytes);
@@ -109,7 +109,7 @@ class Frame final : public ValueSource {
     void stage_input(Input &input, int64_t bytes, bool to_device);
     void run_stretches(int32_t segment);
     void run_stretch(int32_t segment, size_t index);
-    void record(const Stretch &stretch, StretchGraph &graph);
+    void record(const Stretch &stretch, StretchGraph &graph, int32_t runs);
     void run_stretches_timed(const Segment &segment, Profile &profile);
     void wait();
     void copy_output(Output &output, const ew_tensor &found, int64_t bytes);
@@ -136,6 +136,7 @@ class Frame final : public ValueSource {
     std::vector<Output> outputs_;
     Device device_;  // NULL for a program on the host
     Queue queue_;
+    StretchGraph row_;                              // of several runs, to time them
     std::vector<Buffer> arenas_;                    // one a segment, so that a later one cannot move what is alive
     std::vector<Buffer> device_arenas_;             // the same on the device
     std::vector<Buffer> grown_;                     // by storage

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +13,7 @@ import numpy as np
 from enginewright.compiler.candidates import candidates
 from enginewright.compiler.lowering import Choice, Programs
 from enginewright.compiler.weights import WeightPool
+from enginewright.device.memory import DeviceArray, copies_on_device
 from enginewright.dims import evaluate, room
 from enginewright.errors import EnginewrightError
 from enginewright.graph.network import Layer, Network, Tensor
@@ -19,6 +23,7 @@ from enginewright.tensors import TensorSpec
 
 Array = np.ndarray[Any, Any]
 MAX_TIMED_BYTES = 2**28
+PERIOD = 2**16 + 1  # random numbers, which then repeat: to draw more takes longer than to run the layer
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,68 @@ class OneStep:
         return [output_array(self.session.context, index, spec.dtype) for index, spec in enumerate(self.specs)]
 
 
+@dataclass(frozen=True)
+class OneLayer:
+    """A network of just one layer at sizes that are numbers, with data for its inputs: `copies` lie on the device."""
+
+    network: Network
+    inputs: list[Tensor | None]
+    data: dict[Tensor, Array]
+    copies: dict[Tensor, DeviceArray]
+    target: str
+
+    def step(self, choice: Choice, threads: int) -> OneStep | None:
+        """The plan in which this choice runs the layer; None where that can't be made."""
+        again = self._at_these_sizes(choice)
+        if again is None:
+            return None
+        try:
+            programs = Programs({self.network.layers[0]: again}, WeightPool())
+            programs.add(self.network)
+            session = Session(_meta(programs), programs.weights.data(), threads=threads, target=self.target)
+            for index, tensor in enumerate(self.network.inputs):
+                if tensor in self.copies:
+                    session.bind_device_input(index, self.copies[tensor])
+                else:
+                    session.bind_input(index, self.data[tensor])
+        except EnginewrightError:
+            return None
+        arrays = [None if tensor is None else self.data.get(tensor, tensor.const) for tensor in self.inputs]
+        return OneStep(session, arrays, [tensor.spec for _, tensor in self.network.outputs])
+
+    def _at_these_sizes(self, choice: Choice) -> Choice | None:
+        found = self._candidates("cpu" if not choice.device else self.target.partition(":")[0])
+        alike = (c for c in found if (c.kernel, c.plugin) == (choice.kernel, choice.plugin))
+        return next((c for c in alike if c.tactic == choice.tactic or not choice.device), None)
+
+    def _candidates(self, device: str) -> tuple[Choice, ...]:
+        return candidates(self.network.layers[0], every_isa=True, nondeterministic=True, device=device).choices
+
+
 def one_step(
     layer: Layer, choice: Choice, specs: list[TensorSpec | None], threads: int, target: str = "cpu"
 ) -> OneStep | None:
     """A plan of just this layer, at these sizes; None where that can't be made or would be too large."""
+    made = _one_layer(layer, specs, target)
+    return None if made is None else made.step(choice, threads)
+
+
+@contextmanager
+def steps(
+    layer: Layer, choices: Iterable[Choice], specs: list[TensorSpec | None], threads: int, target: str
+) -> Iterator[dict[str, OneStep]]:
+    """Plans of just this layer by the tactic, for the choices that can be run alone; they share the inputs' data."""
+    made = _one_layer(layer, specs, target)
+    if made is None:
+        yield {}
+        return
+    with copies_on_device(made.data if target != "cpu" else {}, target) as copies:
+        shared = replace(made, copies=copies)
+        found = {choice.tactic: shared.step(choice, threads) for choice in choices}
+        yield {tactic: step for tactic, step in found.items() if step is not None and step.runs()}
+
+
+def _one_layer(layer: Layer, specs: list[TensorSpec | None], target: str) -> OneLayer | None:
     network = Network(f"timing {layer.name}")
     inputs = [
         _input(network, index, tensor, spec)
@@ -57,20 +120,9 @@ def one_step(
             network.output(f"y{index}", tensor)
         if sum(evaluate(room(tensor.spec.nbytes), {}) for tensor in (*network.inputs, *outputs)) > MAX_TIMED_BYTES:
             return None
-        device = target.partition(":")[0] if choice.device else "cpu"
-        found = candidates(network.layers[0], every_isa=True, nondeterministic=True, device=device).choices
-        alike = [c for c in found if (c.kernel, c.plugin) == (choice.kernel, choice.plugin)]
-        again = next(c for c in alike if c.tactic == choice.tactic or not choice.device)
-        programs = Programs({network.layers[0]: again}, WeightPool())
-        programs.add(network)
-        session = Session(_meta(programs), programs.weights.data(), threads=threads, target=target)
-        given = {tensor: _data(tensor.spec) for tensor in network.inputs}
-        for index, tensor in enumerate(network.inputs):
-            session.bind_input(index, given[tensor])
-    except (EnginewrightError, StopIteration):
+    except EnginewrightError:
         return None
-    arrays = [None if tensor is None else given.get(tensor, tensor.const) for tensor in inputs]
-    return OneStep(session, arrays, [tensor.spec for tensor in outputs])
+    return OneLayer(network, inputs, {tensor: _data(tensor.spec) for tensor in network.inputs}, {}, target)
 
 
 def _input(network: Network, index: int, tensor: Tensor | None, spec: TensorSpec | None) -> Tensor | None:
@@ -90,8 +142,13 @@ def _data(spec: TensorSpec) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]
     if spec.value is not None:
         return np.array(spec.value, spec.dtype.numpy).reshape(shape)
     if spec.dtype.is_float:
-        return np.random.default_rng(0).standard_normal(shape).astype(spec.dtype.numpy)
+        return np.resize(_numbers().astype(spec.dtype.numpy), shape)
     return np.zeros(shape, spec.dtype.numpy)
+
+
+@functools.cache
+def _numbers() -> Array:
+    return np.random.default_rng(0).standard_normal(PERIOD)
 
 
 def _meta(programs: Programs) -> Meta:

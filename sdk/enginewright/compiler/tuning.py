@@ -10,7 +10,7 @@ from enginewright.compiler.candidates import Candidates, candidates
 from enginewright.compiler.checking import Agreement
 from enginewright.compiler.liveness import network_fields, view_offset
 from enginewright.compiler.lowering import Choice
-from enginewright.compiler.one_step import one_step
+from enginewright.compiler.one_step import steps
 from enginewright.compiler.report import LayerReport, Timing
 from enginewright.compiler.timing_key import describe
 from enginewright.compiler.unfuse import unfuse
@@ -28,8 +28,10 @@ Step = Callable[[int, int], None]
 DEFAULT_SIZE, DEFAULT_BATCH = 128, 1
 LOWEST_TIMED = 2
 MEASURED, IMPORTED, HEURISTIC = "measured", "imported", "heuristic"
-HOPELESS = 2
+HOPELESS = 2.0
 """A candidate whose best run so far took this many times as long as the best of all is not run again."""
+HOPELESS_ON_DEVICE = 1.2  # there a time is the mean of many runs, and varies little
+SAMPLES, SAMPLES_OF_LOWEST, SAMPLES_ON_DEVICE = 15, 5, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +156,9 @@ class Tuner:
 
     def _measure(self, layer: Layer, choices: list[Choice], specs: list[TensorSpec | None]) -> dict[str, TacticTime]:
         """Time some choices; one that cannot be run alone gets no samples, so that nobody tries it again."""
-        made = time_layer(
-            layer, choices, specs, Rig(self.threads, 5 if self.level == LOWEST_TIMED else 15, self.target)
-        )
+        samples = SAMPLES_OF_LOWEST if self.level == LOWEST_TIMED else SAMPLES
+        samples = samples if self.target == "cpu" else SAMPLES_ON_DEVICE
+        made = time_layer(layer, choices, specs, Rig(self.threads, samples, self.target))
         self.measured += len(made)
         for name, taken in made.items():
             registry.announce("enginewright_tactic_timed", layer=layer.name, tactic=name, nanoseconds=taken.nanoseconds)
@@ -220,15 +222,13 @@ def time_layer(layer: Layer, choices: list[Choice], specs: list[TensorSpec | Non
 
     Each choice ran once before, so that its memory is there. One that is clearly slower is not run to the end.
     """
-    sessions = {}
-    for choice in choices:
-        made = one_step(layer, choice, specs, rig.threads, rig.target)
-        if made is not None and made.runs():
-            sessions[choice.tactic] = made.session
-    times: dict[str, list[int]] = {tactic: [] for tactic in sessions}
-    for _ in range(rig.samples):
-        best = min((min(values) for values in times.values() if values), default=0)
-        for tactic, session in sessions.items():
-            if not times[tactic] or min(times[tactic]) <= HOPELESS * best:
-                times[tactic].append(session.time())
+    times: dict[str, list[int]] = {}
+    hopeless = HOPELESS if rig.target == "cpu" else HOPELESS_ON_DEVICE
+    with steps(layer, choices, specs, rig.threads, rig.target) as made:
+        for _ in range(rig.samples):
+            best = min((min(values) for values in times.values()), default=0)
+            for tactic, step in made.items():
+                values = times.setdefault(tactic, [])
+                if not values or min(values) <= hopeless * best:
+                    values.append(step.session.time())
     return {tactic: TacticTime(int(statistics.median(values)), len(values)) for tactic, values in times.items()}

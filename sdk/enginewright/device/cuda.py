@@ -7,7 +7,8 @@ import importlib
 import importlib.util
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,17 @@ def use_cuda(target: str = "cuda") -> tuple[str, int]:
             load_kernels()
             _contexts[device.index] = _driver().Device(device.index).retain_primary_context()
     return "cuda", device.index
+
+
+@contextmanager
+def cuda_context(target: str = "cuda") -> Iterator[Any]:
+    """pycuda.driver inside the primary context of a target's device, for this thread."""
+    _, index = use_cuda(target)
+    _contexts[index].push()
+    try:
+        yield _driver()
+    finally:
+        _contexts[index].pop()
 
 
 @cache

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from enginewright.device.cuda import cuda_context
 from enginewright.errors import UsageError
 from enginewright.tensors import DataType
 
+Array = np.ndarray[Any, Any]
+Key = TypeVar("Key")
+WORTH_A_COPY = 1 << 16  # bytes
 _CUDA = 2  # DLPack's number of the kind of device
 _DLPACK_TYPES = {
     (0, 8): DataType.INT8, (0, 16): DataType.INT16, (0, 32): DataType.INT32, (0, 64): DataType.INT64,
@@ -104,6 +110,23 @@ def _from_dlpack(source: Any) -> DeviceArray:
             shape, [stride * dtype.numpy.itemsize for stride in tensor.strides[: tensor.ndim]], dtype.numpy.itemsize
         )
     return DeviceArray((tensor.data or 0) + tensor.byte_offset, shape, dtype.numpy, (source, capsule))
+
+
+@contextmanager
+def copies_on_device(arrays: Mapping[Key, Array], target: str) -> Iterator[dict[Key, DeviceArray]]:
+    """Copies of large arrays in the memory of the GPU, as long as the block lasts; small ones are left out."""
+    large = {key: array for key, array in arrays.items() if array.nbytes >= WORTH_A_COPY}
+    if not large:
+        yield {}
+        return
+    with cuda_context(target) as driver:
+        memory = {key: driver.to_device(array) for key, array in large.items()}
+    try:
+        yield {key: DeviceArray(int(memory[key]), array.shape, array.dtype, array) for key, array in large.items()}
+    finally:
+        with cuda_context(target):
+            for piece in memory.values():
+                piece.free()
 
 
 def stream_handle(stream: Any) -> int:

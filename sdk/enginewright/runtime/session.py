@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from enginewright import _native
 from enginewright.device.cuda import use_cuda
+from enginewright.device.memory import DeviceArray
 from enginewright.errors import EnginewrightError
 from enginewright.plan.fields import restore_operator
 from enginewright.plan.meta import Meta
@@ -21,7 +22,7 @@ from enginewright.runtime.encoding import encode_programs
 from enginewright.tensors import DataType
 
 Array = np.ndarray[Any, Any]
-REPEATS = 30  # of a run on a device in a row, so that its queue is never empty
+REPEATS = 400  # of a run on a device in a row, so that its queue is never empty; fewer of long ones
 
 
 class LoadedPlan:
@@ -97,6 +98,10 @@ class Session:
     def bind_input(self, index: int, array: Array) -> None:
         """Let the program read this array at each run."""
         self.context.bind_input(index, array)
+
+    def bind_device_input(self, index: int, array: DeviceArray) -> None:
+        """Let the program read this array on the device at each run."""
+        self.context.bind_device_input(index, array.pointer, array.shape)
 
     def run(self) -> None:
         """Run the program once."""

@@ -130,7 +130,7 @@ def test_a_pin_that_cannot_run_the_layer_is_a_miss(tmp_path: Path) -> None:
 def test_a_tactic_that_cannot_be_timed_is_no_miss_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is kept without samples: nobody tries again, and a strict build has all it needs."""
     config = ew.BuilderConfig(timing_cache=str(tmp_path / "t.timing"))
-    monkeypatch.setattr("enginewright.compiler.tuning.one_step", lambda *_: None)
+    monkeypatch.setattr("enginewright.compiler.one_step._one_layer", lambda *_: None)
     net = _network()
     plan = ew.build(net, config)
     assert plan.passport.timings == "heuristic"
