@@ -25,6 +25,7 @@ from enginewright.optimize.pack_attention import pack_attention
 from enginewright.optimize.prefer_channels_last import prefer_channels_last
 from enginewright.optimize.reuse_order import reuse_order
 from enginewright.optimize.simplify_algebra import simplify_algebra
+from enginewright.optimize.sink_squeezes import sink_squeezes
 from enginewright.optimize.sink_transposes import sink_transposes
 from enginewright.optimize.unflatten_products import unflatten_products
 from enginewright.optimize.widen_halves import widen_halves
@@ -39,6 +40,7 @@ PIPELINE: tuple[Pass, ...] = (
     eliminate_common,
     eliminate_dead,
     lower_batch_norm,
+    sink_squeezes,
     fold_scales,
     fuse_attention,
     cancel_transposes,
