@@ -13,7 +13,9 @@ import pytest
 
 import enginewright as ew
 from enginewright.compiler import plan_cache
-from enginewright.plan.artifact import Section
+from enginewright.compiler.plan_cache import cached_path
+from enginewright.device.cuda import CudaDevice
+from enginewright.plan.artifact import Section, check_file
 from enginewright_compat.version import running_version
 from tests.golden.plans import golden
 from tests.sdk.compiler.releases import for_machine, of_release, without
@@ -67,6 +69,18 @@ def test_other_recipes_and_machines_have_their_own(tmp_path: Path, caches: Path)
         path.write_bytes(of_release(golden(name), patch=99))
         ew.load(path, on_mismatch="rebuild").close()
     assert len(cached(caches)) == 2
+
+
+def test_another_gpu_has_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "old.plan"
+    path.write_bytes(golden("mlp"))
+    header = check_file(path)[1].header
+    paths = [cached_path(header)]
+    for name in ("A", "B"):
+        device = CudaDevice(0, name, "GPU-1", (9, 0), 1 << 30, "13.0")
+        monkeypatch.setattr(plan_cache, "find_cuda", lambda device=device: device)
+        paths.append(cached_path(header, uses_gpu=True))
+    assert len(set(paths)) == 3
 
 
 def test_a_damaged_cached_plan_is_replaced(tmp_path: Path, caches: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from enginewright.compiler.rebuilding import rebuild
 from enginewright.device.cache_folder import cache_folder, make_private
+from enginewright.device.cuda import find_cuda
 from enginewright.errors import CacheError, PlanError
 from enginewright.plan.artifact import check_file
 from enginewright.plan.plan import Plan
@@ -33,7 +35,8 @@ def load_rebuilt(old: str | os.PathLike[str], *, trust: Trust = None) -> Plan:
     untrusted = judge_trust(container.header, has_code=container.prefix.has_code, trust=trust)
     if untrusted is not None:
         raise as_error(untrusted, artifact.kind.label, artifact.where)
-    path = cached_path(container.header)
+    target = artifact.passport.target
+    path = cached_path(container.header, uses_gpu=bool(target and target.compute_capability))
     if path.is_file():
         try:
             make_private(path.parent)
@@ -45,10 +48,16 @@ def load_rebuilt(old: str | os.PathLike[str], *, trust: Trust = None) -> Plan:
     return plan
 
 
-def cached_path(header: Header) -> Path:
-    """Where the plan for a recipe is kept: by recipe digest, digest of this machine, and release."""
+def cached_path(header: Header, *, uses_gpu: bool = False) -> Path:
+    """Where the plan for a recipe is kept: by recipe digest, digest of this machine (with its first GPU), and release.
+
+    Raises `DeviceMissing` where a GPU is needed and there is none.
+    """
     machine = this_machine()
     target = Target(machine.arch, features=machine.kernel_features, device=machine.model)
+    if uses_gpu:
+        gpu = find_cuda()
+        target = replace(target, device=gpu.name, compute_capability=gpu.architecture, driver=gpu.driver)
     digest = hashlib.sha256(canonical_json(to_plain(target))).hexdigest()
     name = f"{header.recipe.hex()[:32]}-{digest[:32]}.plan"
     return cache_folder() / "plans" / str(running_version()) / name
