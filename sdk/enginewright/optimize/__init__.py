@@ -19,6 +19,7 @@ from enginewright.optimize.fuse_epilogues import fuse_epilogues
 from enginewright.optimize.fuse_gelu import fuse_gelu
 from enginewright.optimize.fuse_layer_norm import fuse_layer_norm
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
+from enginewright.optimize.fuse_squeeze_excite import fuse_squeeze_excite
 from enginewright.optimize.fuse_swish import fuse_swish
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
 from enginewright.optimize.pack_attention import pack_attention
@@ -56,6 +57,8 @@ PIPELINE: tuple[Pass, ...] = (
 FOR_DEVICES: tuple[Pass, ...] = (
     prefer_channels_last,
     cancel_transposes,
+    eliminate_dead,
+    fuse_squeeze_excite,
     unflatten_products,
     eliminate_dead,
     sink_transposes,

@@ -31,8 +31,9 @@ def _anchor(network: Network, layer: Layer) -> Layer | None:
         if tensor is None or producer is None or not _can_fuse(producer) or tensor.dtype not in FUSED:
             continue
         alone = network.sole_reader(tensor) is layer
-        same_shape = tensor.shape == layer.outputs[0].shape and layer.outputs[0].dtype is tensor.dtype
-        if alone and same_shape and (found is None or network.layers.index(producer) > network.layers.index(found)):
+        dtype = layer.outputs[0].dtype
+        fits = tensor.shape == layer.outputs[0].shape and (dtype is tensor.dtype or dtype is float32)
+        if alone and fits and (found is None or network.layers.index(producer) > network.layers.index(found)):
             found = producer
     return found
 
