@@ -1,4 +1,7 @@
-"""What a tensor is before it has data: its data type, its shape of known and symbolic sizes, and known contents."""
+"""What a tensor is before it has data: its data type, its shape of known and symbolic sizes, and known contents.
+
+Sequences and optionals travel through a network as tensors without axes, of types of their own.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ MAX_VALUE_ELEMENTS = 1024
 
 
 class DataType(enum.IntEnum):
-    """Element types; the numbers are those of ONNX's TensorProto.DataType and of the C header."""
+    """Element types; the numbers are those of ONNX's TensorProto.DataType and of the C header.
+
+    SEQUENCE and OPTIONAL, which are no element types, have numbers that ONNX gives to none.
+    """
 
     FLOAT32 = 1
     UINT8 = 2
@@ -49,6 +55,18 @@ class DataType(enum.IntEnum):
     FLOAT8E8M0 = 24
     UINT2 = 25
     INT2 = 26
+    SEQUENCE = -1
+    OPTIONAL = -2
+
+    @property
+    def is_container(self) -> bool:
+        """A sequence or an optional: a Python list, of an optional with at most one item."""
+        return self < 0
+
+    @property
+    def is_object(self) -> bool:
+        """Texts, sequences, optionals: Python objects, in slots beside the memory of a context."""
+        return self < 0 or self is DataType.STRING
 
     @property
     def numpy(self) -> np.dtype[Any]:
@@ -87,6 +105,8 @@ class DataType(enum.IntEnum):
 
 _NUMPY: dict[DataType, np.dtype[Any]] = {
     DataType.STRING: np.dtype(object),
+    DataType.SEQUENCE: np.dtype(object),
+    DataType.OPTIONAL: np.dtype(object),
     DataType.BFLOAT16: np.dtype(ml_dtypes.bfloat16),
     DataType.FLOAT8E4M3FN: np.dtype(ml_dtypes.float8_e4m3fn),
     DataType.FLOAT8E4M3FNUZ: np.dtype(ml_dtypes.float8_e4m3fnuz),
@@ -101,7 +121,9 @@ _NUMPY: dict[DataType, np.dtype[Any]] = {
 }
 _SUB_BYTE = {DataType.UINT4: 4, DataType.INT4: 4, DataType.FLOAT4E2M1: 4, DataType.UINT2: 2, DataType.INT2: 2}
 _NUMPY |= {dtype: np.dtype(dtype.name.lower()) for dtype in DataType if dtype not in _NUMPY}
-_FROM_NUMPY = {numpy: dtype for dtype, numpy in _NUMPY.items()}
+_FROM_NUMPY = {numpy: dtype for dtype, numpy in _NUMPY.items() if not dtype.is_container}
+ELEMENT_TYPES = frozenset(dtype for dtype in DataType if not dtype.is_container)
+"""What the elements of a tensor can be."""
 
 float16, float32, float64 = DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64
 bfloat16, bool_, string = DataType.BFLOAT16, DataType.BOOL, DataType.STRING
@@ -124,12 +146,61 @@ def as_objects(found: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class ItemSpec:
+    """What a sequence or an optional holds: the type of each item, and its sizes, None where they vary.
+
+    `shape` is None where even the number of axes varies. `items`: what an item holds, if it is a sequence itself.
+    `empty`: it holds nothing, so any shape may join.
+    """
+
+    dtype: DataType
+    shape: tuple[int | None, ...] | None = None
+    items: ItemSpec | None = None
+    empty: bool = False
+
+    @staticmethod
+    def of(spec: TensorSpec) -> ItemSpec:
+        """Items like this tensor; of its sizes those that are numbers."""
+        return ItemSpec(spec.dtype, tuple(size if isinstance(size, int) else None for size in spec.shape), spec.items)
+
+    def join(self, other: ItemSpec) -> ItemSpec:
+        """What holds items of both; `DataTypeError` where their types differ."""
+        if self.dtype != other.dtype:
+            raise DataTypeError(f"a sequence of {self.dtype} takes no {other.dtype}", hint="Cast the tensor first.")
+        if self.empty or other.empty:
+            return other if self.empty else self
+        items = self.items.join(other.items) if self.items and other.items else None
+        if self.shape is None or other.shape is None or len(self.shape) != len(other.shape):
+            return ItemSpec(self.dtype, None, items)
+        pairs = zip(self.shape, other.shape, strict=True)
+        return ItemSpec(self.dtype, tuple(a if a == b else None for a, b in pairs), items)
+
+    def spec(self) -> TensorSpec:
+        """One of the items as a tensor; `ShapeError` where its number of axes is not known."""
+        if self.shape is None:
+            raise ShapeError(
+                f"the items of the sequence are {self.dtype} of different numbers of axes, or of unknown ones",
+                hint="State the shape of the items in the type of the sequence; single sizes may be free.",
+            )
+        return TensorSpec(
+            self.dtype, tuple(Dim.data() if size is None else size for size in self.shape), items=self.items
+        )
+
+    def __str__(self) -> str:
+        if self.items is not None:
+            return f"{self.dtype} of {self.items}"
+        shape = "..." if self.shape is None else ", ".join("?" if size is None else str(size) for size in self.shape)
+        return f"{self.dtype}[{shape}]"
+
+
+@dataclass(frozen=True)
 class TensorSpec:
     """Data type and shape of a tensor, and its contents where they are known.
 
     `shape` holds an ``int`` or a `Dim` for each axis. `value` holds the flattened contents of a small tensor:
     numbers of a constant, or sizes that shape arithmetic gave. `constant`: its data is known when building, so that a
-    tactic may pack it. `uid` tells the tensors of one network apart.
+    tactic may pack it. `uid` tells the tensors of one network apart. `items`: what a sequence or an optional, which has
+    no axes, holds.
     """
 
     dtype: DataType
@@ -137,6 +208,7 @@ class TensorSpec:
     value: Value | None = None
     uid: int = field(default=-1, compare=False)
     constant: bool = field(default=False, compare=False)
+    items: ItemSpec | None = None
 
     @property
     def rank(self) -> int:
@@ -193,6 +265,8 @@ class TensorSpec:
         return f"the size {wrong[0]!r} of type {type(wrong[0]).__name__}" if wrong else ""
 
     def __str__(self) -> str:
+        if self.items is not None:
+            return f"{self.dtype} of {self.items}"
         return f"{self.dtype}[{', '.join(str(size) for size in self.shape)}]"
 
 

@@ -20,7 +20,7 @@ PACKED = 4
 """The format of a tensor whose bytes a pack kernel wrote."""
 _VOID_POINTER = ffi.typeof("void *")
 _SUB_BYTE = {dtype.numpy: dtype.bits for dtype in SUB_BYTE}
-_TYPES = {dtype.numpy: dtype for dtype in DataType if dtype is not DataType.STRING}
+_TYPES = {dtype.numpy: dtype for dtype in DataType if not dtype.is_object}
 
 
 def dtype_of(array: Array) -> DataType:

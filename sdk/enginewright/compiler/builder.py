@@ -32,7 +32,7 @@ from enginewright.onnx_io.origin import NONE, Origin, read_origin
 from enginewright.optimize import PIPELINE, Pass, PassRecord, optimize, pipeline
 from enginewright.plan.artifact import Kind, Passport, Section
 from enginewright.plan.features import find_features
-from enginewright.plan.meta import SCHEMA, Meta, Port, ProfileRecord
+from enginewright.plan.meta import SCHEMA, Items, Meta, Port, ProfileRecord
 from enginewright.plan.plan import Plan
 from enginewright.plan.timing_cache import TimingCache
 from enginewright.progress import ProgressMonitor
@@ -40,7 +40,7 @@ from enginewright.registry.registry import registry
 from enginewright.replacement.replacer import Replacer, SizeChoices, trial_sizes
 from enginewright.replacement.report import ReplacementReport
 from enginewright.runtime.session import uses_device
-from enginewright.tensors import DataType
+from enginewright.tensors import DataType, ItemSpec
 from enginewright_compat.deprecation import identity_of, warn_deprecated
 from enginewright_compat.machine import this_machine
 from enginewright_compat.passport import ModelInfo, Target, TensorInfo, Tolerance
@@ -313,7 +313,14 @@ def _sizes(network: Network, profile: ProfileRecord | None) -> dict[str, int]:
 
 
 def _port(name: str, tensor: Tensor) -> Port:
-    return Port(name, int(tensor.dtype), [size if isinstance(size, int) else str(size) for size in tensor.shape])
+    shape = [size if isinstance(size, int) else str(size) for size in tensor.shape]
+    return Port(name, int(tensor.dtype), shape, _items(tensor.spec.items))
+
+
+def _items(held: ItemSpec | None) -> Items | None:
+    if held is None:
+        return None
+    return Items(int(held.dtype), None if held.shape is None else list(held.shape), _items(held.items))
 
 
 def _passport(network: Network, meta: Meta, model: ModelInfo, report: BuildReport) -> Passport:

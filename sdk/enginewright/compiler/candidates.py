@@ -16,7 +16,7 @@ from enginewright.graph.network import Layer
 from enginewright.ops.pointwise import Fused, encode
 from enginewright.registry.faults import OWN, broken_contract, plugin_faults
 from enginewright.registry.registry import Launch, Tactic, registry
-from enginewright.tensors import DataType, TensorSpec, bool_
+from enginewright.tensors import TensorSpec, bool_
 
 REFERENCE = "reference"
 
@@ -39,7 +39,7 @@ def candidates(
     if device != "cpu":
         return _on_device(layer, device, every_isa=every_isa, nondeterministic=nondeterministic)
     op = layer.op
-    if holds_text(layer) and not any(network_fields(op)):
+    if holds_objects(layer) and not any(network_fields(op)):
         return Candidates((Choice(REFERENCE, "python"),), ())
     anchor = op.anchor if isinstance(op, Fused) else op
     choices: list[Choice] = []
@@ -58,9 +58,9 @@ def candidates(
     return Candidates(tuple(choices), tuple(rejected))
 
 
-def holds_text(layer: Layer) -> bool:
-    """Whether a layer reads or writes texts, which are Python objects: no kernel but control flow may touch them."""
-    return any(tensor is not None and tensor.dtype is DataType.STRING for tensor in (*layer.inputs, *layer.outputs))
+def holds_objects(layer: Layer) -> bool:
+    """Whether a layer reads or writes texts or sequences, which are Python objects: only control flow runs natively."""
+    return any(tensor is not None and tensor.dtype.is_object for tensor in (*layer.inputs, *layer.outputs))
 
 
 def _on_device(layer: Layer, device: str, *, every_isa: bool, nondeterministic: bool) -> Candidates:
@@ -69,7 +69,7 @@ def _on_device(layer: Layer, device: str, *, every_isa: bool, nondeterministic: 
     choices: list[Choice] = []
     rejected: list[RejectedTactic] = []
     reason = "sizes are computed on the host" if is_size_arithmetic(layer) else ""
-    reason = "texts stay on the host" if holds_text(layer) else reason
+    reason = "texts and sequences stay on the host" if holds_objects(layer) else reason
     for tactic in registry.tactics_of(type(op.anchor if isinstance(op, Fused) else op)):
         if tactic.device == device:
             found = reason or _choices(tactic, layer, every_isa=False, nondeterministic=nondeterministic)

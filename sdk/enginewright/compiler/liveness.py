@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from enginewright.dims import Dim, Size, atom_uids
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.registry.faults import OWN
-from enginewright.tensors import DataType
 
 if TYPE_CHECKING:
     from enginewright.compiler.lowering import Choice
@@ -79,10 +78,10 @@ class Liveness:
 def view_offset(layer: Layer) -> Size | None:
     """The byte offset at which the layer's output lies inside its first input, None where it needs a step.
 
-    Texts have no bytes to look at: a step gives them their new shape.
+    Python objects have no bytes to look at: a step gives texts their new shape.
     """
     view = getattr(layer.op, "view", None) if layer.key.namespace == OWN else None
-    if view is None or layer.inputs[0] is None or layer.inputs[0].dtype is DataType.STRING:
+    if view is None or layer.inputs[0] is None or layer.inputs[0].dtype.is_object:
         return None
     offset: Size | None = view(*(None if tensor is None else tensor.spec for tensor in layer.inputs))
     return offset

@@ -158,7 +158,7 @@ class _Lowering:
     def _record(self, name: str, spec: TensorSpec, storage: int, offset: Size = 0, format: int = 0) -> int:
         shape = [self.sizes.operand(size) for size in spec.shape]
         self.tensors.append(
-            meta.TensorRecord(name, int(spec.dtype), list(shape), storage, self.sizes.operand(offset), format)
+            meta.TensorRecord(name, _record_type(spec.dtype), list(shape), storage, self.sizes.operand(offset), format)
         )
         return len(self.tensors) - 1
 
@@ -192,7 +192,7 @@ class _Lowering:
         """The record of a tensor where it was made; constants are at home on the host."""
         uid = tensor.spec.uid
         if uid not in self.ids:
-            if tensor.const is not None and is_text(tensor):
+            if tensor.const is not None and is_object(tensor):
                 self.ids[uid] = self._constant_text(tensor, tensor.const)
             elif tensor.const is not None:
                 self.ids[uid] = self._weight(tensor, None, "")
@@ -248,7 +248,7 @@ class _Lowering:
         grown = len(known) != spec.rank
         nbytes = 0 if grown else TensorSpec(spec.dtype, known).nbytes
         storage = self.aliased if index == 0 else None
-        if is_text(tensor):
+        if is_object(tensor):
             storage = self._slot()
         if storage is None:
             storage = None if data or index else self._shared(layer, choice, nbytes)
@@ -262,7 +262,7 @@ class _Lowering:
         memory.last = max(memory.last, self.live.last[self.live.root[spec.uid]])
         self.placed[spec.uid] = storage, 0
         shape = [None if size is None else self.sizes.operand(size) for size in bounds]
-        self.tensors.append(meta.TensorRecord(tensor.name, int(spec.dtype), list(shape), storage))
+        self.tensors.append(meta.TensorRecord(tensor.name, _record_type(spec.dtype), list(shape), storage))
         made = self.written[spec.uid] = len(self.tensors) - 1
         if not data:
             self.ids[spec.uid] = made
@@ -292,7 +292,7 @@ class _Lowering:
         self.aliased = None
         for index in getattr(layer.op, "ALIAS", {}).values():
             tensor = layer.inputs[index] if index < len(layer.inputs) else None
-            if tensor is None or is_text(tensor):
+            if tensor is None or is_object(tensor):
                 return
             twice = sum(other is tensor for other in layer.inputs) > 1
             if twice or not self._dies_here(tensor, tensor.spec.nbytes):
@@ -336,7 +336,7 @@ class _Lowering:
         for index, tensor in enumerate(self.network.inputs):
             on_device = int(tensor.spec.uid in self.live.on_device)
             memory = _Memory("input", 0, index, device=on_device)
-            storage = self._slot() if is_text(tensor) else self._memory(memory)
+            storage = self._slot() if is_object(tensor) else self._memory(memory)
             self.placed[tensor.spec.uid] = storage, 0
             self.sizes.ready[tensor.spec.uid] = 0
         for index, tensor in enumerate(self.network.inputs):
@@ -446,7 +446,7 @@ class _Lowering:
     def _result(self, index: int, tensor: Tensor) -> int:
         """The record of an output; memory that only this output needs becomes the caller's."""
         record = self._read_at_home(tensor)
-        if is_text(tensor) and self.outer and tensor.producer is None and tensor.const is None:
+        if is_object(tensor) and self.outer and tensor.producer is None and tensor.const is None:
             return self._passed_on(tensor, record)
         memory = self.memories[self.tensors[record].storage]
         whole = self.placed.get(tensor.spec.uid, (0, 0))[1] == 0 and memory.nbytes in (tensor.spec.nbytes, 0)
@@ -490,15 +490,20 @@ def _bounds(tensor: Tensor) -> list[Size | None]:
     return [_upper(size, tensor.spec.uid) for size in tensor.shape]
 
 
-def is_text(tensor: Tensor) -> bool:
-    """Whether a tensor holds texts: Python objects in a slot, not numbers in memory."""
-    return tensor.dtype is DataType.STRING
+def is_object(tensor: Tensor) -> bool:
+    """Whether a tensor holds texts or is a sequence: Python objects in a slot, not numbers in memory."""
+    return tensor.dtype.is_object
+
+
+def _record_type(dtype: DataType) -> int:
+    """The type of a tensor in a program, where all Python objects are alike."""
+    return int(DataType.STRING if dtype.is_object else dtype)
 
 
 def _refuse_stacked_text(layer: Layer, where: str) -> None:
     """Raise for a loop that stacks texts over its iterations: native code stacks memory only."""
     for tensor in layer.outputs[layer.op.n_carried :] if isinstance(layer.op, Loop) else ():
-        if is_text(tensor):
+        if is_object(tensor):
             message = f'tensor "{tensor.name}" stacks the texts of all iterations, which engines cannot do'
             raise UnsupportedModel(message, hint="Carry the texts, and Concat them in the body.", where=where)
 

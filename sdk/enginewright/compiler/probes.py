@@ -24,7 +24,7 @@ from enginewright.plan.canonical import NotCanonical, decode_json, encode_json
 from enginewright.plan.meta import ProfileRecord, Record
 from enginewright.plan.plan import Plan
 from enginewright.runtime.engine import Engine
-from enginewright.tensors import MAX_RANK, DataType
+from enginewright.tensors import ELEMENT_TYPES, MAX_RANK, DataType
 from enginewright_compat.passport import Tolerance
 
 _log = logging.getLogger("enginewright.plan")
@@ -83,7 +83,12 @@ class Wanted:
 
 
 def wanted_probes(network: Network, profiles: Sequence[ProfileRecord]) -> list[Wanted]:
-    """The probes for a network before it is optimized: at each profile's usual sizes, else at sizes that it accepts."""
+    """The probes for a network before it is optimized: at each profile's usual sizes, else at sizes that it accepts.
+
+    None for one that takes sequences or optionals, which are not generated.
+    """
+    if any(tensor.dtype.is_container for tensor in network.inputs):
+        return []
     limits = index_limits(network)
     if profiles:
         shapes = [{name: [opt for _, opt, _ in axes] for name, axes in item.shapes.items()} for item in profiles]
@@ -132,13 +137,14 @@ def _outputs(engine: Engine, item: Wanted, failures: list[str]) -> Arrays:
     """
     try:
         with np.errstate(all="ignore"):
-            outputs = engine.run(item.arrays())
+            outputs: dict[str, Any] = dict(engine.run(item.arrays()))
     except Exception as error:  # noqa: BLE001
         _log.debug("no probe: %s", error)
         where = f" ({error.where})" if isinstance(error, EnginewrightError) and error.where else ""
         failures.append(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}{where}")
         return {}
-    return {name: array for name, array in outputs.items() if DataType.of(array) is not DataType.STRING}
+    arrays = {name: found for name, found in outputs.items() if isinstance(found, np.ndarray)}
+    return {name: array for name, array in arrays.items() if DataType.of(array) is not DataType.STRING}
 
 
 def sampled(array: Array) -> Array:
@@ -191,7 +197,7 @@ def _check(probe: Probe, size: int) -> None:
 
 
 def _check_tensor(name: str, dtype: int, shape: list[int]) -> None:
-    if dtype not in set(DataType):
+    if dtype not in ELEMENT_TYPES:
         raise ValueError(f'"{name}" has the data type {dtype}')
     if len(shape) > MAX_RANK or any(not 0 <= length < 2**31 for length in shape):
         raise ValueError(f'"{name}" has the shape {shape}')

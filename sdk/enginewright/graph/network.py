@@ -12,7 +12,7 @@ from typing import Any, overload
 import numpy as np
 
 from enginewright.dims import Check, Dim, Size, collect_checks, substitute
-from enginewright.errors import EnginewrightError, NetworkError, ShapeError
+from enginewright.errors import DataTypeError, EnginewrightError, NetworkError, ShapeError
 from enginewright.graph.methods import OperatorMethods
 from enginewright.registry.faults import OWN, plugin_faults
 from enginewright.registry.registry import Key, infer_specs, registry, run_reference
@@ -227,17 +227,25 @@ class Network(OperatorMethods):
                     yield layer, item.name, value
 
     def evaluate(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Run the operators' NumPy references on arrays, by input name; the outputs' arrays by name."""
-        values: dict[Tensor, Array | None] = {tensor: inputs[tensor.name] for tensor in self.inputs}
+        """Run the operators' NumPy references on arrays, by input name; the outputs' arrays by name.
+
+        A sequence is a list, an optional a list of one item or none.
+        """
+        values: dict[Tensor, Any] = {tensor: inputs[tensor.name] for tensor in self.inputs}
         for layer in self.layers:
             given = [None if tensor is None else values.get(tensor, tensor.const) for tensor in layer.inputs]
             values.update(zip(layer.outputs, run_reference(layer.op, given, layer.name), strict=True))
-        return {name: np.asarray(values.get(tensor, tensor.const)) for name, tensor in self.outputs}
+        found: dict[str, Any] = {name: values.get(tensor, tensor.const) for name, tensor in self.outputs}
+        for name, item in found.items():
+            found[name] = item if isinstance(item, list) else np.asarray(item)
+        return found
 
     # ---- inside ------------------------------------------------------------------------------------------------
 
     def _infer(self, layer: Layer) -> tuple[TensorSpec, ...]:
         specs = [None if tensor is None else tensor.spec for tensor in layer.inputs]
+        if not getattr(layer.op, "CONTAINERS", False):
+            _refuse_containers(layer)
         with collect_checks() as checks:
             try:
                 found = infer_specs(layer.op, specs, layer.name)
@@ -286,6 +294,16 @@ def _bind_size(size: Size, uid: int, axis: int) -> Size:
         atom = replace(size.atoms[0], args=(uid, axis, size.atoms[0].args[2]))
         return substitute(size, lambda old: Dim.from_terms({(atom,): 1}) if old.args[:1] == (-1,) else None)
     return size
+
+
+def _refuse_containers(layer: Layer) -> None:
+    for tensor in layer.inputs:
+        if tensor is not None and tensor.dtype.is_container:
+            raise DataTypeError(
+                f"it reads a {tensor.spec}, which only the operators for sequences can",
+                hint="Take its items first.",
+                where=_where(layer),
+            )
 
 
 def _check_limits(spec: TensorSpec, layer: Layer) -> None:

@@ -15,6 +15,7 @@ import onnx.numpy_helper
 
 from enginewright.errors import ModelInvalid
 from enginewright.onnx_io.model_file import EXPORT_AGAIN, read_tensor
+from enginewright.onnx_io.value_info import type_proto, type_spec
 from enginewright.registry.onnx_node import NotSupported, Subgraph
 from enginewright.tensors import TensorSpec
 
@@ -73,6 +74,7 @@ def _value(item: onnx.AttributeProto, folder: Path | None, subgraph: MakeSubgrap
         kind.STRING: lambda: _text(item.s),
         kind.TENSOR: lambda: read_tensor(item.t, folder, f'attribute "{item.name}"'),
         kind.GRAPH: lambda: subgraph(item.g),
+        kind.TYPE_PROTO: lambda: type_spec(item.tp, f'attribute "{item.name}"'),
         kind.FLOATS: lambda: [float(value) for value in item.floats],
         kind.INTS: lambda: [int(value) for value in item.ints],
         kind.STRINGS: lambda: [_text(value) for value in item.strings],
@@ -101,7 +103,7 @@ class FunctionNode:
         if schema.has_function:
             return _completed(schema.function_body, schema, self.version)
         data = schema.get_context_dependent_function(
-            self.proto.SerializeToString(), [_type(spec).SerializeToString() for spec in types()]
+            self.proto.SerializeToString(), [type_proto(spec).SerializeToString() for spec in types()]
         )
         return _completed(onnx.FunctionProto.FromString(data), schema, self.version)
 
@@ -128,10 +130,3 @@ def _completed(function: onnx.FunctionProto, schema: Any, version: int) -> onnx.
         if name not in given and item.default_value.type != onnx.AttributeProto.UNDEFINED:
             made.attribute_proto.append(item.default_value)
     return made
-
-
-def _type(spec: TensorSpec | None) -> onnx.TypeProto:
-    if spec is None:
-        return onnx.TypeProto()
-    shape = [size if isinstance(size, int) else str(size) for size in spec.shape]
-    return onnx.helper.make_tensor_type_proto(int(spec.dtype), shape)

@@ -19,6 +19,7 @@ from enginewright.errors import NetworkError
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.onnx_io.custom_domain import OUTPUT, OWN, VERSION
 from enginewright.onnx_io.exchange import CODED, NAME, OUTPUT_NAME, SOURCES, SPEC, Writer, add_metadata, dumps
+from enginewright.onnx_io.value_info import type_proto
 from enginewright.tensors import DataType, TensorSpec
 
 IR_VERSION, OPSET = 10, 21
@@ -136,6 +137,8 @@ class _Graph:
 
     def _value(self, tensor: Tensor, name: str, *, exact: bool = False) -> onnx.ValueInfoProto:
         """Name, type and shape; `exact` adds what dim_param can't say."""
+        if tensor.spec.items is not None:
+            return onnx.helper.make_value_info(name, type_proto(tensor.spec))
         shape = [None if atom_uids([size]) else size if isinstance(size, int) else str(size) for size in tensor.shape]
         proto = onnx.helper.make_tensor_value_info(name, int(tensor.dtype), shape)
         if exact and not _is_plain(tensor.spec):

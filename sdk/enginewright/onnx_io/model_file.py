@@ -13,7 +13,7 @@ import onnx
 import onnx.numpy_helper
 
 from enginewright.errors import ExternalDataError, ModelError, ModelInvalid, ModelNotReadable, UnsupportedModel
-from enginewright.tensors import MAX_RANK, DataType
+from enginewright.tensors import ELEMENT_TYPES, MAX_RANK, DataType
 
 Array = np.ndarray[Any, Any]
 EXPORT_AGAIN = "Export the model again."
@@ -84,7 +84,7 @@ def _decode(data: bytes, where: str) -> onnx.ModelProto:
 def read_tensor(proto: onnx.TensorProto, folder: Path | None, where: str) -> Array:
     """The array in a TensorProto, whose external data (if any) lies inside `folder`; `ModelInvalid` if it is broken."""
     name = f'initializer "{proto.name}"' if proto.name else where
-    if proto.data_type not in set(DataType):
+    if proto.data_type not in ELEMENT_TYPES:
         raise unknown_type(proto.data_type, name)
     if len(proto.dims) > MAX_RANK or any(not 0 <= size < 2**31 for size in proto.dims):
         raise ModelInvalid(f"its dims {list(proto.dims)} are out of range", hint=EXPORT_AGAIN, where=name)

@@ -13,9 +13,8 @@ import onnx.defs
 from enginewright.errors import ModelInvalid
 from enginewright.graph.network import Tensor
 from enginewright.onnx_io.model_file import EXPORT_AGAIN
-from enginewright.onnx_io.sequences import SequenceTensor
 from enginewright.registry.onnx_node import NotSupported
-from enginewright.tensors import DataType
+from enginewright.tensors import DataType, ItemSpec, TensorSpec
 
 _NAMES = {DataType.FLOAT32: "float", DataType.FLOAT64: "double"}
 
@@ -118,15 +117,21 @@ def _attributes(proto: onnx.NodeProto, signature: Signature) -> Iterator[str]:
 
 def _types(signature: Signature, inputs: Sequence[Tensor | None]) -> Iterator[str]:
     """Yield what is wrong with the data types of the inputs."""
-    bound: dict[str, tuple[str, DataType]] = {}
+    bound: dict[str, tuple[str, str]] = {}
     for index, tensor in enumerate(inputs):
         if tensor is None or not signature.inputs:
             continue
-        formal, given = signature.formal(index), tensor.dtype
-        kind, is_sequence = f"tensor({_NAMES.get(given, str(given))})", isinstance(tensor, SequenceTensor)
-        if (f"seq({kind})" if is_sequence else kind) not in formal.types:
-            found = f"a sequence of {given}" if is_sequence else f"{given}"
-            yield f'its input "{formal.name}" is {found}, which is not allowed there'
-        first, dtype = bound.setdefault(formal.group or f"{index}", (formal.name, given))
-        if dtype != given:
-            yield f'its inputs "{first}" and "{formal.name}" are {dtype} and {given}, and must be alike'
+        formal, kind = signature.formal(index), _kind(tensor.spec)
+        given = f"a {tensor.spec}" if tensor.dtype.is_container else f"{tensor.dtype}"
+        if kind not in formal.types:
+            yield f'its input "{formal.name}" is {given}, which is not allowed there'
+        first, known = bound.setdefault(formal.group or f"{index}", (formal.name, kind))
+        if known != kind:
+            yield f'its inputs "{first}" and "{formal.name}" are {known} and {kind}, and must be alike'
+
+
+def _kind(spec: TensorSpec | ItemSpec) -> str:
+    """A type as ONNX writes it in the definitions of operators."""
+    if spec.items is None:
+        return f"tensor({_NAMES.get(spec.dtype, str(spec.dtype))})"
+    return f"{'seq' if spec.dtype is DataType.SEQUENCE else 'optional'}({_kind(spec.items)})"

@@ -36,12 +36,11 @@ from enginewright.onnx_io.model_file import EXPORT_AGAIN, ModelFile, read_model,
 from enginewright.onnx_io.node_check import check_node
 from enginewright.onnx_io.old_opsets import OLDEST_OPSET, converted
 from enginewright.onnx_io.pending import NestedProblems, Pending, Waiting
-from enginewright.onnx_io.sequences import SequenceTensor, check_readers, check_tensor
 from enginewright.onnx_io.value_info import stated_specs, value_spec
-from enginewright.registry.onnx_node import KnownSequence, NotSupported, OnnxNode, Subgraph
+from enginewright.registry.onnx_node import NotSupported, OnnxNode, Subgraph
 from enginewright.registry.registry import registry
 from enginewright.replacement.replacer import Replacer
-from enginewright.tensors import DataType, TensorSpec
+from enginewright.tensors import ELEMENT_TYPES, DataType, TensorSpec
 
 MAX_DEPTH = 64
 MAX_SIZE = 2**31 - 1
@@ -180,10 +179,10 @@ class _Graph:
     def outputs(self, graph: onnx.GraphProto) -> None:
         """Mark the graph's outputs, whose declared type must be what the nodes give; then names are as in the file."""
         for info in graph.output:
-            tensor = self._output(info.name)
+            tensor = self.lookup(info.name, f'graph output "{info.name}"')
             declared = info.type.tensor_type.elem_type if info.type.HasField("tensor_type") else 0
             if declared and declared != tensor.dtype:
-                kind = DataType(declared) if declared in set(DataType) else f"type {declared}"
+                kind = DataType(declared) if declared in ELEMENT_TYPES else f"type {declared}"
                 raise ModelInvalid(
                     f"it is declared as {kind}, but the nodes give {tensor.dtype}",
                     hint=EXPORT_AGAIN,
@@ -194,14 +193,6 @@ class _Graph:
                 raise ModelInvalid("it is listed twice", hint=EXPORT_AGAIN, where=f'graph output "{info.name}"')
             self.network.output(name, tensor)
         self._restore_names(graph)
-
-    def _output(self, name: str) -> Tensor:
-        """The tensor that a graph gives; a sequence can leave no graph."""
-        where = f'graph output "{name}"'
-        found = self.lookup(name, where)
-        if self.outer is None and isinstance(found, SequenceTensor):
-            raise UnsupportedModel("it is a sequence", hint="Let the model give its tensors one by one.", where=where)
-        return check_tensor(found, f'its output "{name}"')
 
     def _restore_names(self, graph: onnx.GraphProto) -> None:
         """Give tensors the names that they had in the network that the file was written from."""
@@ -299,8 +290,6 @@ class _Graph:
             if not local:
                 check_node(proto, domain, version, inputs)
             values = attribute_values(proto, self.attributes, self.model.folder, self._subgraph)
-            if not local:
-                check_readers(proto.op_type, domain, inputs)
             if function is not None:
                 return self._inline(function, inputs, values, proto, name)
             assert rule is not None
@@ -327,8 +316,6 @@ class _Graph:
             raise reason from None
 
     def _made(self, made: Any, proto: onnx.NodeProto, where: str) -> list[Tensor | None]:
-        if isinstance(made, KnownSequence):
-            made = SequenceTensor(made)
         outputs = [made] if isinstance(made, Tensor) or made is None else list(made)
         wanted = [index for index, output in enumerate(proto.output) if output]
         if any(index >= len(outputs) or outputs[index] is None for index in wanted):
@@ -359,8 +346,7 @@ class _Graph:
             yield self._problem(proto, name, str(reason))
 
     def _types(self, proto: onnx.NodeProto) -> list[TensorSpec | None]:
-        found = [self.lookup(item, proto.name) if item else None for item in proto.input]
-        return [None if item is None else check_tensor(item, f'its input "{item.name}"').spec for item in found]
+        return [self.lookup(item, proto.name).spec if item else None for item in proto.input]
 
     def _problem(self, proto: onnx.NodeProto, name: str, reason: str) -> UnsupportedNode:
         domain = proto.domain or DOMAIN
@@ -471,7 +457,7 @@ class _Graph:
     def _subgraph(self, graph: onnx.GraphProto) -> Subgraph:
         captures: dict[str, Tensor] = {}
         for name in _free_names(graph):
-            tensor = check_tensor(self.lookup(name, f'graph "{graph.name}"'), f'"{name}", which a graph reads,')
+            tensor = self.lookup(name, f'graph "{graph.name}"')
             if tensor.const is None:
                 captures[name] = tensor
 
@@ -502,16 +488,31 @@ class _Graph:
         nested = _Graph(self.model, network, self.opsets, self.depth + 1)
         nested.outer, nested.attributes = self, self.attributes
         for index, info in enumerate(graph.input):
-            spec = nested.declared(info) if inputs is None else inputs[index]
+            spec = nested.declared(info) if inputs is None else _with_items(inputs[index], info)
             nested.define(info.name, nested.add_input(info.name, spec), "input")
         for name, tensor in captured.items():
-            inner = nested.add_input(f"captured:{name}", TensorSpec(tensor.dtype, tensor.shape, tensor.spec.value))
+            inner = nested.add_input(f"captured:{name}", _captured(tensor.spec))
             nested.values.setdefault(name, inner)
         problems = nested.body(graph)
         if problems:
             raise NestedProblems(problems)
         nested.outputs(graph)
         return network
+
+
+def _captured(spec: TensorSpec) -> TensorSpec:
+    """What a nested graph knows of a tensor outside."""
+    return TensorSpec(spec.dtype, spec.shape, spec.value, items=spec.items)
+
+
+def _with_items(spec: TensorSpec, info: onnx.ValueInfoProto) -> TensorSpec:
+    """The spec of a formal input; of a sequence that holds nothing yet, the file may say what it will."""
+    if spec.items is None or not spec.items.empty or not info.type.WhichOneof("value"):
+        return spec
+    stated = value_spec(info)
+    if stated.dtype is not spec.dtype or stated.items is None or stated.items.dtype is not spec.items.dtype:
+        return spec
+    return replace(spec, items=replace(stated.items, empty=True))
 
 
 def _rename(tensor: Tensor, name: str) -> None:

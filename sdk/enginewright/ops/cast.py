@@ -15,7 +15,19 @@ from enginewright.ops.pointwise import Builder, Value
 from enginewright.ops.pointwise_table import TYPES, Array, cast_array
 from enginewright.registry.onnx_node import NotSupported, OnnxNode
 from enginewright.registry.registry import onnx_rule, operator
-from enginewright.tensors import DataType, TensorSpec, bfloat16, bool_, float16, float32, float64, int8, int32, int64
+from enginewright.tensors import (
+    ELEMENT_TYPES,
+    DataType,
+    TensorSpec,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int32,
+    int64,
+)
 
 if TYPE_CHECKING:
     from enginewright.graph.network import Network, Tensor
@@ -136,7 +148,7 @@ def _rounding(node: OnnxNode) -> tuple[bool, str]:
 def cast(net: Network, node: OnnxNode) -> Tensor:
     """`to` is a number of the enumeration of types."""
     to = node.integer("to")
-    if to not in list(DataType):
+    if to not in ELEMENT_TYPES:
         raise NotSupported(f"element type {to} is not known")
     return net.add(Cast(DataType(to), *_rounding(node)), node.input(0))[0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from enginewright.dims import Atom, Dim, Size, collect_checks, dim_max, substitu
 from enginewright.errors import DataTypeError, NetworkError, ShapeError
 from enginewright.ops.element_types import check_type
 from enginewright.registry.registry import operator
-from enginewright.tensors import Shape, TensorSpec, Value, bool_, int32, int64
+from enginewright.tensors import ItemSpec, Shape, TensorSpec, Value, bool_, int32, int64
 
 if TYPE_CHECKING:
     from enginewright.graph.network import Network
@@ -80,6 +80,8 @@ class If:
     numbers of axes.
     """
 
+    CONTAINERS: ClassVar[bool] = True
+
     then_branch: Network
     else_branch: Network
 
@@ -123,7 +125,13 @@ def _merge(a: TensorSpec, b: TensorSpec, ways: tuple[Callable[[Size], Size | Non
         a.dtype,
         tuple(_merge_sizes(left, right) for left, right in pairs),
         value if value is not None and value == _leaving(b.value, ways[1]) else None,
+        items=join_items(a.items, b.items),
     )
+
+
+def join_items(a: ItemSpec | None, b: ItemSpec | None) -> ItemSpec | None:
+    """What a sequence holds that is one or the other; None of tensors."""
+    return None if a is None or b is None else a.join(b)
 
 
 def _merge_sizes(a: Size | None, b: Size | None) -> Size:
@@ -148,6 +156,8 @@ class Loop:
     iteration (int64), condition (bool), carried values, captured tensors; its outputs: condition, carried values,
     `n_scan` values that are stacked over all iterations. Outputs: last carried values, stacked values.
     """
+
+    CONTAINERS: ClassVar[bool] = True
 
     body: Network
     n_carried: int
@@ -186,7 +196,8 @@ class Loop:
         if not initial.rank == inside.rank == after.rank:
             raise ShapeError("a carried value changes its number of axes in the body", hint="Reshape it in the body.")
         sizes = zip(initial.shape, inside.shape, after.shape, strict=True)
-        return TensorSpec(initial.dtype, tuple(a if a == b == c else Dim.data() for a, b, c in sizes))
+        open_sizes = tuple(a if a == b == c else Dim.data() for a, b, c in sizes)
+        return TensorSpec(initial.dtype, open_sizes, items=join_items(inside.items, after.items))
 
     def _count(self, trip_count: TensorSpec | None, cond: TensorSpec | None) -> Size | None:
         """The number of iterations, None if it is known only after the loop has run."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from enginewright.errors import ModelInvalid
-from enginewright.ops.control import loop_size
+from enginewright.ops.control import join_items, loop_size
+from enginewright.ops.sequences import as_optional
 from enginewright.registry.onnx_node import NotSupported, OnnxNode, Subgraph
 from enginewright.registry.registry import onnx_rule
-from enginewright.tensors import TensorSpec, bool_, int64
+from enginewright.tensors import DataType, TensorSpec, bool_, int64
 
 if TYPE_CHECKING:
     from enginewright.graph.network import Network, Tensor
@@ -81,10 +83,17 @@ def _given(tensor: Tensor | None) -> Tensor:
 def _import_body(node: OnnxNode, body: Subgraph, carried: list[TensorSpec]) -> Network:
     """Import the body until no carried size changes inside that is not a named dimension of its own."""
     shapes = [list(spec.shape) for spec in carried]
+    items = [spec.items for spec in carried]
     while True:
-        formal = [TensorSpec(spec.dtype, tuple(shape)) for spec, shape in zip(carried, shapes, strict=True)]
+        formal = [
+            TensorSpec(spec.dtype, tuple(shape), items=inner)
+            for spec, shape, inner in zip(carried, shapes, items, strict=True)
+        ]
         network = body.parse((TensorSpec(int64), TensorSpec(bool_), *formal), body.captures)
-        changed = False
+        _wrap_optionals(network, formal)
+        held = [tensor.spec.items for _, tensor in network.outputs[1 : 1 + len(items)]]
+        joined = list(map(join_items, items, held))
+        changed, items = joined != items, joined
         for index, shape in enumerate(shapes):
             after = network.outputs[1 + index][1].spec
             if after.rank != len(shape):
@@ -97,6 +106,14 @@ def _import_body(node: OnnxNode, body: Subgraph, carried: list[TensorSpec]) -> N
             return network
 
 
+def _wrap_optionals(body: Network, carried: list[TensorSpec]) -> None:
+    """Let a body that carries an optional give one, where it gives what that holds."""
+    for index, spec in enumerate(carried, start=1):
+        name, after = body.outputs[index]
+        if spec.dtype is DataType.OPTIONAL and after.dtype is not DataType.OPTIONAL:
+            body.outputs[index] = name, as_optional(body, after)
+
+
 @onnx_rule("ai.onnx::Scan", since=9)
 def scan(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
     """A loop over the size of the scanned axes, which takes element after element."""
@@ -107,7 +124,8 @@ def scan(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
     elements = [
         TensorSpec(x.dtype, x.shape[:axis] + x.shape[axis + 1 :]) for x, axis in zip(scanned, axes, strict=True)
     ]
-    network = body.parse((*(TensorSpec(state.dtype, state.shape) for state in states), *elements), body.captures)
+    formal = [TensorSpec(state.dtype, state.shape, items=state.spec.items) for state in states]
+    network = body.parse((*formal, *elements), body.captures)
     count = net.gather(net.shape(scanned[0]), net.constant(np.array(axes[0])), axis=0)
     backward = node.integers("scan_input_directions", (0,) * n_scanned)
     _take_elements(
@@ -139,7 +157,9 @@ def _take_elements(network: Network, n_states: int, scanned: list[tuple[Tensor, 
 
 
 def _capture(network: Network, name: str, tensor: Tensor) -> Tensor:
-    return network.input(name, tensor.dtype, tensor.shape)
+    made = network.input(name, tensor.dtype, tensor.shape)
+    made.spec = replace(made.spec, items=tensor.spec.items)
+    return made
 
 
 def _turned(net: Network, node: OnnxNode, stacked: tuple[Tensor, ...]) -> list[Tensor]:

@@ -279,9 +279,11 @@ class Unsqueeze:
 class Identity:
     """`x` as it is."""
 
+    CONTAINERS: ClassVar[bool] = True
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         """The same, contents included."""
-        return TensorSpec(x.dtype, x.shape, x.value)
+        return TensorSpec(x.dtype, x.shape, x.value, items=x.items)
 
     def reference(self, x: Array) -> Array:
         """The array itself."""

@@ -31,7 +31,7 @@ def _foldable(layer: Layer) -> bool:
     size, given = 0, sum(t.const.nbytes for t in layer.inputs if t is not None and t.const is not None)
     for tensor in layer.outputs:
         nbytes = tensor.spec.nbytes
-        if not isinstance(nbytes, int):
+        if not isinstance(nbytes, int) or tensor.dtype.is_container:
             return False
         size += nbytes
     return size <= max(MAX_BYTES, MAX_GROWTH * given) and not any(True for _ in _networks(layer))

@@ -37,7 +37,7 @@ def _needs(meta: Meta, plugins: Sequence[PluginUse]) -> Iterator[tuple[str, str]
     for use in plugins:
         yield PLUGINS, f"operator {use.key}"
     for port in (*meta.inputs, *meta.outputs):
-        if port.dtype == DataType.STRING or port.dtype in FOUR_BITS:
+        if DataType(port.dtype).is_object or port.dtype in FOUR_BITS:
             yield PYTHON_VALUES, f'"{port.name}"'
     if len(meta.profiles) > 1:
         yield PROFILES, f'profile "{meta.profiles[1].name}"'

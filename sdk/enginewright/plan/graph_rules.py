@@ -18,6 +18,8 @@ from enginewright_compat.records import check_text
 
 PYTHON_KERNEL = "python"
 _TYPES = frozenset(int(dtype) for dtype in DataType)
+_DEEPEST = 2
+"""An optional of sequences of tensors."""
 
 
 class TooMany(ValueError):
@@ -64,10 +66,25 @@ def _check_names(names: Iterable[str], what: str) -> None:
 def _check_port(port: Port, what: str) -> None:
     if port.dtype not in _TYPES:
         raise ValueError(f'{what} "{port.name}" has the unknown data type {port.dtype}')
+    _check_items(port, what)
     if len(port.shape) > MAX_RANK:
         raise ValueError(f'{what} "{port.name}" has {len(port.shape)} axes, at most {MAX_RANK} are allowed')
     if any(isinstance(size, int) and not 0 <= size <= MAX_DIMENSION for size in port.shape):
         raise ValueError(f'{what} "{port.name}" has an axis of impossible size')
+
+
+def _check_items(port: Port, what: str) -> None:
+    """A sequence or an optional has no axes, and says what it holds: tensors, or an optional a sequence of them."""
+    kinds, held = [port.dtype], port.items
+    shape: Sequence[int | str | None] = port.shape
+    while held is not None and len(kinds) <= _DEEPEST:
+        if shape or held.dtype not in _TYPES or any(size is not None and size < 0 for size in held.shape or ()):
+            raise ValueError(f'{what} "{port.name}" says nothing sound of what it holds')
+        kinds.append(held.dtype)
+        shape, held = held.shape or (), held.items
+    containers = [DataType(kind).is_container for kind in kinds]
+    if held is not None or containers != [True] * (len(kinds) - 1) + [False]:
+        raise ValueError(f'{what} "{port.name}" says nothing sound of what it holds')
 
 
 def _check_profile(profile: ProfileRecord, inputs: Sequence[Port]) -> None:
@@ -106,7 +123,8 @@ def _check_ends(program: Program, tensors: Sequence[int], ports: Sequence[Port],
         if not 0 <= index < len(program.tensors):
             raise ValueError(f'program "{program.name}": {what} "{port.name}" is tensor {index}, which is not there')
         tensor = program.tensors[index]
-        if (tensor.dtype, len(tensor.shape)) != (port.dtype, len(port.shape)):
+        kind = int(DataType.STRING) if DataType(port.dtype).is_object else port.dtype
+        if (tensor.dtype, len(tensor.shape)) != (kind, len(port.shape)):
             raise ValueError(f'program "{program.name}": {what} "{port.name}" has another data type or rank there')
 
 

@@ -127,12 +127,24 @@ class Weight(Record, frozen=True):
     params: list[Param] = []
 
 
+class Items(Record, frozen=True):
+    """What a sequence or an optional holds; sizes that vary are None, as is the shape if the number of axes varies."""
+
+    dtype: int
+    shape: list[int | None] | None = None
+    items: Items | None = None
+
+
 class Port(Record, frozen=True):
-    """An input or output of the engine; a size is a number or the text of an expression."""
+    """An input or output of the engine; a size is a number or the text of an expression.
+
+    `items`: what a sequence or an optional holds.
+    """
 
     name: str
     dtype: int
     shape: list[int | str]
+    items: Items | None = None
 
 
 class OperatorRecord(Record, frozen=True):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from enginewright.errors import ModelInvalid
+from enginewright.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from enginewright.graph.network import Network, Tensor
-    from enginewright.tensors import DataType
 
 
 class NotSupported(Exception):
@@ -37,18 +37,10 @@ class Subgraph:
 
 
 @dataclass(frozen=True)
-class KnownSequence:
-    """A sequence of which every tensor is known while importing, as a rule may return it in place of a tensor."""
-
-    dtype: DataType
-    parts: tuple[Tensor, ...]
-
-
-@dataclass(frozen=True)
 class OnnxNode:
     """An ONNX node: operator, attributes as Python values, and inputs as tensors of the network (None: left out).
 
-    Attribute values: int, float, str, a list of these, a NumPy array (tensor) or a `Subgraph`.
+    Attribute values: int, float, str, a list of these, a NumPy array (tensor), a `TensorSpec` (type) or a `Subgraph`.
     """
 
     op_type: str
@@ -71,13 +63,6 @@ class OnnxNode:
     def optional(self, index: int) -> Tensor | None:
         """An optional input, None where it is left out."""
         return self.inputs[index] if index < len(self.inputs) else None
-
-    def sequence(self, index: int) -> KnownSequence:
-        """A required input that is a sequence."""
-        found = getattr(self.input(index), "known", None)
-        if not isinstance(found, KnownSequence):
-            raise self._invalid(f"its input {index} is no sequence")
-        return found
 
     def wants(self, index: int) -> bool:
         """Whether output `index` is asked for."""
@@ -120,6 +105,11 @@ class OnnxNode:
     def graph(self, name: str) -> Subgraph:
         """A graph attribute."""
         found: Subgraph = self._get(name, None, (Subgraph,), "a graph")
+        return found
+
+    def spec(self, name: str) -> TensorSpec:
+        """A type attribute, as the spec of a tensor, sequence or optional of that type."""
+        found: TensorSpec = self._get(name, None, (TensorSpec,), "a type")
         return found
 
     def has(self, name: str) -> bool:

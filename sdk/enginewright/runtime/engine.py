@@ -16,10 +16,10 @@ from enginewright.device.memory import DeviceArray, device_array, stream_handle
 from enginewright.errors import ClosedError, ConfigError, UsageError
 from enginewright.plan.plan import Plan
 from enginewright.registry.registry import registry
+from enginewright.runtime.object_ports import ObjectPorts, ObjectRun
 from enginewright.runtime.plugins import prepare_plugins
 from enginewright.runtime.ports import PortInfo, check_names, fitting_profile, profile_text
 from enginewright.runtime.session import LoadedPlan, output_array
-from enginewright.runtime.text_ports import TextPorts, TextRun
 from enginewright.tensors import DataType, as_objects
 from enginewright.verdict import passport_info
 from enginewright_compat.deprecation import deprecated
@@ -64,7 +64,10 @@ class Engine:
         return self._loaded
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
-        """One inference: arrays by input name to new arrays by output name."""
+        """One inference: arrays by input name to new arrays by output name.
+
+        A sequence is a list of arrays, an optional None or what it holds.
+        """
         context = self._borrow()
         try:
             return context.infer(inputs)
@@ -122,7 +125,7 @@ class Context:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._native: dict[int, _native.Context] = {}
-        self._texts: dict[int, TextPorts] = {}
+        self._objects: dict[int, ObjectPorts] = {}
         self._bound: dict[str, Any] = {}
         self._results: dict[str, Any] = {}
         self._profile = -1
@@ -134,17 +137,21 @@ class Context:
     def bind_input(self, name: str, array: Array) -> None:
         """Read this C-contiguous array at each run, without a copy; it may be rewritten between runs.
 
+        A sequence is a list of arrays, an optional None or what it holds; rewriting the list changes nothing.
         With a plan for GPUs also an array there: of torch, cupy, pycuda, ... (`__cuda_array_interface__`, DLPack).
         """
         port = self._port(name, self._engine.inputs)
         given: Any = array
+        self._run = None
+        if port.items is not None:
+            self._bound[name] = port.hold(given)
+            return
         if not isinstance(given, np.ndarray):
             given = device_array(given)
         port.check(given, profile_text(self._profiles, name))
         if isinstance(given, np.ndarray) and not given.flags.c_contiguous:
             raise UsageError(f'"{name}" is not contiguous', hint="Bind numpy.ascontiguousarray(array).")
         self._bound[name] = given
-        self._run = None
 
     def bind_output(self, name: str, array: Array | None) -> None:
         """Write an output into this C-contiguous, writable array at each run; None: the context keeps it.
@@ -155,6 +162,8 @@ class Context:
         given: Any = array
         if given is None:
             self._results.pop(name, None)
+        elif port.items is not None:
+            raise UsageError(f'output "{name}" is {port}: no array holds it', hint="Read it with output().")
         elif not isinstance(given, np.ndarray):
             self._results[name] = device_array(given)
             if self._results[name].dtype != port.dtype.numpy:
@@ -193,9 +202,10 @@ class Context:
             self._busy.release()
 
     def output(self, name: str) -> Array:
-        """A copy of an output of the last run."""
+        """A copy of an output of the last run: an array; of a sequence a list, of an optional None or what it holds."""
         index = self._engine.outputs.index(self._port(name, self._engine.outputs))
-        return self._output(self._active(), index)
+        found: Array = self._output(self._active(), index)
+        return found
 
     def output_shape(self, name: str) -> tuple[int, ...]:
         """The shape of an output for the bound inputs; -1 where only a run can tell."""
@@ -233,12 +243,15 @@ class Context:
     # ---- one inference ------------------------------------------------------------------------------------------
 
     def infer(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
-        """One inference: arrays by input name to new arrays by output name."""
+        """One inference, as `Engine.run`."""
         if not self._busy.acquire(blocking=False):
             raise UsageError("the context is in use on another thread", hint="Create one context for each thread.")
         try:
             check_names(inputs, self._engine.inputs)
             for port in self._engine.inputs:
+                if port.items is not None:
+                    self._bound[port.name] = port.hold(inputs[port.name])
+                    continue
                 array = np.asarray(inputs[port.name])
                 if port.dtype is DataType.STRING:
                     array = as_objects(array)
@@ -251,14 +264,14 @@ class Context:
             self._bound.clear()
             self._busy.release()
 
-    def _infer(self) -> dict[str, Array]:
+    def _infer(self) -> dict[str, Any]:
         self._prepare()
         context = self._active()
         context.resolve()
-        made: dict[str, Array] = {}
+        made: dict[str, Any] = {}
         for index, port in enumerate(self._engine.outputs):
             shape = context.output_shape(index)
-            if port.dtype is not DataType.STRING and -1 not in shape and context.is_fixed(index):
+            if not port.dtype.is_object and -1 not in shape and context.is_fixed(index):
                 made[port.name] = np.empty(shape, port.dtype.numpy)
                 context.bind_output(index, made[port.name])
             else:
@@ -288,34 +301,37 @@ class Context:
         check_names(self._bound, self._engine.inputs)
         profile = fitting_profile(self._profiles, self._bound)
         if profile is None:
-            port = self._engine.inputs[0]
-            allowed = "; ".join(f"{p.name}: {profile_text(self._profiles, p.name)}" for p in self._engine.inputs)
+            port = next(port for port in self._engine.inputs if port.items is None)
+            allowed = "; ".join(
+                f"{p.name}: {profile_text(self._profiles, p.name)}" for p in self._engine.inputs if p.shape
+            )
             raise port.refuse(self._bound[port.name], allowed, "Give shapes inside one profile, or build with another.")
         loaded = self._engine.loaded
         if profile not in self._native:
             if self._engine.plan.lazy is not None:
                 self._engine.plan.lazy.check_program(self._engine.plan.meta, profile)
             self._native[profile] = _native.Context(loaded.model, profile, self._engine.threads)
-            self._texts[profile] = TextPorts(self._engine.plan.meta.programs[profile])
-            self._native[profile].slots = {} if self._texts[profile].used else None
+            self._objects[profile] = ObjectPorts(self._engine.plan.meta.programs[profile])
+            self._native[profile].slots = {} if self._objects[profile].used else None
         self._profile = profile
-        context, texts = self._native[profile], self._texts[profile]
+        context, objects = self._native[profile], self._objects[profile]
         for index, port in enumerate(self._engine.inputs):
-            if index in texts.inputs:
-                texts.bind_input(context, index, self._bound[port.name])
+            if index in objects.inputs:
+                objects.bind_input(context, index, self._bound[port.name])
             else:
                 _bind_input(context, index, self._bound[port.name])
         for index, port in enumerate(self._engine.outputs):
-            if index not in texts.outputs:
+            if index not in objects.outputs:
                 _bind_output(context, index, self._results.get(port.name))
-        self._run = TextRun(context, texts, self._engine.outputs, self._results) if texts.outputs else context.run
+        self._run = ObjectRun(context, objects, self._engine.outputs, self._results) if objects.outputs else context.run
         return self._run
 
-    def _output(self, context: _native.Context, index: int) -> Array:
+    def _output(self, context: _native.Context, index: int) -> Any:
         """A copy of an output of the last run of a program."""
-        if self._engine.outputs[index].dtype is DataType.STRING:
-            return self._texts[self._profile].output(context, index)
-        return output_array(context, index, self._engine.outputs[index].dtype)
+        port = self._engine.outputs[index]
+        if port.dtype.is_object:
+            return self._objects[self._profile].output(context, index, port)
+        return output_array(context, index, port.dtype)
 
     def _active(self) -> _native.Context:
         if self._profile not in self._native:

@@ -9,26 +9,33 @@ from typing import Any
 import numpy as np
 
 from enginewright.errors import InputDetails, InputError, UsageError
-from enginewright.plan.meta import Port, ProfileRecord
-from enginewright.tensors import DataType
+from enginewright.plan.meta import Items as ItemRecord, Port, ProfileRecord
+from enginewright.tensors import DataType, ItemSpec, as_objects
 
 Array = np.ndarray[Any, Any]
+Items = list[Any]
 
 
 @dataclass(frozen=True)
 class PortInfo:
-    """An input or output of an engine: name, type, and its shape, where a text names a size that may vary."""
+    """An input or output of an engine: name, type, and its shape, where a text names a size that may vary.
+
+    `items`: what a sequence (a list of arrays) or an optional (None, or what it holds) may hold.
+    """
 
     name: str
     dtype: DataType
     shape: tuple[int | str, ...]
+    items: ItemSpec | None = None
 
     @staticmethod
     def of(port: Port) -> PortInfo:
         """The port that a plan records."""
-        return PortInfo(port.name, DataType(port.dtype), tuple(port.shape))
+        return PortInfo(port.name, DataType(port.dtype), tuple(port.shape), _items(port.items))
 
     def __str__(self) -> str:
+        if self.items is not None:
+            return f"{self.dtype} of {self.items}"
         return f"{' x '.join(str(size) for size in self.shape) or 'scalar'}   {self.dtype}"
 
     def check(self, array: Array, allowed: str) -> None:
@@ -44,6 +51,46 @@ class PortInfo:
         if axes:
             sizes = ", ".join(f"axis {axis} must be {self.shape[axis]}" for axis in axes)
             raise self._error("has the wrong shape", array, allowed, f"{sizes}; or build for another shape.")
+
+    def hold(self, given: Any) -> Items:
+        """What a slot holds of a sequence or an optional: a list of checked arrays; `InputError` for another."""
+        assert self.items is not None
+        held: Items = self._held(given, ItemSpec(self.dtype, (), self.items))
+        return held
+
+    def _held(self, given: Any, wanted: ItemSpec) -> Any:
+        """An item of a sequence, as it is kept."""
+        if wanted.items is None:
+            return self._item(as_objects(np.asarray(given)), wanted)
+        if wanted.dtype is DataType.OPTIONAL:
+            return [] if given is None else [self._held(given, wanted.items)]
+        if not isinstance(given, list | tuple):
+            raise self._refused(f"is {type(given).__name__}", "Give a list of arrays.")
+        return [self._held(item, wanted.items) for item in given]
+
+    def _item(self, array: Array, wanted: ItemSpec) -> Array:
+        found = ItemSpec(DataType.of(array), array.shape)
+        fits = found.dtype is wanted.dtype and (
+            wanted.shape is None
+            or (
+                len(wanted.shape) == array.ndim
+                and all(size in (None, given) for size, given in zip(wanted.shape, array.shape, strict=True))
+            )
+        )
+        if not fits:
+            raise self._refused(f"holds {found}", f"Each item must be {wanted}.")
+        return np.ascontiguousarray(array).reshape(array.shape)
+
+    def _refused(self, what: str, hint: str) -> InputError:
+        details = InputDetails(self.name, what.partition(" ")[2], str(self))
+        return InputError(f'input "{self.name}" {what}', hint=hint, details=details)
+
+    def give(self, held: Items) -> Any:
+        """What a slot holds of a sequence or an optional, for the caller: copies of the arrays."""
+        found = [item.copy() if isinstance(item, np.ndarray) else [part.copy() for part in item] for item in held]
+        if self.dtype is DataType.OPTIONAL:
+            return found[0] if found else None
+        return found
 
     def refuse(self, array: Array, allowed: str, hint: str) -> InputError:
         """The error for an array whose sizes no profile admits."""
@@ -73,18 +120,26 @@ def check_names(given: Mapping[str, Any], ports: Sequence[PortInfo]) -> None:
         )
 
 
-def fitting_profile(profiles: Sequence[ProfileRecord], arrays: Mapping[str, Array]) -> int | None:
+def _items(record: ItemRecord | None) -> ItemSpec | None:
+    if record is None:
+        return None
+    shape = None if record.shape is None else tuple(record.shape)
+    return ItemSpec(DataType(record.dtype), shape, _items(record.items))
+
+
+def fitting_profile(profiles: Sequence[ProfileRecord], arrays: Mapping[str, Array | Items]) -> int | None:
     """The first profile whose ranges hold all shapes, None if there is none; 0 where the plan has no profiles."""
     if not profiles:
         return 0
     for index, profile in enumerate(profiles):
-        if all(_within(array.shape, profile.shapes[name]) for name, array in arrays.items()):
+        if all(_within(array, profile.shapes[name]) for name, array in arrays.items()):
             return index
     return None
 
 
-def _within(shape: tuple[int, ...], ranges: Sequence[tuple[int, int, int]]) -> bool:
-    return all(low <= size <= high for size, (low, _, high) in zip(shape, ranges, strict=True))
+def _within(array: Array | Items, ranges: Sequence[tuple[int, int, int]]) -> bool:
+    sizes = () if isinstance(array, list) else array.shape
+    return all(low <= size <= high for size, (low, _, high) in zip(sizes, ranges, strict=True))
 
 
 def profile_text(profiles: Sequence[ProfileRecord], name: str) -> str:

@@ -44,7 +44,14 @@ class Subject:
     seconds_load: float
 
     def input_maker(self, inputs: Arrays | None = None, shapes: Shapes | None = None) -> InputMaker:
-        """Makes inputs: given ones, and random ones of sizes that the model accepts."""
+        """Makes inputs: given ones, and random ones of sizes that the model accepts.
+
+        `UsageError` where the model takes or gives a sequence or an optional.
+        """
+        for port in (*self.engine.inputs, *self.engine.outputs):
+            if port.items is not None:
+                hint = "Run the engine yourself: Engine.run takes and gives lists of arrays."
+                raise UsageError(f'"{port.name}" is {port}; only arrays are compared and timed', hint=hint)
         maker = InputMaker(self.engine.inputs, inputs or {}, shapes or {}, self.limits)
         if self.network is None:
             return maker

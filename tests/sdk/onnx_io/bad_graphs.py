@@ -218,10 +218,9 @@ def _unsupported() -> Iterator[Case]:
     old = make_model([node("Gelu", "x")])  # came with opset 20
     yield "op_newer_than_opset", old, ("culprit", "Gelu")
     yield "opset_too_new", _edited(lambda model: _set_version(model, 9999)), ("9999",)
-    parts = helper.make_tensor_sequence_value_info("y", FLOAT, None)
-    yield "sequence_as_output", make_model([node("SplitToSequence", "x")], outputs=[parts]), ("y", "sequence")
-    sequence = helper.make_tensor_sequence_value_info("x", FLOAT, None)
-    yield "sequence_as_input", make_model([node("SequenceLength", "x")], [sequence]), ("x", "sequence")
+    mapped = helper.make_value_info("x", onnx.TypeProto())
+    mapped.type.map_type.key_type = onnx.TensorProto.INT64
+    yield "map_as_input", make_model([node("SequenceLength", "x")], [mapped]), ("x", "map_type")
     inner = helper.make_graph([helper.make_node("Odd", ["x"], ["r"], name="inner")], "branch", [], [value("r", None)])
     choice = node("If", "flag", then_branch=inner, else_branch=inner)
     yield "op_unknown_in_branch", make_model([choice], constants=[constant("flag", True, "bool")]), ("inner", "Odd")

@@ -141,7 +141,7 @@ def test_floats_keep_all_digits() -> None:
     assert_same(network, again(network))
 
 
-@pytest.mark.parametrize("dtype", [dtype for dtype in DataType if dtype is not DataType.STRING])
+@pytest.mark.parametrize("dtype", [dtype for dtype in DataType if not dtype.is_object])
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3)])
 def test_constants_of_every_type(dtype: DataType, shape: tuple[int, ...]) -> None:
     network = Network("constants")
@@ -153,6 +153,16 @@ def test_constants_of_every_type(dtype: DataType, shape: tuple[int, ...]) -> Non
 def test_texts() -> None:
     network = Network("texts")
     network.output("y", network.identity(network.constant(np.array(["a", "", "ß"], object))))
+    assert_same(network, again(network))
+
+
+def test_sequences() -> None:
+    text = """<ir_version: 10, opset_import: ["": 21]>
+        g (seq(float[N, 2]) s, optional(seq(int64)) o) => (seq(float[N, 2]) t, bool b) {
+            x = Constant<value = float[1, 2] {1, 2}>()
+            t = SequenceInsert(s, x)
+            b = OptionalHasElement(o) }"""
+    network = parse(parse_model(text))
     assert_same(network, again(network))
 
 
