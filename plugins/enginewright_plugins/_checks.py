@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import enginewright as ew
 
 FLOATS = (ew.float32, ew.float16, ew.bfloat16, ew.float64)
+CUDA_FLOATS = FLOATS[:3]
 
 
 def check_rank(name: str, spec: ew.TensorSpec, *ranks: int) -> None:
@@ -40,3 +41,8 @@ def needs_float32(*specs: ew.TensorSpec | None) -> str:
     """Why the native kernels, which are for float32, can't run a layer; empty if they can."""
     found = next((s.dtype for s in specs if s is not None and s.dtype.is_float and s.dtype is not ew.float32), None)
     return "" if found is None else f"needs float32, not {found}"
+
+
+def needs_cuda_float(spec: ew.TensorSpec) -> str:
+    """Why the kernels for GPUs can't run a layer; empty if they can."""
+    return "" if spec.dtype in CUDA_FLOATS else f"needs float32, float16 or bfloat16, not {spec.dtype}"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import enginewright as ew
-from enginewright_plugins._checks import check_fields, check_float, check_rank, needs_float32
-from enginewright_plugins._library import KERNELS
+from enginewright_plugins._checks import check_fields, check_float, check_rank, needs_cuda_float, needs_float32
+from enginewright_plugins._library import CUDA_KERNELS, KERNELS
 
 Array = np.ndarray[Any, Any]
 MAX_CANDIDATES = 4096
@@ -164,6 +164,19 @@ def efficient_nms(
     """Images side by side; of the candidates only the best are sorted."""
     if reason := needs_float32(boxes):
         return reason
+    return ew.Launch(_params(op), workspace=scores.size * 8)
+
+
+def _params(op: EfficientNMS) -> tuple[float, ...]:
     flags = int(op.score_activation), int(op.class_agnostic), op.box_coding
-    numbers = float(op.raw_threshold), float(np.float32(op.iou_threshold)), MAX_CANDIDATES, op.background_class
-    return ew.Launch(params=(*numbers, *flags), workspace=scores.size * 8)
+    return float(op.raw_threshold), float(np.float32(op.iou_threshold)), MAX_CANDIDATES, op.background_class, *flags
+
+
+@ew.tactic(EfficientNMS, kernel=CUDA_KERNELS["efficient_nms"])
+def efficient_nms_cuda(
+    op: EfficientNMS, boxes: ew.TensorSpec, scores: ew.TensorSpec, anchors: ew.TensorSpec | None = None
+) -> ew.Launch | str:
+    """Scores are gathered by all; a block for each image sorts the best and strikes out."""
+    if reason := needs_cuda_float(boxes):
+        return reason
+    return ew.Launch(_params(op), workspace=scores.size * 8 + scores.shape[0] * 4)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import enginewright as ew
-from enginewright_plugins._checks import check_fields, check_float, needs_float32
-from enginewright_plugins._library import KERNELS
+from enginewright_plugins._checks import check_fields, check_float, needs_cuda_float, needs_float32
+from enginewright_plugins._library import CUDA_KERNELS, KERNELS
 
 Array = np.ndarray[Any, Any]
 NONE, SILU = 0, 1
@@ -93,3 +93,18 @@ def group_norm(op: GroupNorm, x: ew.TensorSpec, gamma: ew.TensorSpec, beta: ew.T
         pixels = x.with_shape(*x.shape[1:-1]).size
         workspace = x.shape[0] * (ew.ceil_div(pixels, PIXELS) + 2) * gamma.shape[0] * 4
     return ew.Launch((op.groups, op.activation, int(op.channels_last), float(op.epsilon)), workspace)
+
+
+PARTS = 16
+"""Of a group at most, for a GPU; each keeps two numbers."""
+
+
+@ew.tactic(GroupNorm, kernel=CUDA_KERNELS["group_norm"], inplace={0: "x"})
+def group_norm_cuda(op: GroupNorm, x: ew.TensorSpec, gamma: ew.TensorSpec, beta: ew.TensorSpec) -> ew.Launch | str:
+    """A group in parts: mean and variance of each, then the rest in one pass."""
+    if reason := needs_cuda_float(x):
+        return reason
+    if gamma.dtype is not beta.dtype or gamma.dtype not in (x.dtype, ew.float32):
+        return f"needs gamma and beta both float32, or both {x.dtype} as x"
+    params = op.groups, op.activation, int(op.channels_last), float(op.epsilon)
+    return ew.Launch(params, workspace=x.shape[0] * op.groups * PARTS * 8)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import enginewright as ew
-from enginewright_plugins._checks import check_float, check_integer, check_rank, needs_float32
-from enginewright_plugins._library import KERNELS
+from enginewright_plugins._checks import check_float, check_integer, check_rank, needs_cuda_float, needs_float32
+from enginewright_plugins._library import CUDA_KERNELS, KERNELS
 
 Array = np.ndarray[Any, Any]
 
@@ -123,3 +123,16 @@ def multiscale_deformable_attention(
 ) -> ew.Launch | str:
     """Queries side by side; the channels of a pixel are added at once."""
     return needs_float32(value) or ew.Launch()
+
+
+@ew.tactic(MultiscaleDeformableAttention, kernel=CUDA_KERNELS["multiscale_deformable_attention"])
+def multiscale_deformable_attention_cuda(
+    op: MultiscaleDeformableAttention,
+    value: ew.TensorSpec,
+    spatial_shapes: ew.TensorSpec,
+    level_start_index: ew.TensorSpec,
+    sampling_locations: ew.TensorSpec,
+    attention_weights: ew.TensorSpec,
+) -> ew.Launch | str:
+    """A thread for each channel of a query's head."""
+    return needs_cuda_float(value) or ew.Launch()

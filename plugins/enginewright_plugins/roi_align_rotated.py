@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import enginewright as ew
-from enginewright_plugins._checks import check_fields, check_float, check_rank, needs_float32
-from enginewright_plugins._library import KERNELS
+from enginewright_plugins._checks import check_fields, check_float, check_rank, needs_cuda_float, needs_float32
+from enginewright_plugins._library import CUDA_KERNELS, KERNELS
 
 Array = np.ndarray[Any, Any]
 MAX_SAMPLES = 4096
@@ -129,5 +129,13 @@ def _bilinear(x: Array, rows: Array, columns: Array) -> Array:
 def roi_align_rotated(op: RoIAlignRotated, x: ew.TensorSpec, rois: ew.TensorSpec) -> ew.Launch | str:
     """Boxes side by side; the places of the samples are found once for all channels."""
     if reason := needs_float32(x):
+        return reason
+    return ew.Launch(params=(float(op.spatial_scale), op.sampling_ratio, int(op.aligned), int(op.clockwise)))
+
+
+@ew.tactic(RoIAlignRotated, kernel=CUDA_KERNELS["roi_align_rotated"])
+def roi_align_rotated_cuda(op: RoIAlignRotated, x: ew.TensorSpec, rois: ew.TensorSpec) -> ew.Launch | str:
+    """A thread for each cell of a channel."""
+    if reason := needs_cuda_float(x):
         return reason
     return ew.Launch(params=(float(op.spatial_scale), op.sampling_ratio, int(op.aligned), int(op.clockwise)))

@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 
 import enginewright as ew
-from enginewright_plugins._checks import check_fields, check_float, check_integer, check_rank, needs_float32
-from enginewright_plugins._library import KERNELS
+from enginewright_plugins._checks import (
+    check_fields,
+    check_float,
+    check_integer,
+    check_rank,
+    needs_cuda_float,
+    needs_float32,
+)
+from enginewright_plugins._library import CUDA_KERNELS, KERNELS
 
 Array = np.ndarray[Any, Any]
 TOKENS = 8
@@ -152,3 +159,28 @@ def rotary_attention(
     workspace = batch * heads * 4 * ((TOKENS + 16) * depth + TOKENS * tokens)
     scale = 0.0 if op.scale is None else float(op.scale)
     return ew.Launch((int(op.interleaved), scale, int(op.scale is None)), workspace)
+
+
+CUDA_DEPTH = 256
+"""Numbers of a token, at most, that the kernel for GPUs holds."""
+
+
+@ew.tactic(RotaryAttention, kernel=CUDA_KERNELS["rotary_attention"])
+def rotary_attention_cuda(
+    op: RotaryAttention,
+    cache: ew.TensorSpec,
+    query: ew.TensorSpec,
+    key: ew.TensorSpec,
+    value: ew.TensorSpec,
+    cosine: ew.TensorSpec,
+    sine: ew.TensorSpec,
+    past: ew.TensorSpec,
+) -> ew.Launch | str:
+    """A block for each new token of a head, whose warps share the keys."""
+    if reason := needs_cuda_float(cache):
+        return reason
+    depth = query.shape[3]
+    if not isinstance(depth, int) or depth > CUDA_DEPTH:
+        return f"needs tokens of at most {CUDA_DEPTH} numbers, known when building"
+    scale = 0.0 if op.scale is None else float(op.scale)
+    return ew.Launch((int(op.interleaved), scale, int(op.scale is None)))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import enginewright as ew
-from enginewright_plugins._checks import check_fields, check_float, check_rank, needs_float32
-from enginewright_plugins._library import KERNELS
+from enginewright_plugins._checks import check_fields, check_float, check_rank, needs_cuda_float, needs_float32
+from enginewright_plugins._library import CUDA_KERNELS, KERNELS
 
 Array = np.ndarray[Any, Any]
 
@@ -100,5 +100,13 @@ def uniform(seed: Any) -> float:
 def top_p_sample(op: TopPSample, logits: ew.TensorSpec, seed: ew.TensorSpec) -> ew.Launch | str:
     """Rows side by side; hardly more tokens are sorted than are kept."""
     if reason := needs_float32(logits):
+        return reason
+    return ew.Launch(params=(float(op.top_p), op.top_k, float(op.temperature)), workspace=logits.size * 8)
+
+
+@ew.tactic(TopPSample, kernel=CUDA_KERNELS["top_p_sample"])
+def top_p_sample_cuda(op: TopPSample, logits: ew.TensorSpec, seed: ew.TensorSpec) -> ew.Launch | str:
+    """A block for each row, which finds the token without sorting."""
+    if reason := needs_cuda_float(logits):
         return reason
     return ew.Launch(params=(float(op.top_p), op.top_k, float(op.temperature)), workspace=logits.size * 8)
