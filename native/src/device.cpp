@@ -36,6 +36,7 @@ int32_t run_copy(const ew_call *call) {
 }
 
 const PlainKernel to_device("copy_to_device", run_copy), to_host("copy_to_host", run_copy);
+const PlainKernel on_device("copy_on_device", run_copy);
 
 }  // namespace
 

@@ -31,7 +31,7 @@ struct StepChecker {
     }
     void check_copy(const Step &step) const {
         const std::string_view kernel = model.string(step.kernel);
-        if (kernel != "copy_to_device" && kernel != "copy_to_host") return;
+        if (kernel != "copy_to_device" && kernel != "copy_to_host" && kernel != "copy_on_device") return;
         const bool whole = step.n_inputs == 1 && step.n_outputs == 1 && step.device == 1 &&
                            program.inputs_of(step)[0] >= 0 && program.outputs_of(step)[0] >= 0;
         if (!whole) reject(step, "copies something else than one tensor on a device");

@@ -35,7 +35,10 @@ _PUBLIC = {
     "enginewright.registry.registry": "operator tactic onnx_rule Launch Pack",
     "enginewright.registry.onnx_node": "OnnxNode",
     "enginewright.registry.hooks": "hookimpl",
-    "enginewright.device.kernels": "c_source cuda_source device_function library",
+    "enginewright.device.kernels": "c_source library",
+    "enginewright.device.cuda_sources": "cuda_source",
+    "enginewright.device.device_functions": "device_function",
+    "enginewright.device.kernel_params": "f32",
     "enginewright.device.c_compiler": "header_folder",
     "enginewright.tensors": """
         DataType TensorSpec

@@ -25,10 +25,17 @@ from enginewright.compiler.report import (
 from enginewright.device.c_compiler import (
     header_folder as header_folder,
 )
+from enginewright.device.cuda_sources import (
+    cuda_source as cuda_source,
+)
+from enginewright.device.device_functions import (
+    device_function as device_function,
+)
+from enginewright.device.kernel_params import (
+    f32 as f32,
+)
 from enginewright.device.kernels import (
     c_source as c_source,
-    cuda_source as cuda_source,
-    device_function as device_function,
     library as library,
 )
 from enginewright.dims import (

@@ -14,17 +14,21 @@ from enginewright._native.kernels import (
 from enginewright._native.library import ABI
 from enginewright._native.log import drain_log
 from enginewright._native.model import Context, Model, pack_strings
+from enginewright._native.python_kernels import CallTensor, KernelCall, add_python_kernel
 from enginewright._native.python_steps import PythonStep, add_python_step, remove_python_step
 
 __all__ = [
     "ABI",
     "CUDA_LIBRARY",
+    "CallTensor",
     "Context",
+    "KernelCall",
     "Model",
     "PythonStep",
     "TensorList",
     "add_device",
     "add_kernel",
+    "add_python_kernel",
     "add_python_step",
     "call_in_place",
     "call_kernel",

@@ -149,11 +149,16 @@ def _callback(call: Any) -> int:
     try:
         run_step(call)
     except BaseException as error:  # noqa: BLE001  it is raised again as soon as native code has returned
-        _raised.error = error
-        reason = error.message if isinstance(error, EnginewrightError) else error
-        text = f"{type(error).__name__}: {reason}".encode()[:1000]
-        return int(call.host.error(call, PYTHON, ffi.new("char[]", b"%s"), ffi.new("char[]", text)))
+        return raised_in(call, error)
     return OK
+
+
+def raised_in(call: Any, error: BaseException) -> int:
+    """Keep an exception for `take_raised` and tell the call of it; the status to return."""
+    _raised.error = error
+    reason = error.message if isinstance(error, EnginewrightError) else error
+    text = f"{type(error).__name__}: {reason}".encode()[:1000]
+    return int(call.host.error(call, PYTHON, ffi.new("char[]", b"%s"), ffi.new("char[]", text)))
 
 
 lib.ew_set_python_step(_callback)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from enginewright import _native
 from enginewright.compiler.liveness import network_fields
 from enginewright.compiler.lowering import Choice
 from enginewright.compiler.plugin_choices import normalized, plugin_choices
-from enginewright.device.kernels import KernelSource
-from enginewright.dims import Size, product
+from enginewright.dims import Size, atom_uids, product
 from enginewright.errors import RejectedTactic
 from enginewright.graph.network import Layer
 from enginewright.ops.pointwise import Fused, encode
@@ -46,6 +45,9 @@ def candidates(
     rejected: list[RejectedTactic] = []
     for tactic in registry.tactics_of(type(anchor)):
         if tactic.device != "cpu":
+            if not tactic.is_own:
+                reason = f"runs on {tactic.device}, and this plan is for the CPU"
+                rejected.append(RejectedTactic(tactic.name, reason))
             continue
         found = _choices(tactic, layer, every_isa=every_isa, nondeterministic=nondeterministic)
         if isinstance(found, str):
@@ -70,6 +72,7 @@ def _on_device(layer: Layer, device: str, *, every_isa: bool, nondeterministic: 
     rejected: list[RejectedTactic] = []
     reason = "sizes are computed on the host" if is_size_arithmetic(layer) else ""
     reason = "texts and sequences stay on the host" if holds_objects(layer) else reason
+    reason = "sizes that depend on data are found on the host" if finds_sizes(layer) else reason
     for tactic in registry.tactics_of(type(op.anchor if isinstance(op, Fused) else op)):
         if tactic.device == device:
             found = reason or _choices(tactic, layer, every_isa=False, nondeterministic=nondeterministic)
@@ -80,7 +83,13 @@ def _on_device(layer: Layer, device: str, *, every_isa: bool, nondeterministic: 
     if choices or isinstance(op, Fused):
         return Candidates(tuple(choices), tuple(rejected))
     host = candidates(layer, every_isa=every_isa, nondeterministic=nondeterministic)
-    return Candidates(host.choices, (*rejected, *host.rejected))
+    return on_host(rejected, host)
+
+
+def on_host(rejected: Iterable[RejectedTactic], host: Candidates) -> Candidates:
+    """What the host offers, with the device's tactics and why they can't; each tactic is told of once."""
+    known = {item.tactic: item for item in (*host.rejected, *rejected)}
+    return Candidates(host.choices, tuple(known.values()))
 
 
 def is_size_arithmetic(layer: Layer) -> bool:
@@ -89,12 +98,16 @@ def is_size_arithmetic(layer: Layer) -> bool:
     return all((tensor.dtype.is_integer or tensor.dtype is bool_) and tensor.rank <= 1 for tensor in tensors)
 
 
+def finds_sizes(layer: Layer) -> bool:
+    """Whether sizes of outputs come out only when the layer runs."""
+    own = {tensor.spec.uid for tensor in layer.outputs}
+    return any(own & atom_uids(tensor.shape) for tensor in layer.outputs)
+
+
 def _choices(tactic: Tactic, layer: Layer, *, every_isa: bool, nondeterministic: bool) -> list[Choice] | str:
     """What a tactic offers for a layer, or the reason why it offers nothing."""
     if not tactic.deterministic and not nondeterministic:
         return "not deterministic, which BuilderConfig(allow_nondeterministic=True) would allow"
-    if isinstance(tactic.kernel, KernelSource) and tactic.kernel.target != "cpu":
-        return f"runs on {tactic.kernel.target}, and this plan is for the CPU"
     reason = _format_reason(tactic, layer)
     launch = reason or _launch(tactic, layer)
     if isinstance(launch, str):

@@ -27,6 +27,7 @@ class Agreement:
 
     threads: int
     nondeterministic: bool = False
+    target: str = "cpu"
     unchecked: list[str] = field(default_factory=list)
     _known: dict[object, str | None] = field(default_factory=dict)
 
@@ -51,27 +52,34 @@ class Agreement:
         op = layer.op if layer.key.namespace != OWN else id(layer)  # the SDK's own may hold what has no hash
         key = (choice.kernel, choice.tactic, op, tuple(specs), constants)
         if key not in self._known:
-            self._known[key] = check_layer(layer, choice, specs, self.threads)
+            self._known[key] = check_layer(layer, choice, specs, self.threads, self.target)
         return self._known[key]
 
 
-def check_layer(layer: Layer, choice: Choice, specs: list[TensorSpec | None], threads: int) -> str | None:
+def check_layer(
+    layer: Layer, choice: Choice, specs: list[TensorSpec | None], threads: int, target: str = "cpu"
+) -> str | None:
     """Why a plugin's tactic must not be used: what it gives on generated data is not what the reference gives.
 
-    Empty if they agree, None if nothing can be said, because the reference can't work with generated data.
+    Empty if they agree, None if nothing can be said, because the reference can't work with generated data. On a device
+    it runs three times, with other data each time: the second time as a graph, the third what is in that graph.
     """
-    made = one_step(layer, choice, specs, threads)
+    made = one_step(layer, choice, specs, threads, target)
     if made is None:
         return None
-    try:
-        expected = run_reference(layer.op, made.arrays, layer.name)
-    except EnginewrightError:
-        return None
-    try:
-        made.session.run()
-    except EnginewrightError as error:
-        return f"fails where the reference does not: {error.message}"
-    return disagreement(layer.op, expected, made.outputs())
+    for seed in range(3 if choice.device else 1):
+        made.fill(seed)
+        try:
+            expected = run_reference(layer.op, made.arrays, layer.name)
+        except EnginewrightError:
+            return None
+        try:
+            made.session.run()
+        except EnginewrightError as error:
+            return f"fails where the reference does not: {error.message}"
+        if problem := disagreement(layer.op, expected, made.outputs()):
+            return problem
+    return ""
 
 
 def disagreement(op: Any, expected: Sequence[Any], outputs: Sequence[Array]) -> str:

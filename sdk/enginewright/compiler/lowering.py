@@ -24,7 +24,7 @@ from enginewright.tensors import DataType, TensorSpec
 
 Array = np.ndarray[Any, Any]
 PACKED_FORMAT = 4
-COPY_KERNEL = "cpu_copy@portable"
+COPY_KERNEL, COPY_ON_DEVICE = "cpu_copy@portable", "copy_on_device"
 
 
 @dataclass(frozen=True)
@@ -287,16 +287,17 @@ class _Lowering:
             return False
         return memory.kind == "arena" and memory.last == self.time and offset == 0 and memory.nbytes == nbytes
 
-    def _alias(self, layer: Layer, inputs: list[int], order: Sequence[int]) -> None:
+    def _alias(self, layer: Layer, inputs: list[int], choice: Choice) -> None:
         """Let output 0 have the memory of the input that its operator names; of a copy if others need the old value."""
         self.aliased = None
+        order = choice.launch.inputs or range(len(layer.inputs))
         for index in getattr(layer.op, "ALIAS", {}).values():
             tensor = layer.inputs[index] if index < len(layer.inputs) else None
             if tensor is None or is_object(tensor):
                 return
             twice = sum(other is tensor for other in layer.inputs) > 1
-            if twice or not self._dies_here(tensor, tensor.spec.nbytes):
-                made = self._duplicate(tensor)
+            if twice or not self._dies_here(tensor, tensor.spec.nbytes, choice.device):
+                made = self._duplicate(tensor, choice.device)
                 inputs[:] = [made if place == index else old for place, old in zip(order, inputs, strict=True)]
                 self.aliased = self.tensors[made].storage
             else:
@@ -313,12 +314,13 @@ class _Lowering:
         self.steps.append(meta.Step(kernel, f"copy of {tensor.name}", [source], [made], device=1))
         return made
 
-    def _duplicate(self, tensor: Tensor) -> int:
-        """A step that copies a tensor; the record of the copy."""
-        storage = self._memory(_Memory("arena", tensor.spec.nbytes, first=self.time, first_step=len(self.steps)))
-        made = self._record(f"{tensor.name} (copy)", tensor.spec, storage)
-        source = self._read(tensor, 0)
-        self.steps.append(meta.Step(COPY_KERNEL, f"copy of {tensor.name}", [source], [made]))
+    def _duplicate(self, tensor: Tensor, device: int) -> int:
+        """A step that copies a tensor where it is on a device; the record of the copy."""
+        source = self._read(tensor, device)
+        memory = _Memory("arena", tensor.spec.nbytes, first=self.time, first_step=len(self.steps), device=device)
+        made = self._record(f"{tensor.name} (copy)", tensor.spec, self._memory(memory))
+        kernel = COPY_ON_DEVICE if device else COPY_KERNEL
+        self.steps.append(meta.Step(kernel, f"copy of {tensor.name}", [source], [made], device=device))
         return made
 
     # ---- layers --------------------------------------------------------------------------------------------------
@@ -364,7 +366,7 @@ class _Lowering:
         params: dict[Atom, int] = {}
         programs = [self.whole.add(network, self, params) for network in nested]
         inputs = self._step_inputs(layer, choice)
-        self._alias(layer, inputs, choice.launch.inputs or range(len(layer.inputs)))
+        self._alias(layer, inputs, choice)
         self._enter([Dim.from_terms({(atom,): 1}) for atom in params])
         written = [*choice.launch.params, *(Dim.from_terms({(atom,): 1}) for atom in params)]
         python = choice.kernel == "python"

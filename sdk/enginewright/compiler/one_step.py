@@ -19,7 +19,7 @@ from enginewright.errors import EnginewrightError
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.plan.meta import SCHEMA, Meta
 from enginewright.runtime.session import Session, output_array
-from enginewright.tensors import TensorSpec
+from enginewright.tensors import DataType, TensorSpec
 
 Array = np.ndarray[Any, Any]
 MAX_TIMED_BYTES = 2**28
@@ -33,6 +33,13 @@ class OneStep:
     session: Session
     arrays: list[Array | None]
     specs: list[TensorSpec]
+    data: tuple[Array, ...] = ()
+
+    def fill(self, seed: int) -> None:
+        """Write other numbers into the inputs of floats; 0: those that were there at first. Known values stay."""
+        for array in self.data:
+            if DataType.of(array).is_float:
+                array[...] = _normal(array.shape, array.dtype, seed)
 
     def runs(self) -> bool:
         """Run once, so that all memory is there; False where generated data is refused."""
@@ -74,7 +81,8 @@ class OneLayer:
         except EnginewrightError:
             return None
         arrays = [None if tensor is None else self.data.get(tensor, tensor.const) for tensor in self.inputs]
-        return OneStep(session, arrays, [tensor.spec for _, tensor in self.network.outputs])
+        data = tuple(array for tensor, array in self.data.items() if tensor.spec.value is None)
+        return OneStep(session, arrays, [tensor.spec for _, tensor in self.network.outputs], data)
 
     def _at_these_sizes(self, choice: Choice) -> Choice | None:
         found = self._candidates("cpu" if not choice.device else self.target.partition(":")[0])
@@ -142,8 +150,13 @@ def _data(spec: TensorSpec) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]
     if spec.value is not None:
         return np.array(spec.value, spec.dtype.numpy).reshape(shape)
     if spec.dtype.is_float:
-        return np.resize(_numbers().astype(spec.dtype.numpy), shape)
+        return _normal(shape, spec.dtype.numpy)
     return np.zeros(shape, spec.dtype.numpy)
+
+
+def _normal(shape: tuple[int, ...], dtype: np.dtype[Any], seed: int = 0) -> Array:
+    """Each seed begins elsewhere among the numbers."""
+    return np.resize(np.roll(_numbers(), -seed).astype(dtype), shape)
 
 
 @functools.cache

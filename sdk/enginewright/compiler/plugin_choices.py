@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from enginewright import _native
 from enginewright.compiler.lowering import Choice
-from enginewright.device.kernels import KernelSource
-from enginewright.dims import Dim
-from enginewright.errors import PluginError, PluginInvalid
+from enginewright.device import kernel_params
+from enginewright.device.kernels import CudaSource, DeviceFunction, KernelSource
+from enginewright.dims import Dim, Size
+from enginewright.errors import DeviceMissing, PluginError, PluginInvalid
 from enginewright.graph.network import Layer
 from enginewright.registry.faults import broken_contract
 from enginewright.registry.registry import Launch, Pack, Tactic, input_names
+from enginewright.registry.table import NO_WORKSPACE
 
 
 def plugin_choices(tactic: Tactic, launch: Launch) -> list[Choice] | str:
@@ -21,7 +24,7 @@ def plugin_choices(tactic: Tactic, launch: Launch) -> list[Choice] | str:
     try:
         kernel = signed_in(launch.kernel or tactic.kernel)
         packers = {index: signed_in(pack.kernel) for index, pack in launch.pack.items()}
-    except PluginError as error:
+    except (PluginError, DeviceMissing) as error:
         return f"[{error.code}] {error.message}"
     named = {index: replace(pack, kernel=packers[index]) for index, pack in launch.pack.items()}
     return [Choice(tactic.name, kernel, replace(launch, pack=named), packers, plugin=tactic)]
@@ -40,6 +43,10 @@ def signed_in(kernel: str | KernelSource) -> str:
 def normalized(launch: Launch, tactic: Tactic, layer: Layer) -> Launch:
     """The launch with inputs by index; `PluginInvalid` for what it may not hold."""
     return _Checker(tactic, layer).launch(launch)
+
+
+MAX_THREADS = 1024
+"""Of a block, on every GPU."""
 
 
 class _Checker:
@@ -62,12 +69,43 @@ class _Checker:
         inplace = (*launch.inplace, *self.tactic.inplace)
         return replace(
             launch,
-            params=tuple(float(p) if isinstance(p, float) else p for p in launch.params),
+            params=self._params(launch),
             pack={self._index(name): self._pack(pack) for name, pack in launch.pack.items()},
             inplace=tuple(dict.fromkeys(self._index(name) for name in inplace)),
             inputs=None if launch.inputs is None else tuple(self._index(name) for name in launch.inputs),
             split=None,
         )
+
+    def _params(self, launch: Launch) -> tuple[Size | float, ...]:
+        """The params of the step; a kernel that Python launches finds its geometry and their kinds in front."""
+        kernel = launch.kernel or self.tactic.kernel
+        has_workspace = launch.workspace is not NO_WORKSPACE
+        if isinstance(kernel, CudaSource):
+            shape = (*self._three("grid", launch.grid), *self._three("block", launch.block), self._shared(launch))
+            return (*shape, *kernel_params.written(launch.params, has_workspace=has_workspace))
+        if launch.grid:
+            raise self._wrong("a grid, which only a kernel of ew.cuda_source takes")
+        if isinstance(kernel, DeviceFunction):
+            return kernel_params.written(launch.params, has_workspace=has_workspace)
+        return tuple(float(p) if isinstance(p, float) else p for p in launch.params)
+
+    def _three(self, what: str, given: Any) -> tuple[Size, Size, Size]:
+        """Up to three sizes, filled with ones."""
+        sizes = self._sequence(what, given)
+        for size in sizes:
+            self._number(what, size, allow_float=False)
+        if not 1 <= len(sizes) <= 3:
+            raise self._wrong(f"{what} with {len(sizes)} sizes; a CUDA kernel has one to three")
+        known = [size for size in sizes if isinstance(size, int)]
+        least, most = (1, MAX_THREADS) if what == "block" else (0, 2**31 - 1)
+        if any(size < least for size in known) or (known and math.prod(known) > most and what == "block"):
+            raise self._wrong(f"{what} {tuple(sizes)}; its sizes are from {least}, of a block {most} threads at most")
+        first, second, third = (*sizes, 1, 1)[:3]
+        return first, second, third
+
+    def _shared(self, launch: Launch) -> Size:
+        self._number("shared", launch.shared, allow_float=False)
+        return launch.shared
 
     def _sequence(self, what: str, value: Any) -> Any:
         if not isinstance(value, tuple | list):

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from enginewright.compiler.candidates import Candidates, candidates
+from enginewright.compiler.candidates import Candidates, candidates, on_host
 from enginewright.compiler.checking import Agreement
 from enginewright.compiler.liveness import network_fields, view_offset
 from enginewright.compiler.lowering import Choice
@@ -72,7 +72,7 @@ class Tuner:
     def __post_init__(self) -> None:
         """Ask once what the device is."""
         self._nested = False
-        self.agreement = Agreement(self.threads, self.nondeterministic)
+        self.agreement = Agreement(self.threads, self.nondeterministic, self.target)
         self._device, self._kernels = device_fingerprint(self.target, self.threads), kernel_library()
         if self.level < LOWEST_TIMED:
             self.origins.add(HEURISTIC)
@@ -94,7 +94,10 @@ class Tuner:
         device = "cpu" if self._nested else self.target.partition(":")[0]
         found = candidates(layer, every_isa=self.level >= 4, nondeterministic=self.nondeterministic, device=device)
         if any(choice.plugin for choice in found.choices):
-            found = self.agreement.agreeing(layer, found, self._timed_specs(layer))
+            found = self._agreeing(layer, found)
+            if not found.choices and device != "cpu" and not isinstance(layer.op, Fused):
+                host = candidates(layer, every_isa=self.level >= 4, nondeterministic=self.nondeterministic)
+                found = on_host(found.rejected, self._agreeing(layer, host))
         if not found.choices:
             if isinstance(layer.op, Fused):
                 for part in unfuse(network, layer):
@@ -113,6 +116,9 @@ class Tuner:
         self.reports.append(
             LayerReport(layer.name, layer.kind, best.tactic, best.kernel, layer.sources, listed, found.rejected)
         )
+
+    def _agreeing(self, layer: Layer, found: Candidates) -> Candidates:
+        return self.agreement.agreeing(layer, found, self._timed_specs(layer))
 
     def _best(self, layer: Layer, found: Candidates, entry: TimingEntry | None) -> Choice:
         """The pinned choice, else the fastest, ties by name; without times the best guess."""

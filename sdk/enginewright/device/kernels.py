@@ -1,4 +1,4 @@
-"""Where a plugin's kernel comes from: C source, a prebuilt library, or (with the CUDA target) CUDA or device code.
+"""Where a plugin's kernel comes from: C source or a prebuilt library; for GPUs also CUDA source or a Python function.
 
 A tactic names a built-in kernel by its name, or holds one of these. Each can be `load`ed: compiled or opened if need be
 and signed in with the native library, which gives the name that steps of a plan call it by. The name holds a digest of
@@ -11,48 +11,31 @@ import hashlib
 import json
 import re
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
 
 from enginewright import _native
 from enginewright.device.c_compiler import FLAGS, compiled
+from enginewright.device.cuda_sources import CudaSource
+from enginewright.device.device_functions import DeviceFunction
+from enginewright.device.kernel_source import KernelSource
 from enginewright.device.plugin_library import PluginLibrary, open_library
 from enginewright.device.shared_objects import function_address
-from enginewright.errors import PluginError, PluginInvalid
+from enginewright.errors import PluginInvalid
 
 SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
-NO_CUDA = "runs on CUDA devices, which this release does not build for"
+TARGETS = ("cpu", "cuda")
 
-
-class KernelSource(ABC):
-    """A kernel that is not built in."""
-
-    level: ClassVar[int]
-    target: ClassVar[str] = "cpu"
-
-    @property
-    @abstractmethod
-    def identity(self) -> str:
-        """What tells this kernel from every other version of it: a digest of its source, or a build id."""
-
-    @property
-    def abi(self) -> str:
-        """The version of the C interface that it uses, empty for a kernel without one."""
-        return ".".join(map(str, _native.ABI))
-
-    @abstractmethod
-    def load(self) -> str:
-        """Make it ready and return the name that native code knows it by; a `PluginError` says why it can't be."""
+__all__ = [
+    "CSource", "CudaSource", "DeviceFunction", "KernelSource", "Library", "LibraryKernel", "c_source", "library",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class CSource(KernelSource):
     """Level 1: C source with a function ``int32_t symbol(const ew_call *)``."""
 
-    level: ClassVar[int] = 1
+    level = 1
     text: str
     symbol: str
     flags: tuple[str, ...] = FLAGS
@@ -75,9 +58,15 @@ class CSource(KernelSource):
 class LibraryKernel(KernelSource):
     """Level 3: a kernel of a prebuilt library that follows the C interface."""
 
-    level: ClassVar[int] = 3
+    level = 3
     path: Path
     name: str
+    device: str = "cpu"
+
+    @property
+    def target(self) -> str:
+        """As the library was declared."""
+        return self.device
 
     @property
     def identity(self) -> str:
@@ -104,46 +93,6 @@ class LibraryKernel(KernelSource):
         return open_library(self.path)
 
 
-@dataclass(frozen=True)
-class CudaSource(KernelSource):
-    """Level 2a: CUDA source with a kernel of this name."""
-
-    level: ClassVar[int] = 2
-    target: ClassVar[str] = "cuda"
-    text: str
-    symbol: str
-    options: tuple[str, ...] = ()
-
-    @property
-    def identity(self) -> str:
-        """A digest of text, symbol and options."""
-        facts = json.dumps([self.text, self.symbol, self.options], separators=(",", ":"))
-        return hashlib.sha256(facts.encode()).hexdigest()[:32]
-
-    def load(self) -> str:
-        """Always refused: there is no CUDA target yet."""
-        raise PluginError(f"{self.symbol} {NO_CUDA}", hint="Give the operator a tactic for the CPU, too.")
-
-
-@dataclass(frozen=True)
-class DeviceFunction(KernelSource):
-    """Level 2b: a Python function on device arrays and a stream."""
-
-    level: ClassVar[int] = 2
-    target: ClassVar[str] = "cuda"
-    function: Callable[..., Any]
-
-    @property
-    def identity(self) -> str:
-        """Empty: the distribution's version stands for the function."""
-        return ""
-
-    def load(self) -> str:
-        """Always refused: there is no CUDA target yet."""
-        name = getattr(self.function, "__name__", "the function")
-        raise PluginError(f"{name} {NO_CUDA}", hint="Give the operator a tactic for the CPU, too.")
-
-
 def c_source(text: str, symbol: str, *, flags: tuple[str, ...] = FLAGS) -> CSource:
     """A kernel as C source: a function ``int32_t symbol(const ew_call *call)``; see ``enginewright.h``.
 
@@ -154,33 +103,27 @@ def c_source(text: str, symbol: str, *, flags: tuple[str, ...] = FLAGS) -> CSour
     return CSource(text, symbol, tuple(flags))
 
 
-def cuda_source(text: str, symbol: str, *, options: tuple[str, ...] = ()) -> CudaSource:
-    """A kernel as CUDA source, for devices."""
-    return CudaSource(text, symbol, tuple(options))
-
-
-def device_function(function: Callable[..., Any]) -> DeviceFunction:
-    """A Python function that works on device arrays and a stream, with cupy, torch or Triton for instance."""
-    return DeviceFunction(function)
-
-
 @dataclass(frozen=True)
 class Library:
     """A prebuilt library of kernels; ``library[name]`` is one of them, for `tactic`."""
 
     path: Path
+    device: str = "cpu"
 
     def __getitem__(self, name: str) -> LibraryKernel:
-        return LibraryKernel(self.path, name)
+        return LibraryKernel(self.path, name, self.device)
 
 
-def library(path: str | Path) -> Library:
+def library(path: str | Path, *, target: str = "cpu") -> Library:
     """A prebuilt library that exports ``ew_plugin_v1``; a relative path is seen from the module that calls this.
 
     It is opened when one of its kernels is first needed: then its interface version is read, before any call.
+    `target="cuda"`: its kernels queue work for a GPU on ``call->stream``; the pointers that they get lie there.
     """
+    if target not in TARGETS:
+        raise PluginInvalid(f"there is no target {target!r} for kernels", hint=f"Use one of {', '.join(TARGETS)}.")
     given = Path(path)
     if not given.is_absolute():
         caller = sys._getframe(1).f_globals.get("__file__")
         given = (Path(caller).parent if caller else Path()) / given
-    return Library(given.absolute())
+    return Library(given.absolute(), target)

@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 Key = TypeVar("Key")
 WORTH_A_COPY = 1 << 16  # bytes
 _CUDA = 2  # DLPack's number of the kind of device
-_DLPACK_TYPES = {
+DLPACK_TYPES = {
     (0, 8): DataType.INT8, (0, 16): DataType.INT16, (0, 32): DataType.INT32, (0, 64): DataType.INT64,
     (1, 8): DataType.UINT8, (1, 16): DataType.UINT16, (1, 32): DataType.UINT32, (1, 64): DataType.UINT64,
     (2, 16): DataType.FLOAT16, (2, 32): DataType.FLOAT32, (2, 64): DataType.FLOAT64,
@@ -80,7 +80,9 @@ def _check_dense(shape: tuple[int, ...], strides: Any, itemsize: int) -> None:
         step *= size
 
 
-class _Tensor(ctypes.Structure):
+class DLTensor(ctypes.Structure):
+    """DLPack's description of a tensor."""
+
     _fields_ = (
         ("data", ctypes.c_void_p),
         ("device_type", ctypes.c_int32),
@@ -100,8 +102,8 @@ def _from_dlpack(source: Any) -> DeviceArray:
     capsule = source.__dlpack__()
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    tensor = ctypes.cast(pointer(capsule, b"dltensor"), ctypes.POINTER(_Tensor)).contents
-    dtype = _DLPACK_TYPES.get((tensor.code, tensor.bits))
+    tensor = ctypes.cast(pointer(capsule, b"dltensor"), ctypes.POINTER(DLTensor)).contents
+    dtype = DLPACK_TYPES.get((tensor.code, tensor.bits))
     if dtype is None or tensor.lanes != 1:
         raise UsageError(f"DLPack type {tensor.code} of {tensor.bits} bits is not known", hint="Convert the array.")
     shape = tuple(tensor.shape[: tensor.ndim])

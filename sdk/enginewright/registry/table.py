@@ -57,6 +57,13 @@ class Pack:
     params: tuple[int | float, ...] = ()
 
 
+class _NoWorkspace(int):
+    """The default of `Launch.workspace`: another 0 is a workspace that happens to be empty."""
+
+
+NO_WORKSPACE: Size = _NoWorkspace(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """How a tactic runs one layer: the numbers its kernel receives, its memory and its constant inputs.
@@ -69,10 +76,11 @@ class Launch:
     the kernel computes the same in so many ways, and takes the number of one before `params`; each is a candidate.
     `epilogue`: instead of `split`, asked with a fused program, the specs of its further inputs and of the output: the
     launch that runs it all, its `inputs` counting further ones from len(inputs of the operator); or why it can't.
+    `grid`, `block` (up to three sizes each) and `shared` (bytes): of a kernel in CUDA source.
     """
 
     params: tuple[Size | float, ...] = ()
-    workspace: Size = 0
+    workspace: Size = NO_WORKSPACE
     pack: Mapping[Any, Pack] = field(default_factory=dict)
     inputs: tuple[int, ...] | None = None
     split: int | None = None
@@ -80,6 +88,9 @@ class Launch:
     inplace: tuple[Any, ...] = ()
     variants: int = 1
     epilogue: Callable[..., Launch | str] | None = None
+    grid: tuple[Size, ...] = ()
+    block: tuple[Size, ...] = (256,)
+    shared: Size = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,9 @@ class Tactic:
     @property
     def device(self) -> str:
         """The kind of device that its kernel runs on, with which a built-in kernel's name begins."""
-        return "cuda" if isinstance(self.kernel, str) and self.kernel.startswith("cuda_") else "cpu"
+        if isinstance(self.kernel, KernelSource):
+            return self.kernel.target
+        return "cuda" if self.kernel.startswith("cuda_") else "cpu"
 
     @property
     def level(self) -> int:

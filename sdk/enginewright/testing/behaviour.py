@@ -16,6 +16,7 @@ from enginewright.errors import EnginewrightError, PluginError
 from enginewright.registry.faults import plugin_faults
 from enginewright.registry.registry import infer_specs, registry, run_reference
 from enginewright.testing.checks import Skipped, check
+from enginewright.testing.gpu import gpu_choices, has_gpu_tactics, late_run, no_gpu
 from enginewright.testing.growth import growth
 from enginewright.testing.injection import injected
 from enginewright.testing.kernel_calls import Surroundings, WatchedKernel, built, same_bits, watched
@@ -182,11 +183,20 @@ def _at_once(agrees: Callable[[int], bool]) -> bool:
     return failed.is_set()
 
 
-@check("behaviour/streams", "a second stream with a delay changes nothing", "Queue all work on call->stream.")
+@check(
+    "behaviour/streams",
+    "on a stream that is late, tactics of GPUs take what is there then",
+    "Queue all work on call->stream, or the stream that the function gets.",
+)
 def streams(subject: Subject) -> Iterator[str]:
-    """For tactics of devices."""
-    yield from ()
-    raise Skipped("no tactic runs on a device: this release builds plugins for the CPU")
+    """A delay, then new inputs, then the run, all queued on one stream: whoever uses another one is too early."""
+    if reason := no_gpu() if has_gpu_tactics(subject) else "no tactic runs on a GPU":
+        raise Skipped(reason)
+    for case in subject.usable():
+        for choice in gpu_choices(case):
+            problem = late_run(case, choice)
+            if problem:
+                yield f"tactic {choice.tactic}, {case.label}: {problem}"
 
 
 @check(

@@ -8,22 +8,27 @@ from enginewright.compiler.checking import disagreement
 from enginewright.compiler.lowering import Choice
 from enginewright.compiler.one_step import one_step
 from enginewright.device.c_compiler import compiler
-from enginewright.device.kernels import KernelSource
+from enginewright.device.kernels import CudaSource, KernelSource
+from enginewright.device.nvrtc import has_nvrtc
 from enginewright.errors import EnginewrightError, PluginError
 from enginewright.registry.faults import plugin_faults
 from enginewright.registry.registry import Launch, Tactic, run_reference
 from enginewright.tensors import DataType, TensorSpec
 from enginewright.testing.checks import Skipped, check
+from enginewright.testing.gpu import gpu_choices, has_gpu_tactics, late_run, no_gpu
 from enginewright.testing.kernel_calls import watched_kernel
 from enginewright.testing.subject import FLOATS, Case, Subject, choices_of, layer_of
 
 
-def cpu_tactics(subject: Subject) -> list[Tactic]:
-    """The tactics that can run here; `Skipped` if there is none."""
-    found = [t for t in subject.tactics if not isinstance(t.kernel, KernelSource) or t.kernel.target == "cpu"]
-    if not found:
-        raise Skipped("the operator has no tactic for the CPU but its reference")
-    return found
+def declared_tactics(subject: Subject) -> list[Tactic]:
+    """All tactics; `Skipped` if there is none."""
+    if not subject.tactics:
+        raise Skipped("the operator has no tactic but its reference")
+    return subject.tactics
+
+
+COMMON = "sm_80"
+"""An architecture that sources are compiled for where there is no GPU."""
 
 
 @check(
@@ -33,15 +38,35 @@ def cpu_tactics(subject: Subject) -> list[Tactic]:
 )
 def kernels(subject: Subject) -> Iterator[str]:
     """Load each one."""
-    for tactic in cpu_tactics(subject):
+    missing = ""
+    for tactic in declared_tactics(subject):
         if not isinstance(tactic.kernel, KernelSource):
             continue
-        if tactic.kernel.level == 1 and compiler() is None:
-            raise Skipped("there is no C compiler")
+        if missing := _missing(tactic.kernel) or missing:
+            continue
         try:
-            tactic.kernel.load()
+            _make_ready(tactic.kernel)
         except EnginewrightError as error:
             yield f"tactic {tactic.name}: [{error.code}] {error.message}"
+    if missing:
+        raise Skipped(missing)
+
+
+def _missing(kernel: KernelSource) -> str:
+    """What is not on this machine that a kernel needs to be made ready; empty for a kernel that can be."""
+    if kernel.level == 1 and compiler() is None:
+        return "there is no C compiler"
+    if isinstance(kernel, CudaSource):
+        return "" if has_nvrtc() else "there is no NVRTC"
+    return no_gpu() if kernel.target == "cuda" else ""
+
+
+def _make_ready(kernel: KernelSource) -> None:
+    """Load a kernel; CUDA source is only compiled where there is no GPU."""
+    if isinstance(kernel, CudaSource) and no_gpu():
+        kernel.compile(COMMON)
+    else:
+        kernel.load()
 
 
 @check(
@@ -51,7 +76,7 @@ def kernels(subject: Subject) -> Iterator[str]:
 )
 def refusals(subject: Subject) -> Iterator[str]:
     """Ask each tactic about every case in every data type."""
-    for tactic in cpu_tactics(subject):
+    for tactic in declared_tactics(subject):
         answers = [(case, _answer(tactic, case)) for case in every_case(subject)]
         for case, answer in answers:
             if isinstance(answer, str) and not answer.strip():
@@ -78,7 +103,7 @@ def _answer(tactic: Tactic, case: Case) -> object:
 )
 def agree(subject: Subject) -> Iterator[str]:
     """Run each kernel on every case, in every data type it accepts, and with other values of the fields."""
-    cpu_tactics(subject)
+    declared_tactics(subject)
     given, wild = subject.usable(), set[str]()
     for case in (*every_case(subject), *subject.varied()):
         for choice in choices_of(case):
@@ -88,6 +113,9 @@ def agree(subject: Subject) -> Iterator[str]:
                 wild.add(choice.tactic)  # memory/guards tells; it is never run in memory that is not watched
             problem = "" if choice.tactic in wild else overruns[0] if overruns else compared(case, choice)
             if problem:
+                yield f"tactic {choice.tactic}, {case.label}: {problem}"
+        for choice in gpu_choices(case) if has_gpu_tactics(subject) and not no_gpu() else ():
+            if problem := late_run(case, choice):
                 yield f"tactic {choice.tactic}, {case.label}: {problem}"
 
 

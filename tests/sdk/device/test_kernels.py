@@ -13,7 +13,7 @@ import pytest
 
 import enginewright as ew
 from enginewright import _native
-from enginewright.device import c_compiler
+from enginewright.device import c_compiler, cuda_sources, device_functions
 from enginewright.device.kernels import CSource
 
 pytestmark = pytest.mark.needs_cc
@@ -130,9 +130,21 @@ def test_the_header_is_c99_and_c11_and_cpp(tmp_path: Path) -> None:
         subprocess.run([*command, f"-I{ew.header_folder()}", str(path)], check=True)
 
 
-def test_kernels_for_cuda_say_why_they_cannot_run() -> None:
+def test_kernels_for_gpus_need_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise ew.DeviceMissing("no GPU", hint="")
+
+    for module in (cuda_sources, device_functions):
+        monkeypatch.setattr(module, "cuda_devices", none)
     for kernel in (ew.cuda_source("", "k"), ew.device_function(len)):
-        assert kernel.target == "cuda"
-        assert kernel.level == 2
-        with pytest.raises(ew.PluginError, match="CUDA"):
+        assert (kernel.target, kernel.level, kernel.abi) == ("cuda", 2, "")
+        with pytest.raises(ew.DeviceMissing, match="no GPU"):
             kernel.load()
+
+
+def test_the_target_of_a_library() -> None:
+    assert ew.library("a.so")["k"].target == "cpu"
+    kernel = ew.library("a.so", target="cuda")["k"]
+    assert (kernel.target, kernel.path) == ("cuda", Path(__file__).parent / "a.so")
+    with pytest.raises(ew.PluginInvalid, match="no target 'gpu'"):
+        ew.library("a.so", target="gpu")
