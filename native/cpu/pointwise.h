@@ -9,10 +9,13 @@
 
 #include <cstdint>
 
+#include "cpu/pointwise_pattern.h"
 #include "src/kernel.h"
 
 namespace ew {
 namespace EW_ISA {
+
+struct Finish;
 
 // The order of OPERATIONS in enginewright/ops/pointwise_table.py; a test compares them.
 // clang-format off
@@ -104,6 +107,9 @@ class Epilogue {
   public:
     bool parse(const ew_call *call, int fixed, int anchor_inputs, int64_t rows, int64_t cols);
     bool empty() const { return !fused_; }
+    // Whether the program is a row of biases, a residual and a clamp at most: added to `finish`, for kernels that do
+    // this on sums in registers. False: finish is unchanged.
+    bool as_finish(Finish &finish) const;
     void run(float *tile, int64_t ld, int64_t r0, int64_t r1, int64_t c0, int64_t c1) const;
     // For anchors with integer accumulators; the program's input 0 is int32 then.
     void run(int32_t *tile, int64_t ld, int64_t r0, int64_t r1, int64_t c0, int64_t c1) const;
@@ -118,15 +124,6 @@ class Epilogue {
     struct Part {
         int64_t r0, r1, c0, c1, ld;
     };
-    // The common programs, run in one pass without registers: tile [+ bias [+ residual]], then an activation.
-    enum class Activation : int32_t { none, clip, sigmoid, silu, gelu, gelu_tanh, tanh };
-    struct Pattern {
-        int n_added = 0;
-        const Extra *added[2] = {};
-        Activation activation = Activation::none;
-        float low = -__builtin_inff(), high = __builtin_inff();
-    };
-
     bool fused_ = false, simple_ = false;
     int64_t rows_ = 0, cols_ = 0, tile_ = 0;
     int n_extra_ = 0;
@@ -136,12 +133,10 @@ class Epilogue {
     const ew_tensor *outputs_ = nullptr;
 
     bool parse_extras(const ew_call *call, const ew_param *words, int anchor_inputs);
-    bool detect();
-    bool detect_step(const Program::Step &step, int value, bool *closed);
     void store_part(const void *tile, int32_t dtype, const Part &part) const;
     void interpret(const char *tile, int32_t dtype, const Part &part) const;
     void interpret_block(Registers &registers, const char *tile, int32_t dtype, const Part &part) const;
-    template <Activation activation>
+    template <PatternKind kind>
     void run_pattern(const float *tile, const Part &part) const;
 };
 

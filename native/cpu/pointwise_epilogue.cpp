@@ -1,6 +1,7 @@
 // Runs the pointwise program fused behind an anchor on parts of its output, while they are in the cache.
 #include <algorithm>
 
+#include "cpu/gemm.h"
 #include "cpu/pointwise_loops.h"
 #include "cpu/vector_math.h"
 
@@ -29,16 +30,31 @@ void load_rows(void *out, const Extra &extra, int64_t r0, int64_t r1, int64_t c0
     }
 }
 
-template <int32_t activation>
-EW_INLINE vf activate(vf x, vf low, vf high) {
-    switch (activation) {
-        case 1: return clamp(x, low, high);
-        case 2: return vsigmoid(x);
-        case 3: return x * vsigmoid(x);
-        case 4: return vgelu(x);
-        case 5: return vgelu_tanh(x);
-        case 6: return vtanh(x);
-        default: return x;
+// The numbers of a pattern in vectors.
+struct Numbers {
+    vf low, high, scale, shift, outer_scale, outer_shift;
+    explicit Numbers(const Pattern &p)
+        : low(splat(p.low)),
+          high(splat(p.high)),
+          scale(splat(p.scale)),
+          shift(splat(p.shift)),
+          outer_scale(splat(p.outer_scale)),
+          outer_shift(splat(p.outer_shift)) {}
+};
+
+template <PatternKind kind>
+EW_INLINE vf activate(vf x, vf slope, const Numbers &p) {
+    switch (kind) {
+        case PatternKind::none: return x;
+        case PatternKind::clip: return clamp(x, p.low, p.high);
+        case PatternKind::affine: return clamp(x * p.scale + p.shift, p.low, p.high) * p.outer_scale + p.outer_shift;
+        case PatternKind::gate: return clamp(x * p.scale + p.shift, p.low, p.high) * x * p.outer_scale + p.outer_shift;
+        case PatternKind::sloped: return x < 0 ? x * slope : x;
+        case PatternKind::sigmoid: return vsigmoid(x);
+        case PatternKind::silu: return x * vsigmoid(x);
+        case PatternKind::gelu: return vgelu(x);
+        case PatternKind::gelu_tanh: return vgelu_tanh(x);
+        case PatternKind::tanh: return vtanh(x);
     }
 }
 
@@ -63,7 +79,7 @@ bool Epilogue::parse(const ew_call *call, int fixed, int anchor_inputs, int64_t 
     for (int k = 0; k < program_.n_outputs; ++k)
         if (call->outputs[k].dtype != program_.dtypes[program_.outputs[k]]) return false;
     if (!parse_extras(call, words + 1, call->n_inputs - n_extra_)) return false;
-    simple_ = detect();
+    simple_ = find_pattern(program_, pattern_);
     tile_ = program_.allocate(0, 0);
     return tile_ > 0;
 }
@@ -85,64 +101,45 @@ bool Epilogue::parse_extras(const ew_call *call, const ew_param *words, int anch
     return true;
 }
 
-bool Epilogue::detect() {
-    if (program_.n_outputs != 1 || program_.n_instructions == 0) return false;
-    for (int v = 0; v < program_.n_inputs + program_.n_instructions; ++v)
-        if (program_.dtypes[v] != EW_FLOAT32) return false;
-    int value = 0;
-    bool closed = false;  // after an activation that nothing may follow
-    for (int k = 0; k < program_.n_instructions; ++k) {
-        const Program::Step &step = program_.step(k);
-        if (step.opcode == op_constant) continue;
-        if (closed || !detect_step(step, value, &closed)) return false;
-        value = program_.n_inputs + k;
+bool Epilogue::as_finish(Finish &finish) const {
+    const bool clips = pattern_.kind == PatternKind::clip;
+    if (!fused_ || !simple_ || (pattern_.kind != PatternKind::none && !clips)) return false;
+    Finish found = finish;
+    for (int k = 0; k < pattern_.n_added; ++k) {
+        const Extra &extra = extra_[pattern_.added[k]];
+        const auto *data = reinterpret_cast<const float *>(extra.data);
+        if (extra.column_broadcast || (extra.period != 1 && extra.period != rows_)) return false;
+        if (extra.period == rows_ && !found.residual) {
+            found.residual = data;
+            found.ld_residual = cols_;
+        } else if (extra.period == 1 && !found.bias_col) {
+            found.bias_col = data;
+        } else {
+            return false;
+        }
     }
-    return program_.outputs[0] == value;
-}
-
-bool Epilogue::detect_step(const Program::Step &step, int value, bool *closed) {
-    const bool first = step.args[0] == value;
-    if (!first && step.args[1] != value) return false;
-    const int other = step.args[first ? 1 : 0];
-    const bool extra = other > 0 && other < program_.n_inputs;
-    if (step.opcode == op_add && extra && pattern_.activation == Activation::none && pattern_.n_added < 2) {
-        pattern_.added[pattern_.n_added++] = &extra_[other - 1];
-        return true;
-    }
-    if (step.opcode == op_max || step.opcode == op_min) {
-        if (other < program_.n_inputs || program_.step(other - program_.n_inputs).opcode != op_constant) return false;
-        const float number = static_cast<float>(program_.step(other - program_.n_inputs).immediate.f);
-        const bool lower = step.opcode == op_max;
-        // One of each, the lower bound first: then a clamp gives the same bits.
-        if (lower ? pattern_.activation != Activation::none : pattern_.high != __builtin_inff()) return false;
-        (lower ? pattern_.low : pattern_.high) = number;
-        pattern_.activation = Activation::clip;
-        return number == number;
-    }
-    *closed = true;
-    if (pattern_.activation != Activation::none || !first) return false;
-    switch (step.opcode) {
-        case op_sigmoid: pattern_.activation = Activation::sigmoid; return true;
-        case op_silu: pattern_.activation = Activation::silu; return true;
-        case op_gelu: pattern_.activation = Activation::gelu; return true;
-        case op_gelu_tanh: pattern_.activation = Activation::gelu_tanh; return true;
-        case op_tanh: pattern_.activation = Activation::tanh; return true;
-        default: return false;
-    }
+    found.clamped = clips;
+    found.lo = pattern_.low;
+    found.hi = pattern_.high;
+    finish = found;
+    return true;
 }
 
 void Epilogue::run(float *tile, int64_t ld, int64_t r0, int64_t r1, int64_t c0, int64_t c1) const {
     const Part part{r0, r1, c0, c1, ld};
     if (!fused_) return store_part(tile, EW_FLOAT32, part);
     if (!simple_) return interpret(reinterpret_cast<const char *>(tile), EW_FLOAT32, part);
-    switch (pattern_.activation) {
-        case Activation::none: return run_pattern<Activation::none>(tile, part);
-        case Activation::clip: return run_pattern<Activation::clip>(tile, part);
-        case Activation::sigmoid: return run_pattern<Activation::sigmoid>(tile, part);
-        case Activation::silu: return run_pattern<Activation::silu>(tile, part);
-        case Activation::gelu: return run_pattern<Activation::gelu>(tile, part);
-        case Activation::gelu_tanh: return run_pattern<Activation::gelu_tanh>(tile, part);
-        case Activation::tanh: return run_pattern<Activation::tanh>(tile, part);
+    switch (pattern_.kind) {
+        case PatternKind::none: return run_pattern<PatternKind::none>(tile, part);
+        case PatternKind::clip: return run_pattern<PatternKind::clip>(tile, part);
+        case PatternKind::affine: return run_pattern<PatternKind::affine>(tile, part);
+        case PatternKind::gate: return run_pattern<PatternKind::gate>(tile, part);
+        case PatternKind::sloped: return run_pattern<PatternKind::sloped>(tile, part);
+        case PatternKind::sigmoid: return run_pattern<PatternKind::sigmoid>(tile, part);
+        case PatternKind::silu: return run_pattern<PatternKind::silu>(tile, part);
+        case PatternKind::gelu: return run_pattern<PatternKind::gelu>(tile, part);
+        case PatternKind::gelu_tanh: return run_pattern<PatternKind::gelu_tanh>(tile, part);
+        case PatternKind::tanh: return run_pattern<PatternKind::tanh>(tile, part);
     }
 }
 
@@ -175,37 +172,39 @@ void Epilogue::store_part(const void *tile, int32_t dtype, const Part &part) con
     }
 }
 
-template <Epilogue::Activation activation>
+template <PatternKind kind>
 void Epilogue::run_pattern(const float *tile, const Part &part) const {
-    const vf low = splat(pattern_.low), high = splat(pattern_.high);
+    constexpr int SLOPE = 2;  // behind what is added
+    const Numbers numbers(pattern_);
     const int64_t width = part.c1 - part.c0;
+    const int n_added = pattern_.n_added;
+    const Extra *extras[3] = {n_added > 0 ? extra_ + pattern_.added[0] : nullptr,
+                              n_added > 1 ? extra_ + pattern_.added[1] : nullptr,
+                              pattern_.slope_input >= 0 ? extra_ + pattern_.slope_input : nullptr};
     for (int64_t r = part.r0; r < part.r1; ++r) {
-        const float *from = tile + (r - part.r0) * part.ld, *added[2] = {};
+        const float *from = tile + (r - part.r0) * part.ld, *rows[3] = {};
         float *to = static_cast<float *>(outputs_[0].data) + r * cols_ + part.c0;
-        vf constant[2] = {};
-        for (int k = 0; k < pattern_.n_added; ++k) {
-            const Extra &extra = *pattern_.added[k];
-            const float *row = reinterpret_cast<const float *>(row_of(extra, r, part.c0, cols_));
-            if (extra.column_broadcast)
+        vf constant[3] = {{}, {}, splat(pattern_.slope)};
+        for (int k = 0; k < 3; ++k) {
+            if (!extras[k]) continue;
+            const float *row = reinterpret_cast<const float *>(row_of(*extras[k], r, part.c0, cols_));
+            if (extras[k]->column_broadcast)
                 constant[k] = splat(*row);
             else
-                added[k] = row;
+                rows[k] = row;
         }
-        const auto apply = [&](vf x, vf a, vf b) {
-            if (pattern_.n_added > 0) x += a;
-            if (pattern_.n_added > 1) x += b;
-            return activate<static_cast<int32_t>(activation)>(x, low, high);
+        const auto apply = [&](vf x, vf a, vf b, vf slope) {
+            if (n_added > 0) x += a;
+            if (n_added > 1) x += b;
+            return activate<kind>(x, slope, numbers);
         };
         int64_t c = 0;
-        for (; c + VL <= width; c += VL)
-            store(to + c, apply(load(from + c), added[0] ? load(added[0] + c) : constant[0],
-                                added[1] ? load(added[1] + c) : constant[1]));
+        const auto whole = [&](int k) { return rows[k] ? load(rows[k] + c) : constant[k]; };
+        for (; c + VL <= width; c += VL) store(to + c, apply(load(from + c), whole(0), whole(1), whole(SLOPE)));
         if (c < width) {
             const int64_t n = width - c;
-            store_n(to + c,
-                    apply(load_n(from + c, n), added[0] ? load_n(added[0] + c, n) : constant[0],
-                          added[1] ? load_n(added[1] + c, n) : constant[1]),
-                    n);
+            const auto some = [&](int k) { return rows[k] ? load_n(rows[k] + c, n) : constant[k]; };
+            store_n(to + c, apply(load_n(from + c, n), some(0), some(1), some(SLOPE)), n);
         }
     }
 }

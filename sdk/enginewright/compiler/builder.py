@@ -14,6 +14,7 @@ import enginewright.tactics
 from enginewright import _native
 from enginewright.compiler.config import BuilderConfig, profile_records
 from enginewright.compiler.interruptible import run_interruptibly
+from enginewright.compiler.layouts import Layout, choose_layout, optimize_layouts
 from enginewright.compiler.lowering import Programs
 from enginewright.compiler.plugin_uses import plugin_uses
 from enginewright.compiler.probes import Wanted, run_probes, wanted_probes
@@ -21,7 +22,7 @@ from enginewright.compiler.progress import Phases
 from enginewright.compiler.recipe import default_rtol, make_recipe
 from enginewright.compiler.report import BuildReport
 from enginewright.compiler.safety import refuse_unsafe
-from enginewright.compiler.tuning import HEURISTIC, IMPORTED, MEASURED, Tuner, default_sizes
+from enginewright.compiler.tuning import HEURISTIC, IMPORTED, LOWEST_TIMED, MEASURED, Tuner, default_sizes
 from enginewright.compiler.weights import WeightPool
 from enginewright.device.cuda import find_cuda, use_cuda
 from enginewright.dims import Atom, Dim, Size, substitute
@@ -29,7 +30,7 @@ from enginewright.errors import CacheMissDetails, NetworkError, TimingCacheMiss
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network, Tensor
 from enginewright.onnx_io.origin import NONE, Origin, read_origin
-from enginewright.optimize import PIPELINE, Pass, PassRecord, optimize, pipeline
+from enginewright.optimize import PIPELINE, Pass, optimize, pipeline
 from enginewright.plan.artifact import Kind, Passport, Section
 from enginewright.plan.features import find_features
 from enginewright.plan.meta import SCHEMA, Items, Meta, Port, ProfileRecord
@@ -104,9 +105,10 @@ class _Build:
         tolerance = Tolerance(default_rtol(network), 0.0)
         probes = wanted_probes(network, profiles) if origin.mode != NONE else []
         with self._phase("optimize", 1):
-            passes = optimize(network, self._passes()) if self.config.level else []
+            layouts = optimize_layouts(network, self._passes() if self.config.level else ())
         self.cache = self._timing_cache()
-        tuners, programs = self._programs(network, profiles, threads, self.cache)
+        layout, tuners, programs = self._programs(layouts, profiles, threads, self.cache)
+        network = layout.network
         meta = Meta(
             schema=SCHEMA,
             inputs=ports,
@@ -121,7 +123,7 @@ class _Build:
         safe = self.config.runtime == "safety"
         if safe:
             refuse_unsafe(meta, plugins)
-        report = self._report(passes, tuners, network, replacer.reports)
+        report = self._report(layout, tuners, replacer.reports)
         features = tuple(find_features(meta, plugins))
         passport = _passport(network, meta, origin.model, report)
         passport = replace(passport, plugins=plugins, features=features, tolerance=tolerance)
@@ -156,40 +158,42 @@ class _Build:
         return pipeline(self.config.target.partition(":")[0], self.config.precision)
 
     def _programs(
-        self, network: Network, profiles: Sequence[ProfileRecord], threads: int, cache: TimingCache
-    ) -> tuple[list[Tuner], Programs]:
+        self, layouts: Sequence[Layout], profiles: Sequence[ProfileRecord], threads: int, cache: TimingCache
+    ) -> tuple[Layout, list[Tuner], Programs]:
         """Tune and lower once for each profile; the programs for all profiles come first, in their order."""
-        tuned: list[tuple[Network, Tuner]] = []
         wanted: Sequence[ProfileRecord | None] = profiles or [None]
-        for profile in wanted:
-            inner = specialize(network, profile, self._passes())
+        tuned = [self._tuned(layouts, profile, threads, cache) for profile in wanted]
+        tuners = [tuner for _, _, tuner in tuned]
+        check_misses(tuners, profiles)
+        programs = Programs({k: v for tuner in tuners for k, v in tuner.choices.items()}, WeightPool())
+        with self._phase("write", len(tuned)):
+            programs.add_all([inner for _, inner, _ in tuned])
+        return tuned[0][0], tuners, programs
+
+    def _tuned(
+        self, layouts: Sequence[Layout], profile: ProfileRecord | None, threads: int, cache: TimingCache
+    ) -> tuple[Layout, Network, Tuner]:
+        """The fastest layout for a profile, with its network and its tuner; the first one if nothing is timed."""
+        found = []
+        for layout in layouts if self.config.level >= LOWEST_TIMED else layouts[:1]:
+            inner = specialize(layout.network, profile, layout.passes)
             with self._phase("time tactics", len(inner.layers)) as step:
                 tuner = Tuner(
                     self.config.level, threads, cache, _sizes(inner, profile),
                     strict=self.config.error_on_timing_cache_miss, target=self.config.target, progress=step,
-                    nondeterministic=self.config.allow_nondeterministic,
+                    nondeterministic=self.config.allow_nondeterministic, everything=len(layouts) > 1,
                 )  # fmt: skip
                 tuner.assumed = () if profile else tuple(tuner.sizes)
                 tuner.run(inner)
-            tuned.append((inner, tuner))
-        check_misses([tuner for _, tuner in tuned], profiles)
-        programs = Programs({k: v for _, tuner in tuned for k, v in tuner.choices.items()}, WeightPool())
-        with self._phase("write", len(tuned)):
-            programs.add_all([inner for inner, _ in tuned])
-        return [tuner for _, tuner in tuned], programs
+            found.append((layout, inner, tuner))
+        return choose_layout(found)
 
-    def _report(
-        self,
-        passes: list[PassRecord],
-        tuners: list[Tuner],
-        network: Network,
-        replacements: tuple[ReplacementReport, ...],
-    ) -> BuildReport:
+    def _report(self, layout: Layout, tuners: list[Tuner], replacements: tuple[ReplacementReport, ...]) -> BuildReport:
         return BuildReport(
-            passes=tuple(passes),
+            passes=layout.records,
             layers=tuple(report for tuner in tuners for report in tuner.reports),
             seconds=dict(self.seconds),
-            notes=(*network.notes, *(note for tuner in tuners for note in tuning_notes(tuner))),
+            notes=(*layout.network.notes, *(note for tuner in tuners for note in tuning_notes(tuner))),
             timings_measured=sum(tuner.measured for tuner in tuners),
             timings_cached=sum(tuner.cached for tuner in tuners),
             timings=next((word for word in (HEURISTIC, IMPORTED) if any(word in t.origins for t in tuners)), MEASURED),

@@ -48,7 +48,8 @@ class Tuner:
     """Chooses for a whole network; `sizes` gives the number that each named dimension has while timing.
 
     Of these, `assumed` came from no profile. `untimed` are layers with a choice that could not be timed, `missing`
-    those that `strict` forbids to time, `origins` where the times came from that were decided by.
+    those that `strict` forbids to time, `origins` where the times came from that were decided by. With `everything`
+    layers are timed, too, that have one choice only.
     """
 
     level: int
@@ -58,6 +59,7 @@ class Tuner:
     strict: bool = False
     target: str = "cpu"
     nondeterministic: bool = False
+    everything: bool = False
     progress: Step = lambda done, total: None
     choices: dict[Layer, Choice] = field(default_factory=dict)
     reports: list[LayerReport] = field(default_factory=list)
@@ -76,6 +78,11 @@ class Tuner:
         self._device, self._kernels = device_fingerprint(self.target, self.threads), kernel_library()
         if self.level < LOWEST_TIMED:
             self.origins.add(HEURISTIC)
+
+    @property
+    def total(self) -> int:
+        """The time of all layers that have been timed, in nanoseconds."""
+        return sum(choice.nanoseconds or 0 for choice in self.choices.values())
 
     def run(self, network: Network) -> None:
         """Fill `choices` and `reports` for the network and everything nested in it."""
@@ -108,7 +115,8 @@ class Tuner:
                 hint="Give the operator a tactic or a reference.",
                 details=NoTacticDetails(layer.name, found.rejected),
             )
-        entry = self._entry(layer, found) if len(found.choices) > 1 else None
+        alone = len(found.choices) == 1 and (not self.everything or any(network_fields(layer.op)))
+        entry = None if alone else self._entry(layer, found)
         best = self._best(layer, found, entry)
         times = {name: time.nanoseconds for name, time in entry.timings.items() if time.samples} if entry else {}
         self.choices[layer] = replace(best, nanoseconds=times.get(best.tactic))
@@ -136,8 +144,9 @@ class Tuner:
         if self.level < LOWEST_TIMED:
             return None
         specs = self._timed_specs(layer)
+        several = len(found.choices) > 1
         if specs is None:
-            self.untimed.append(layer.name)
+            self.untimed += [layer.name] if several else []
             return None
         description = describe(layer, specs, self._device, self._kernels)
         known = self.cache.get(description.key)
@@ -154,7 +163,7 @@ class Tuner:
         else:
             self.cached += 1
         assert known is not None
-        if not any(known.timings[name].samples for name in names & known.timings.keys()):
+        if several and not any(known.timings[name].samples for name in names & known.timings.keys()):
             self.untimed.append(layer.name)
         ours = self.cache.is_default or description.key in self.cache.measured
         self.origins.add(MEASURED if ours else IMPORTED)

@@ -50,7 +50,7 @@ class ChannelsLast:
     @staticmethod
     def examples() -> Iterator[tuple[ChannelsLast, list[TensorSpec | None]]]:
         """Convolutions of every kind that networks have, pools."""
-        for op, x, w in (
+        convolutions: tuple[tuple[Conv, tuple[int, ...], tuple[int, ...]], ...] = (
             (Conv(padding=1), (2, 9, 11, 16), (24, 16, 3, 3)),
             (Conv(stride=2, padding=3), (1, 32, 30, 4), (64, 4, 7, 7)),
             (Conv(stride=2, padding=(3, 3, 3, 4)), (1, 32, 30, 4), (64, 4, 7, 8)),
@@ -61,9 +61,19 @@ class ChannelsLast:
             (Conv(group=64, padding=3), (1, 14, 14, 64), (64, 1, 7, 7)),
             (Conv(stride=4), (1, 16, 16, 4), (96, 4, 4, 4)),
             (Conv(padding=1), (1, 7, 7, 512), (64, 512, 3, 3)),
-        ):
+        )
+        for op, x, w in convolutions:
             for dtype in (float16, float32):
                 yield ChannelsLast(op), [TensorSpec(dtype, x), TensorSpec(dtype, w), TensorSpec(dtype, (w[0],))]
+        odd: tuple[tuple[Conv, tuple[int, ...], tuple[int, ...]], ...] = (
+            (Conv(group=2, padding=1), (2, 6, 5, 14), (34, 7, 3, 3)),
+            (Conv(group=17, stride=2, padding=1, dilation=2), (1, 19, 23, 17), (17, 1, 3, 3)),
+            (Conv(padding=(2, 0, 1, 3)), (1, 6, 9, 3), (10, 3, 3, 4)),
+            (Conv(padding=2), (2, 31, 5), (7, 5, 5)),
+            (Conv(padding=1), (0, 9, 11, 3), (4, 3, 3, 3)),
+        )
+        for op, x, w in odd:
+            yield ChannelsLast(op), [TensorSpec(float32, x), TensorSpec(float32, w), None]
         pools: tuple[Any, ...] = (
             MaxPool(kernel_shape=(3, 3), stride=2, padding=1),
             AveragePool(kernel_shape=(2, 3), padding=1, count_include_pad=True),
@@ -73,6 +83,8 @@ class ChannelsLast:
         for op in pools:
             for dtype in (float16, float32):
                 yield ChannelsLast(op), [TensorSpec(dtype, (2, 11, 9, 16))]
+        for op in (*pools, MaxPool(kernel_shape=(3, 3), stride=2, ceil_mode=True, dilation=2)):
+            yield ChannelsLast(op), [TensorSpec(float32, (1, 12, 9, 21))]
 
 
 @operator("ew::ImageToChannelsLast")

@@ -23,7 +23,7 @@ from enginewright.optimize.fuse_squeeze_excite import fuse_squeeze_excite
 from enginewright.optimize.fuse_swish import fuse_swish
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
 from enginewright.optimize.pack_attention import pack_attention
-from enginewright.optimize.prefer_channels_last import prefer_channels_last
+from enginewright.optimize.prefer_channels_last import prefer_channels_last, put_channels_last
 from enginewright.optimize.reuse_order import reuse_order
 from enginewright.optimize.simplify_algebra import simplify_algebra
 from enginewright.optimize.sink_squeezes import sink_squeezes
@@ -48,6 +48,8 @@ PIPELINE: tuple[Pass, ...] = (
     fuse_layer_norm,
     fuse_gelu,
     fuse_swish,
+    put_channels_last,
+    cancel_transposes,
     eliminate_dead,
     fuse_pointwise,
     fuse_epilogues,
@@ -79,7 +81,7 @@ def pipeline(target: str = "cpu", precision: str = "fp32") -> tuple[Pass, ...]:
     """The passes for a target: a device that computes in halves needs none widened, and may be given more of them."""
     if target == "cpu":
         return PIPELINE
-    passes = [run for run in PIPELINE if run is not widen_halves]
+    passes = [run for run in PIPELINE if run not in (widen_halves, put_channels_last)]
     if precision in _AUTOCAST:
         at = passes.index(fuse_pointwise)
         passes[at:at] = [_AUTOCAST[precision], fold_constants, eliminate_common, eliminate_dead]

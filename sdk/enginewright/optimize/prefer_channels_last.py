@@ -1,4 +1,4 @@
-"""Lets convolutions and pools in 16 bits work on images whose channels lie last, and moves the conversions away.
+"""Lets convolutions and pools work on images whose channels lie last, and moves the conversions away.
 
 Each such layer gets a transpose before and behind it; then transposes move down through layers that do not mind the
 order of axes, until they meet their opposite and both go. What stays is a conversion where one is needed.
@@ -16,17 +16,57 @@ from enginewright.ops.channels_last import ChannelsLast, ImageToChannelsLast
 from enginewright.ops.conv import Conv
 from enginewright.ops.window import padding_pairs
 from enginewright.optimize.fuse_pointwise import is_pointwise
-from enginewright.tensors import bfloat16, float16
+from enginewright.tensors import bfloat16, float16, float32
 
 IMAGES = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool")
 LAST, FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 HALVES = (float16, bfloat16)
 VECTOR = 8  # elements of 16 bits that kernels read at once
 PADDED = 4  # an image with fewer channels gets this many
+FEW_CHANNELS = 8  # of the output of a group: vectors along fewer are not worth a conversion
+
+
+def put_channels_last(network: Network) -> int:
+    """For CPUs: convert float32 convolutions, and the pools behind them; the number of layers converted.
+
+    Vectors along the channels need no copies of patches, whatever the window is.
+    """
+    converted = 0
+    for layer in list(network.layers):
+        if _wanted_on_cpu(layer):
+            _convert(network, layer)
+            converted += 1
+        else:
+            _sink(network, layer)
+    return converted
+
+
+def wants_channels_last(network: Network) -> bool:
+    """Whether `put_channels_last` would change the network or one inside it."""
+    inner = (item for _, _, item in network.nested())
+    return any(map(_wanted_on_cpu, network.layers)) or any(map(wants_channels_last, inner))
+
+
+def _wanted_on_cpu(layer: Layer) -> bool:
+    """A float32 convolution by constant weights that fills vectors; any other, or a pool, behind a converted layer."""
+    if layer.kind not in IMAGES:
+        return False
+    x, *others = layer.inputs
+    if x is None or x.rank != 4 or x.dtype is not float32:
+        return False
+    turned = _turned(x) is not None
+    if layer.kind != "Conv":
+        return turned
+    w = others[0]
+    if w is None or w.const is None or w.const.size == 0:
+        return False
+    per_group = w.const.shape[0] // layer.op.group
+    depthwise = per_group == w.const.shape[1] == 1
+    return depthwise or per_group >= FEW_CHANNELS or (turned and layer.op.group == 1)
 
 
 def prefer_channels_last(network: Network) -> int:
-    """Convert every image layer of 16-bit floats, then move the transposes; the number of layers converted."""
+    """For GPUs: convert every image layer of 16-bit floats, then move the transposes; the number converted."""
     found = [layer for layer in network.layers if _wanted(layer)]
     for layer in found:
         _convert(network, layer)
@@ -56,7 +96,7 @@ def _convert(network: Network, layer: Layer) -> None:
     op = layer.op
     with network.at(layer):
         inputs = [_image(network, layer, x), *layer.inputs[1:]]
-        if isinstance(x.shape[1], int) and x.shape[1] < PADDED and layer.kind == "Conv":
+        if _is_padded(layer, x):
             op, inputs[1] = _padded(network, op, layer.inputs[1])
         made = network.add(ChannelsLast(op), *inputs)[0]
         back = network.transpose(made, perm=FIRST)
@@ -67,12 +107,16 @@ def _convert(network: Network, layer: Layer) -> None:
 
 def _image(network: Network, layer: Layer, x: Tensor) -> Tensor:
     """The image with its channels last; of a network's input in one step with the cast, and padded."""
-    channels = x.shape[1]
-    if layer.kind != "Conv" or not isinstance(channels, int) or channels >= PADDED:
+    if not _is_padded(layer, x):
         return network.transpose(x, perm=LAST)
     cast = x.producer
     source = cast.inputs[0] if cast is not None and cast.kind == "Cast" and cast.inputs[0] is not None else x
     return network.add(ImageToChannelsLast(PADDED, x.dtype), source)[0]
+
+
+def _is_padded(layer: Layer, x: Tensor) -> bool:
+    channels = x.shape[1]
+    return layer.kind == "Conv" and x.dtype in HALVES and isinstance(channels, int) and channels < PADDED
 
 
 def _padded(network: Network, op: Conv, w: Tensor | None) -> tuple[Conv, Tensor]:

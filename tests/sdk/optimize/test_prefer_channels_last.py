@@ -1,4 +1,4 @@
-"""Image layers of 16 bits work with channels last; transposes stay at the ends only."""
+"""Image layers work with channels last; transposes stay at the ends only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from enginewright.graph.network import Network
 from enginewright.ops.shape import ShapeValue
 from enginewright.optimize.cancel_transposes import cancel_transposes
 from enginewright.optimize.eliminate_dead import eliminate_dead
-from enginewright.optimize.prefer_channels_last import prefer_channels_last
+from enginewright.optimize.prefer_channels_last import (
+    prefer_channels_last,
+    put_channels_last,
+    wants_channels_last,
+)
 from enginewright.tensors import float16, float32
 
 
@@ -52,7 +56,35 @@ def test_an_image_of_three_channels_is_padded_in_one_step() -> None:
     assert net.layers[1].inputs[1].shape == (8, 4, 7, 8)
 
 
-def test_float32_stays_channels_first() -> None:
+def test_float32_has_channels_last_on_cpus() -> None:
+    net = Network()
+    x = net.input("x", float32, (2, 3, 12, 10))
+    y = net.relu(net.conv(x, net.constant(weights(16, 3, 3, 3).astype(np.float32)), padding=1))
+    y = net.max_pool(y, kernel_shape=(3, 3), stride=2)
+    few = net.conv(y, net.constant(weights(4, 16, 1, 1).astype(np.float32)))
+    net.output("y", net.concat(few, y, axis=1))
+    array = weights(2, 3, 12, 10).astype(np.float32)
+    wanted = net.evaluate({"x": array})["y"]
+    assert wants_channels_last(net)
+    assert put_channels_last(net) == 3
+    cancel_transposes(net)
+    eliminate_dead(net)
+    net.infer()
+    np.testing.assert_allclose(net.evaluate({"x": array})["y"], wanted, rtol=1e-5, atol=1e-6)
+    assert [layer.kind for layer in net.layers].count("Transpose") == 2
+    assert not wants_channels_last(net)
+
+
+def test_few_channels_alone_are_not_worth_a_conversion() -> None:
+    net = Network()
+    x = net.input("x", float32, (1, 8, 6, 5))
+    y = net.conv(x, net.constant(weights(4, 8, 3, 3).astype(np.float32)))
+    net.output("y", net.max_pool(y, kernel_shape=(2, 2)))
+    assert not wants_channels_last(net)
+    assert put_channels_last(net) == 0
+
+
+def test_float32_stays_channels_first_on_gpus() -> None:
     net = Network()
     x = net.input("x", float32, (1, 8, 6, 5))
     net.output("y", net.conv(x, net.constant(weights(8, 8, 1, 1).astype(np.float32))))

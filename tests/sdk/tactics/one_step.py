@@ -129,10 +129,28 @@ def _programs(shape: tuple[int, ...]) -> Iterator[tuple[PointwiseProgram, list[t
     x = p.mul(p.inputs[0], p.inputs[1])
     y = p.add(p.mul(x, p.tanh(x)), p.inputs[2])
     yield p.finish(p.where(p.less(y, x), p.constant(float32, 0.5), y)), [(), shape]
+    yield from _patterns(shape)
     if len(shape) > 2:
         p = Builder(float32, float32)
         channel = (shape[1], *(1 for _ in shape[2:]))
         yield p.finish(p.mul(p.inputs[0], p.sigmoid(p.add(p.inputs[0], p.inputs[1])))), [channel]
+
+
+def _patterns(shape: tuple[int, ...]) -> Iterator[tuple[PointwiseProgram, list[tuple[int, ...]]]]:
+    """What kernels know by name: hard swish between scales, a clipped line, slopes for negative elements."""
+    p = Builder(float32, float32)
+    x = p.add(p.inputs[0], p.inputs[1])
+    gate = p.min(p.max(p.add(x, p.constant(float32, 3)), p.constant(float32, 0)), p.constant(float32, 6))
+    y = p.mul(p.div(p.mul(x, gate), p.constant(float32, 6)), p.constant(float32, 0.4))
+    yield p.finish(p.sub(y, p.constant(float32, 0.3))), [shape[-1:]]
+    p = Builder(float32)
+    x = p.add(p.mul(p.inputs[0], p.constant(float32, 0.2)), p.constant(float32, 0.5))
+    yield p.finish(p.min(p.max(x, p.constant(float32, -5)), p.constant(float32, 50))), []
+    p = Builder(float32, float32)
+    below = p.less(p.inputs[0], p.constant(float32, 0))
+    yield p.finish(p.where(below, p.mul(p.inputs[0], p.inputs[1]), p.inputs[0])), [shape[-1:]]
+    p = Builder(float32)
+    yield p.finish(p.max(p.inputs[0], p.mul(p.inputs[0], p.constant(float32, 0.1)))), []
 
 
 def operators_with_tactics() -> list[type[Any]]:

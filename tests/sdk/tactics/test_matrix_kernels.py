@@ -9,7 +9,9 @@ import pytest
 
 from enginewright import _native
 from enginewright.ops.attention import Attention
+from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
+from enginewright.tactics.channels_last import conv_nhwc_f32, depthwise_nhwc_f32
 from enginewright.tactics.conv import conv_direct_f32, conv_gemm_f32, conv_swapped_f32, depthwise_direct_f32
 from enginewright.tactics.matmul import panel_bytes
 from enginewright.tactics.quantize import byte_panel_bytes
@@ -128,6 +130,53 @@ def test_convolutions(isa: str, op: Conv, x: tuple[int, ...], w: tuple[int, ...]
         close(call(f"{kernel}@{isa}", [data, w_input, bias], wanted.shape, launch.params), wanted)  # type: ignore[arg-type]
         ran += 1
     assert ran
+
+
+LAST = [
+    *CONVOLUTIONS,
+    (Conv(), (1, 0, 4, 4), (8, 0, 1, 1)),
+    (Conv(padding=1), (0, 3, 4, 4), (8, 3, 3, 3)),
+    (Conv(), (1, 1, 1, 1), (1, 1, 1, 1)),
+    *((Conv(padding=1), (1, 20, 5, 7), (m, 20, 3, 3)) for m in (1, 15, 16, 17, 31, 33, 47, 49, 63, 64, 65, 127, 160)),
+    *((Conv(group=c, padding=1), (1, c, 9, 26), (c, 1, 3, 3)) for c in (1, 3, 4, 7, 8, 9, 15, 16, 17, 33)),
+    (Conv(group=2, padding=1), (2, 90, 5, 6), (34, 45, 3, 3)),
+    (Conv(), (1, 2100, 3, 4), (70, 2100, 1, 1)),
+    (Conv(padding=2), (1, 600, 6, 5), (64, 600, 5, 5)),
+    (Conv(padding=(6, 1, 0, 9)), (1, 5, 4, 3), (20, 5, 4, 4)),
+    (Conv(stride=2, padding=3), (1, 3, 40, 45), (64, 3, 7, 7)),
+    (Conv(stride=3, padding=2), (1, 6, 50), (20, 6, 9)),
+    (Conv(padding=1), (1, 4, 5, 6, 7), (18, 4, 3, 3, 3)),
+]
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("op", "x", "w"), LAST)
+def test_convolutions_with_channels_last(isa: str, op: Conv, x: tuple[int, ...], w: tuple[int, ...]) -> None:
+    data, weight, bias = normal(*x), normal(*w), normal(w[0])
+    wanted = op.reference(data.astype(np.float64), weight.astype(np.float64), bias.astype(np.float64))
+    wanted = np.moveaxis(wanted, 1, -1)
+    turned = normal(int(np.prod(x))).reshape((x[0], *x[2:], x[1]))
+    turned[...] = np.moveaxis(data, 1, -1)
+    specs = [TensorSpec(float32, array.shape) for array in (turned, weight, bias)]
+    ran = 0
+    for tactic in (conv_nhwc_f32, depthwise_nhwc_f32):
+        launch = tactic(ChannelsLast(op), *specs)
+        if isinstance(launch, str):
+            continue
+        kernel = f"cpu_{tactic.__name__}"
+        pack = launch.pack[1]
+        name = f"{pack.kernel}@{isa}"
+        w_input = packed(name, weight, pack.size, pack.params) if "conv" in kernel else _taps_first(weight)  # type: ignore[arg-type]
+        out = [call(f"{kernel}@{isa}", [turned, w_input, bias], wanted.shape, launch.params, n) for n in (1, 2)]  # type: ignore[arg-type]
+        close(out[0], wanted)
+        np.testing.assert_array_equal(out[0], out[1])
+        ran += 1
+    assert ran
+
+
+def _taps_first(weight: Array) -> Array:
+    """[M, 1, kernel] as [kernel, M] in the shape of the former."""
+    return np.ascontiguousarray(np.moveaxis(weight, (0, 1), (-2, -1))).reshape(weight.shape)
 
 
 @pytest.mark.parametrize("isa", ISAS)

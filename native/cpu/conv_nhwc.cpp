@@ -1,0 +1,252 @@
+// f32 convolution of images with their channels last: no patches are copied, each row of a tile points at a pixel.
+//
+// Rows of a tile are output positions, columns output channels. Every tap of the window is a part of a batch-reduce
+// product: the pixel that each position sees through it, or zeros where that lies in the padding.
+// Inputs x [N, spatial, C], packed w (logical shape [M, C / group, kernel]), bias [M] if any. Params: group, number of
+// inputs, then stride, dilation, padding for each spatial axis, then the fused program (rows: positions, columns: M).
+#include "cpu/conv_last.h"
+#include "cpu/gemm_rows.h"
+#include "cpu/pointwise.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+constexpr int64_t FEW_FLOATS = 1 << 12;    // of weights, 16 KiB: half of L1
+constexpr int64_t BLOCK_FLOATS = 1 << 16;  // of a panel, for all tiles of a task in turn: 256 KiB, a part of L2
+constexpr int64_t MOST_CHANNELS = 1024;    // of a part
+constexpr int64_t MOST_POSITIONS = 256;    // of a task
+constexpr int64_t FEW_CHANNELS = 40;       // taps of a row are joined up to here
+constexpr int TILE = MAX_ROWS_OF_TILE;
+
+struct Cut {
+    int64_t rows, by_rows;      // positions of a task
+    int64_t panels, by_panels;  // panels of a task
+};
+
+// Tasks of some 10 us or more; weights are read again for each block of positions, so these are few.
+Cut cut(const LastConv &c, const Panels &p) {
+    constexpr double TASK = 1.5e6, MOST = 24;
+    const int64_t positions = c.positions();
+    const double work = 2.0 * static_cast<double>(positions * c.per_group) * static_cast<double>(c.channels * c.taps());
+    const int64_t wanted = static_cast<int64_t>(work / TASK > MOST ? MOST : work / TASK);
+    Cut t;
+    t.by_rows = most(ceil_div(positions, MOST_POSITIONS), least(positions / (4 * MR), ceil_div(wanted, p.count)));
+    t.rows = ceil_div(positions, most(1, t.by_rows));
+    t.by_rows = ceil_div(positions, t.rows);
+    const int64_t units = t.by_rows * c.group;
+    t.by_panels = most(1, least(p.count, ceil_div(wanted, units)));
+    t.panels = ceil_div(p.count, t.by_panels);
+    t.by_panels = ceil_div(p.count, t.panels);
+    return t;
+}
+
+// What one position sees, a pointer for each tap, TILE apart.
+void find_pixels_of(const LastConv &c, const float *image, const int64_t *at, const float *zeros, const float **to) {
+    const int64_t column = at[2] * c.stride[2] - c.begin[2];
+    for (int64_t kz = 0; kz < c.kernel[0]; ++kz)
+        for (int64_t ky = 0; ky < c.kernel[1]; ++ky) {
+            const int64_t z = at[0] * c.stride[0] + kz * c.dilation[0] - c.begin[0];
+            const int64_t y = at[1] * c.stride[1] + ky * c.dilation[1] - c.begin[1];
+            const bool row_real = z >= 0 && z < c.in[0] && y >= 0 && y < c.in[1];
+            const float *row = image + (row_real ? z * c.in[1] + y : 0) * c.in[2] * c.c;
+            for (int64_t kx = 0; kx < c.kernel[2]; ++kx, to += TILE) {
+                const int64_t x = column + kx * c.dilation[2];
+                *to = row_real && x >= 0 && x < c.in[2] ? row + x * c.c : zeros;
+            }
+        }
+}
+
+// What positions [first, first + rows) see: [tile][tap][TILE]; a tile of fewer rows repeats its first.
+void find_pixels(const LastConv &c, int64_t first, int64_t rows, int64_t tile, const float *zeros, const float **out) {
+    const int64_t taps = c.taps();
+    int64_t image = first / c.out_size(), rest = first % c.out_size();
+    int64_t at[3] = {rest / (c.out[1] * c.out[2]), rest / c.out[2] % c.out[1], rest % c.out[2]};
+    for (int64_t i = 0; i < rows; ++i) {
+        const float **to = out + i / tile * taps * TILE + i % tile;
+        find_pixels_of(c, c.x + image * c.in_size() * c.c, at, zeros, to);
+        if (i % tile == 0)
+            for (int64_t tap = 0; tap < taps; ++tap)
+                for (int64_t r = 1; r < TILE; ++r) to[tap * TILE + r] = to[tap * TILE];
+        int axis = 2;
+        while (axis >= 0 && ++at[axis] == c.out[axis]) at[axis--] = 0;
+        image += axis < 0;
+    }
+}
+
+// One task: positions [first, first + rows), some panels of one group.
+struct Job {
+    const LastConv &c;
+    const Panels &panels;
+    const Ending &ending;
+    const Epilogue &epilogue;
+    int64_t group, first, rows, panel, last_panel;
+    float *y;  // of the first position and channel 0 of the group
+    int64_t ld;
+    const float *zeros;
+};
+
+// What a block of a panel multiplies: taps [tap, end) and `depth` channels from `channel` on.
+struct Block {
+    int64_t index, tap, end, channel, depth;
+    bool begins, ends;
+};
+
+// Parts of a tile for a block of weights `w`; taps through which all its rows see padding drop out.
+int64_t list_parts(const Job &j, const Block &b, const float *const *pixels, const float *w, int64_t width,
+                   RowsPart *parts) {
+    int64_t n = 0;
+    const int64_t shift = j.group * j.c.channels + b.channel;
+    for (int64_t tap = b.tap; tap < b.end; ++tap) {
+        const float *const *from = pixels + tap * TILE;
+        RowsPart &part = parts[n];
+        bool any = false;
+        for (int r = 0; r < TILE; ++r) {
+            any |= from[r] != j.zeros;
+            part.rows[r] = from[r] + shift;
+        }
+        part.b = w + (tap * j.c.channels + b.channel) * width;
+        part.k = b.depth;
+        n += any;
+    }
+    return n;
+}
+
+// One tile, whose first position is `row` behind the task's first.
+void run_tile_of(const Job &j, const Block &b, int64_t row, int64_t m, const float *const *pixels, RowsPart *parts) {
+    const LastConv &c = j.c;
+    const int64_t vectors = j.panels.vectors(b.index), column = j.panels.column(b.index);
+    const int64_t columns = j.panels.columns(b.index), channel0 = j.group * c.per_group + column;
+    const float *w = c.w + (j.group * round_up(c.per_group, VL) + column) * c.channels * c.taps();
+    Finish f;
+    if (b.ends) f = moved_finish(j.ending.finish, j.first + row, channel0);
+    f.bias_col = b.begins && j.ending.finish.bias_col ? j.ending.finish.bias_col + channel0 : nullptr;
+    f.accumulate = !b.begins;
+    float *y = j.y + row * j.ld + column;
+    const int64_t n = list_parts(j, b, pixels, w, vectors * VL, parts);
+    run_rows_tile({parts, n, y, j.ld, static_cast<int>(m), static_cast<int>(vectors), static_cast<int>(columns)}, f);
+    if (b.ends && j.ending.rest)
+        j.epilogue.run(y, j.ld, j.first + row, j.first + row + m, channel0, channel0 + columns);
+}
+
+// Calls fn(block) for the blocks of a panel, each small enough to stay in L2.
+template <typename Fn>
+void for_blocks(const LastConv &c, const Panels &panels, int64_t index, Fn &&fn) {
+    const int64_t taps = c.taps(), width = panels.vectors(index) * VL;
+    const int64_t blocks = ceil_div(c.channels, MOST_CHANNELS), k = most(1, ceil_div(c.channels, blocks));
+    const int64_t step = most(1, least(taps, BLOCK_FLOATS / (k * width)));
+    for (int64_t channel = 0; channel < c.channels; channel += k)
+        for (int64_t tap = 0; tap < taps; tap += step) {
+            const int64_t end = least(taps, tap + step), depth = least(k, c.channels - channel);
+            const bool ends = channel + depth == c.channels && end == taps;
+            fn(Block{index, tap, end, channel, depth, channel == 0 && tap == 0, ends});
+        }
+}
+
+void run_job(const Job &j) {
+    const int64_t taps = j.c.taps(), count = j.last_panel - j.panel;
+    const int64_t tiles = ceil_div(j.rows, rows_of_tile(j.panels.vectors(j.panel))), tile = ceil_div(j.rows, tiles);
+    auto **pixels = reinterpret_cast<const float **>(scratch(SCRATCH_A, 2 * taps * tiles * TILE));
+    auto *parts =
+        reinterpret_cast<RowsPart *>(scratch(SCRATCH_B, taps * static_cast<int64_t>(sizeof(RowsPart) / sizeof(float))));
+    find_pixels(j.c, j.first, j.rows, tile, j.zeros, pixels);
+    const auto run_rows = [&](int64_t row, const Block &b) {
+        run_tile_of(j, b, row, least(tile, j.rows - row), pixels + row / tile * taps * TILE, parts);
+    };
+    if (j.c.channels * taps * count * MAX_VECTORS * VL <= FEW_FLOATS) {  // all stay in L1: write whole rows of y
+        for (int64_t row = 0; row < j.rows; row += tile)
+            for (int64_t index = j.panel; index < j.last_panel; ++index)
+                run_rows(row, Block{index, 0, taps, 0, j.c.channels, true, true});
+        return;
+    }
+    for (int64_t index = j.panel; index < j.last_panel; ++index)
+        for_blocks(j.c, j.panels, index, [&](const Block &b) {
+            for (int64_t row = 0; row < j.rows; row += tile) run_rows(row, b);
+        });
+}
+
+// Few channels: copies the image with its rows padded, and takes the taps of a row as one with channels side by side.
+void join_taps(const ew_call *call, LastConv &c, float *copy) {
+    const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], rows = c.n * c.in[0] * c.in[1];
+    const int64_t begin = least(c.begin[2], width), real = most(0, least(c.in[2], width - begin)),
+                  group = 1 + 8192 / width;
+    parallel(call, ceil_div(rows, group), [&](int64_t task) {
+        for (int64_t row = task * group; row < least(rows, (task + 1) * group); ++row) {
+            float *to = copy + row * width * c.c;
+            std::memset(to, 0, sizeof(float) * static_cast<size_t>(begin * c.c));
+            std::memcpy(to + begin * c.c, c.x + row * c.in[2] * c.c, sizeof(float) * static_cast<size_t>(real * c.c));
+            std::memset(to + (begin + real) * c.c, 0,
+                        sizeof(float) * static_cast<size_t>((width - begin - real) * c.c));
+        }
+    });
+    c.x = copy;
+    c.in[2] = width;
+    c.begin[2] = 0;
+    c.channels *= c.kernel[2];
+    c.kernel[2] = 1;
+}
+
+int32_t run(const ew_call *call) {
+    LastConv c;
+    if (!read_last_conv(call, c)) return call->host->error(call, EW_SHAPE, "convolution: sizes disagree");
+    if (c.positions() * c.m == 0) return EW_OK;
+    Epilogue epilogue;
+    if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
+    Ending ending;
+    ending.finish.bias_col = c.bias;
+    ending.rest = !epilogue.empty() && !epilogue.as_finish(ending.finish);
+    ending.in_y = !ending.rest || writes_f32(call);
+    const bool joins = c.group == 1 && c.c <= FEW_CHANNELS && c.kernel[2] > 1 && c.dilation[2] == 1;
+    const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], none = round_up(c.c * c.kernel[2], VL);
+    float *zeros = scratch(SCRATCH_D, none + (joins ? c.n * c.in[0] * c.in[1] * width * c.c : 0));
+    std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(none));
+    if (joins) join_taps(call, c, zeros + none);
+    const Panels panels(c.per_group);
+    const Cut t = cut(c, panels);
+    parallel(call, c.group * t.by_rows * t.by_panels, [&](int64_t task) {
+        const int64_t by_panel = task % t.by_panels, by_row = task / t.by_panels % t.by_rows;
+        Job j{c,
+              panels,
+              ending,
+              epilogue,
+              task / t.by_panels / t.by_rows,
+              by_row * t.rows,
+              0,
+              by_panel * t.panels,
+              least(panels.count, (by_panel + 1) * t.panels),
+              nullptr,
+              0,
+              zeros};
+        j.rows = least(t.rows, c.positions() - j.first);
+        j.ld = ending.in_y ? c.m : c.per_group;
+        j.y = ending.in_y ? c.y + j.first * c.m + j.group * c.per_group : scratch(SCRATCH_C, j.rows * c.per_group);
+        run_job(j);
+    });
+    return EW_OK;
+}
+
+// [M, C / group, taps] to [group][panel][tap][C / group][width], the last panel zero-padded. Params: group.
+int32_t pack(const ew_call *call) {
+    const ew_tensor &w = call->inputs[0];
+    const int64_t group = call->params[0].i, per_group = w.shape[0] / group, channels = w.shape[1];
+    const int64_t taps = count(w) / most(1, w.shape[0] * channels);
+    const Panels panels(per_group);
+    float *out = static_cast<float *>(call->outputs[0].data), *begin = out;
+    for (int64_t g = 0; g < group; ++g)
+        for (int64_t p = 0; p < panels.count; ++p)
+            for (int64_t tap = 0; tap < taps; ++tap)
+                for (int64_t c = 0; c < channels; ++c)
+                    for (int64_t j = 0; j < panels.vectors(p) * VL; ++j) {
+                        const int64_t m = panels.column(p) + j;
+                        *out++ = m < per_group ? f32(w)[((g * per_group + m) * channels + c) * taps + tap] : 0.0F;
+                    }
+    clear_rest(call->outputs[0], out - begin);
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(conv_nhwc_f32, run)
+EW_KERNEL(pack_conv_nhwc_f32, pack)
+
+}  // namespace ew::EW_ISA

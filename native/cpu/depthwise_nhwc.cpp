@@ -1,0 +1,141 @@
+// f32 depthwise convolution of images with their channels last: vectors along the channels, nothing copied.
+//
+// A strip is some positions of an output row for one vector of channels, its sums in registers; each tap multiplies one
+// vector of weights by the pixels that the strip sees. Inputs and params as for conv_nhwc.cpp with one channel a group;
+// w is packed as [kernel][C].
+#include "cpu/conv_last.h"
+#include "cpu/pointwise.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+constexpr int STRIP = 8;
+
+// One output row and what it sees: input rows that are real, each with the weights of its taps.
+struct Line {
+    const float *in, *w;
+};
+struct Lines {
+    const LastConv &c;
+    const Finish &finish;
+    const Line *list;
+    int64_t n;
+    float *y;     // column 0 of the row
+    int64_t row;  // the position of column 0
+};
+
+template <bool Whole>
+EW_INLINE vf take(const float *from, int64_t n) {
+    return Whole ? load(from) : load_n(from, n);
+}
+
+// `n` channels from `channel` on, S positions from column x on. Inside: no tap sees padding.
+template <int S, bool Whole, bool Inside>
+EW_INLINE void run_strip(const Lines &l, int64_t channel, int64_t n, int64_t x) {
+    const LastConv &c = l.c;
+    const int64_t first = x * c.stride[2] - c.begin[2], step = c.stride[2] * c.c;
+    const vf bias = l.finish.bias_col ? take<Whole>(l.finish.bias_col + channel, n) : vf{};
+    vf sums[S];
+#pragma GCC unroll 8
+    for (int s = 0; s < S; ++s) sums[s] = bias;
+    for (int64_t i = 0; i < l.n; ++i) {
+        const float *w = l.list[i].w + channel, *in = l.list[i].in + first * c.c + channel;
+        for (int64_t kx = 0; kx < c.kernel[2]; ++kx, w += c.c, in += c.dilation[2] * c.c) {
+            const vf tap = take<Whole>(w, n);
+#pragma GCC unroll 8
+            for (int s = 0; s < S; ++s) {
+                const int64_t at = first + kx * c.dilation[2] + s * c.stride[2];
+                if (Inside || (at >= 0 && at < c.in[2])) sums[s] += take<Whole>(in + s * step, n) * tap;
+            }
+        }
+    }
+    float *y = l.y + x * c.c + channel;
+#pragma GCC unroll 8
+    for (int s = 0; s < S; ++s) {
+        if (l.finish.residual)
+            sums[s] += take<Whole>(l.finish.residual + (l.row + x + s) * l.finish.ld_residual + channel, n);
+        if (l.finish.clamped) sums[s] = clamp(sums[s], splat(l.finish.lo), splat(l.finish.hi));
+        if (Whole)
+            store(y + s * c.c, sums[s]);
+        else
+            store_n(y + s * c.c, sums[s], n);
+    }
+}
+
+template <int S, bool Whole>
+EW_INLINE void run_columns(const Lines &l, int64_t channel, int64_t n, int64_t &x) {
+    const LastConv &c = l.c;
+    const int64_t extent = (c.kernel[2] - 1) * c.dilation[2];
+    for (; x + S <= c.out[2]; x += S) {
+        const int64_t first = x * c.stride[2] - c.begin[2], last = first + (S - 1) * c.stride[2] + extent;
+        if (first >= 0 && last < c.in[2])
+            run_strip<S, Whole, true>(l, channel, n, x);
+        else
+            run_strip<S, Whole, false>(l, channel, n, x);
+    }
+}
+
+template <bool Whole>
+void run_vector(const Lines &l, int64_t channel, int64_t n) {
+    int64_t x = 0;
+    run_columns<STRIP, Whole>(l, channel, n, x);
+    run_columns<STRIP / 2, Whole>(l, channel, n, x);
+    run_columns<1, Whole>(l, channel, n, x);
+}
+
+// The input rows that an output row sees, with their weights.
+int64_t list_lines(const LastConv &c, int64_t row, Line *list) {
+    const int64_t oy = row % c.out[1], oz = row / c.out[1] % c.out[0], image = row / (c.out[1] * c.out[0]);
+    int64_t n = 0;
+    for (int64_t kz = 0; kz < c.kernel[0]; ++kz)
+        for (int64_t ky = 0; ky < c.kernel[1]; ++ky) {
+            const int64_t z = oz * c.stride[0] + kz * c.dilation[0] - c.begin[0];
+            const int64_t y = oy * c.stride[1] + ky * c.dilation[1] - c.begin[1];
+            if (z < 0 || z >= c.in[0] || y < 0 || y >= c.in[1]) continue;
+            list[n++] = {c.x + ((image * c.in[0] + z) * c.in[1] + y) * c.in[2] * c.c,
+                         c.w + (kz * c.kernel[1] + ky) * c.kernel[2] * c.c};
+        }
+    return n;
+}
+
+int32_t run(const ew_call *call) {
+    LastConv c;
+    if (!read_last_conv(call, c) || c.channels != 1 || c.per_group != 1)
+        return call->host->error(call, EW_SHAPE, "depthwise convolution: sizes disagree");
+    const int64_t rows = c.n * c.out[0] * c.out[1], width = c.out[2];
+    if (rows * width * c.c == 0) return EW_OK;
+    Epilogue epilogue;
+    if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
+    Ending ending;
+    ending.finish.bias_col = c.bias;
+    ending.rest = !epilogue.empty() && !epilogue.as_finish(ending.finish);
+    ending.in_y = !ending.rest || writes_f32(call);
+    // Tasks of some rows; of some channels, too, where there are few rows.
+    const int64_t work = width * c.c * (c.taps() + 4), group = 1 + 400000 / (work + 1);
+    const int64_t by_rows = ceil_div(rows, group);
+    const int64_t parts = by_rows < 12 ? most(1, least(ceil_div(12, by_rows), c.c / 64)) : 1;
+    const int64_t channels = round_up(ceil_div(c.c, parts), VL), by_channels = ceil_div(c.c, channels);
+    parallel(call, by_rows * by_channels, [&](int64_t task) {
+        const int64_t from = task % by_channels * channels, to = least(c.c, from + channels);
+        auto *list = reinterpret_cast<Line *>(
+            scratch(SCRATCH_A, c.kernel[0] * c.kernel[1] * static_cast<int64_t>(sizeof(Line) / sizeof(float))));
+        const int64_t first = task / by_channels * group;
+        for (int64_t row = first; row < least(rows, first + group); ++row) {
+            const int64_t n = list_lines(c, row, list), start = row * width;
+            float *y = ending.in_y ? c.y + start * c.c : scratch(SCRATCH_C, width * c.c);
+            const Lines lines{c, ending.finish, list, n, y, start};
+            for (int64_t channel = from; channel < to; channel += VL)
+                to - channel >= VL ? run_vector<true>(lines, channel, VL)
+                                   : run_vector<false>(lines, channel, to - channel);
+            if (ending.rest) epilogue.run(y + from, c.c, start, start + width, from, to);
+        }
+    });
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(depthwise_nhwc_f32, run)
+
+}  // namespace ew::EW_ISA

@@ -1,0 +1,111 @@
+// The micro-kernels of gemm_rows.h.
+#include "cpu/gemm_rows.h"
+
+#include <utility>
+
+namespace ew::EW_ISA {
+
+namespace {
+
+// The first or last vectors of a tile in memory; all of them whole, or the last ones cut off at column n.
+template <bool Whole>
+EW_INLINE vf take(const float *row, int v, int64_t n) {
+    return Whole ? load(row + v * VL) : load_n(row + v * VL, most(0, least(VL, n - v * VL)));
+}
+
+template <int M, int V, bool Whole>
+EW_INLINE void begin_sums(const RowsTile &t, const Finish &f, vf (&sums)[M][V]) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+        const vf bias = f.bias_col ? take<Whole>(f.bias_col, v, t.n) : vf{};
+#pragma GCC unroll 8
+        for (int r = 0; r < M; ++r) sums[r][v] = bias;
+    }
+    if (!f.accumulate) return;
+#pragma GCC unroll 8
+    for (int r = 0; r < M; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) sums[r][v] += take<Whole>(t.c + r * t.ldc, v, t.n);
+}
+
+template <int M, int V, bool Whole>
+EW_INLINE void end_sums(const RowsTile &t, const Finish &f, vf (&sums)[M][V]) {
+    if (f.residual)
+#pragma GCC unroll 8
+        for (int r = 0; r < M; ++r)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) sums[r][v] += take<Whole>(f.residual + r * f.ld_residual, v, t.n);
+    if (f.clamped)
+#pragma GCC unroll 8
+        for (int r = 0; r < M; ++r)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) sums[r][v] = clamp(sums[r][v], splat(f.lo), splat(f.hi));
+#pragma GCC unroll 8
+    for (int r = 0; r < M; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) {
+            float *c = t.c + r * t.ldc + v * VL;
+            if (Whole)
+                store(c, sums[r][v]);
+            else if (t.n > v * VL)
+                store_n(c, sums[r][v], least(VL, t.n - v * VL));
+        }
+}
+
+template <int M, int V, bool Whole>
+void rows_kernel(const RowsTile &t, const Finish &f) {
+#pragma GCC unroll 8
+    for (int r = 0; r < M; ++r)  // else the stores at the end would wait for one line after the other
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) __builtin_prefetch(t.c + r * t.ldc + v * VL, 1);
+    vf sums[M][V];
+    begin_sums<M, V, Whole>(t, f, sums);
+    for (int64_t part = 0; part < t.n_parts; ++part) {
+        const float *rows[M], *b = t.parts[part].b;
+        for (int r = 0; r < M; ++r) rows[r] = t.parts[part].rows[r];
+        const int64_t depth = t.parts[part].k;
+        for (int64_t k = 0; k < depth; ++k) {
+            vf bv[V];
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) bv[v] = load(b + v * VL);
+#pragma GCC unroll 8
+            for (int r = 0; r < M; ++r) {
+                const vf av = splat(rows[r][k]);
+#pragma GCC unroll 4
+                for (int v = 0; v < V; ++v) sums[r][v] += av * bv[v];
+            }
+            b += V * VL;
+        }
+    }
+    end_sums<M, V, Whole>(t, f, sums);
+}
+
+using RowsKernel = void (*)(const RowsTile &, const Finish &);
+
+template <int V, bool Whole, typename Sequence>
+struct Row;
+template <int V, bool Whole, int... M>
+struct Row<V, Whole, std::integer_sequence<int, M...>> {
+    static constexpr RowsKernel kernels[] = {rows_kernel<M + 1, V, Whole>...};
+};
+
+template <bool Whole>
+RowsKernel find_kernel(int m, int vectors) {
+    using All = std::make_integer_sequence<int, MR>;
+    static constexpr const RowsKernel *table[] = {Row<1, Whole, All>::kernels, Row<2, Whole, All>::kernels,
+#if EW_ISA_AVX512
+                                                  Row<3, Whole, All>::kernels,
+                                                  Row<4, Whole, std::make_integer_sequence<int, 6>>::kernels
+#endif
+    };
+    return table[vectors - 1][m - 1];
+}
+
+}  // namespace
+
+void run_rows_tile(const RowsTile &tile, const Finish &finish) {
+    const bool whole = tile.n == tile.vectors * VL;
+    (whole ? find_kernel<true> : find_kernel<false>)(tile.m, tile.vectors)(tile, finish);
+}
+
+}  // namespace ew::EW_ISA

@@ -1,0 +1,130 @@
+// f32 pooling of images with their channels last: maximum or mean of a window, mean over all places.
+//
+// Vectors along the channels. Params of a window: kind (0 maximum, 1 mean, 2 mean with padding counted), then kernel,
+// stride, dilation, padding before and behind for each spatial axis.
+#include "cpu/conv_last.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+struct LastPool : Sliding {
+    int64_t kind, end[3];
+    const float *x;
+    float *y;
+};
+
+bool read(const ew_call *call, LastPool &p) {
+    const ew_tensor &x = call->inputs[0], &y = call->outputs[0];
+    const int32_t rank = x.rank - 2;
+    if (rank < 1 || rank > 3 || y.rank != x.rank || call->n_params != 1 + 5 * rank) return false;
+    p.n = x.shape[0];
+    p.c = x.shape[rank + 1];
+    p.m = y.shape[rank + 1];
+    p.kind = call->params[0].i;
+    fill_axes(p.in, x.shape + 1, rank);
+    fill_axes(p.out, y.shape + 1, rank);
+    for (int32_t i = 0; i < 3; ++i) {
+        const int32_t axis = i - (3 - rank);
+        const ew_param *q = call->params + 1 + 5 * axis;
+        p.kernel[i] = axis < 0 ? 1 : q[0].i;
+        p.stride[i] = axis < 0 ? 1 : q[1].i;
+        p.dilation[i] = axis < 0 ? 1 : q[2].i;
+        p.begin[i] = axis < 0 ? 0 : q[3].i;
+        p.end[i] = axis < 0 ? 0 : q[4].i;
+    }
+    p.x = f32(x);
+    p.y = static_cast<float *>(y.data);
+    return p.c == p.m;
+}
+
+// A NaN stays: max gives its second operand for an unordered pair, so either order loses one kind.
+EW_INLINE vf larger(vf best, vf x) { return best != best ? best : x > best || x != x ? x : best; }
+
+// Elements of the window of output position `at` on an axis that are real: [lo, hi).
+struct Seen {
+    int64_t lo, hi, counted;
+};
+Seen seen(const LastPool &p, int axis, int64_t at) {
+    const int64_t start = at * p.stride[axis] - p.begin[axis], step = p.dilation[axis];
+    Seen s;
+    s.lo = start < 0 ? least(p.kernel[axis], ceil_div(-start, step)) : 0;
+    s.hi = p.in[axis] <= start ? s.lo : most(s.lo, least(p.kernel[axis], ceil_div(p.in[axis] - start, step)));
+    s.counted = s.hi - s.lo;
+    if (p.kind == 2) s.counted = least(p.kernel[axis], ceil_div(p.in[axis] + p.end[axis] - start, step));
+    return s;
+}
+
+template <bool Mean>
+EW_INLINE vf pool_vector(const LastPool &p, const float *from, const Seen *s, int64_t n, float scale) {
+    vf sum = splat(Mean ? 0.0F : -__builtin_inff());
+    for (int64_t kz = s[0].lo; kz < s[0].hi; ++kz)
+        for (int64_t ky = s[1].lo; ky < s[1].hi; ++ky)
+            for (int64_t kx = s[2].lo; kx < s[2].hi; ++kx) {
+                const int64_t z = kz * p.dilation[0], y = ky * p.dilation[1], x = kx * p.dilation[2];
+                const float *at = from + ((z * p.in[1] + y) * p.in[2] + x) * p.c;
+                const vf v = n >= VL ? load(at) : load_n(at, n);
+                sum = Mean ? sum + v : larger(sum, v);
+            }
+    return Mean ? sum / splat(scale) : sum;
+}
+
+void pool_position(const LastPool &p, const float *image, const int64_t *at, float *y) {
+    const Seen s[3] = {seen(p, 0, at[0]), seen(p, 1, at[1]), seen(p, 2, at[2])};
+    int64_t first = 0;
+    for (int axis = 0; axis < 3; ++axis) first = first * p.in[axis] + at[axis] * p.stride[axis] - p.begin[axis];
+    const float *from = image + first * p.c;
+    const float scale = static_cast<float>(s[0].counted * s[1].counted * s[2].counted);
+    for (int64_t c = 0; c < p.c; c += VL) {
+        const int64_t n = p.c - c;
+        const vf v = p.kind ? pool_vector<true>(p, from + c, s, n, scale) : pool_vector<false>(p, from + c, s, n, 1);
+        n >= VL ? store(y + c, v) : store_n(y + c, v, n);
+    }
+}
+
+int32_t run(const ew_call *call) {
+    LastPool p;
+    if (!read(call, p)) return call->host->error(call, EW_SHAPE, "pooling: sizes disagree");
+    const int64_t rows = p.n * p.out[0] * p.out[1], work = p.out[2] * p.c * p.taps();
+    if (rows * p.out[2] * p.c == 0) return EW_OK;
+    const int64_t group = 1 + 400000 / (work + 1);
+    parallel(call, ceil_div(rows, group), [&](int64_t task) {
+        for (int64_t row = task * group; row < least(rows, (task + 1) * group); ++row) {
+            int64_t at[3] = {row / p.out[1] % p.out[0], row % p.out[1], 0};
+            const float *image = p.x + row / (p.out[1] * p.out[0]) * p.in_size() * p.c;
+            for (; at[2] < p.out[2]; ++at[2]) pool_position(p, image, at, p.y + (row * p.out[2] + at[2]) * p.c);
+        }
+    });
+    return EW_OK;
+}
+
+// Mean over all places: [N, places, C] to [N, C], a task for some channels of an image.
+int32_t global_mean(const ew_call *call) {
+    const ew_tensor &x = call->inputs[0];
+    const int64_t n = x.shape[0], c = x.shape[x.rank - 1], places = count(x) / most(1, n * c);
+    constexpr int64_t WIDTH = 4 * VL;
+    const int64_t by_channels = ceil_div(c, WIDTH), group = 1 + 20000 / (places * WIDTH + 1);
+    const float scale = static_cast<float>(places);
+    parallel(call, ceil_div(n * by_channels, group), [&](int64_t task) {
+        for (int64_t i = task * group; i < least(n * by_channels, (task + 1) * group); ++i) {
+            const int64_t first = i % by_channels * WIDTH, width = least(WIDTH, c - first);
+            const float *from = f32(x) + i / by_channels * places * c + first;
+            float *to = static_cast<float *>(call->outputs[0].data) + i / by_channels * c + first;
+            for (int64_t at = 0; at < width; at += VL) {
+                const int64_t left = width - at;
+                vf sum{};
+                for (int64_t q = 0; q < places; ++q)
+                    sum += left >= VL ? load(from + q * c + at) : load_n(from + q * c + at, left);
+                left >= VL ? store(to + at, sum / splat(scale)) : store_n(to + at, sum / splat(scale), left);
+            }
+        }
+    });
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(pool_nhwc_f32, run)
+EW_KERNEL(global_mean_nhwc_f32, global_mean)
+
+}  // namespace ew::EW_ISA

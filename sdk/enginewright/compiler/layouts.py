@@ -1,0 +1,53 @@
+"""Chooses between networks that compute the same with images laid out differently: the one that takes less time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from enginewright.compiler.tuning import Tuner
+from enginewright.graph.copying import copy_network
+from enginewright.graph.network import Network
+from enginewright.optimize import Pass, PassRecord, optimize
+from enginewright.optimize.prefer_channels_last import put_channels_last, wants_channels_last
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An optimized network, the passes that made it, and what they did."""
+
+    name: str
+    network: Network
+    passes: tuple[Pass, ...]
+    records: tuple[PassRecord, ...]
+
+
+def optimize_layouts(network: Network, passes: Sequence[Pass]) -> list[Layout]:
+    """The network optimized in place, and a copy that keeps channels first if the other one has them last."""
+    passes = tuple(passes)
+    if put_channels_last not in passes:
+        return [Layout("channels first", network, passes, tuple(optimize(network, passes)))]
+    at = passes.index(put_channels_last)
+    begun = optimize(network, passes[:at])
+    if not wants_channels_last(network):
+        return [Layout("channels first", network, passes, (*begun, *optimize(network, passes[at:])))]
+    other, rest = copy_network(network), passes[at + 1 :]
+    return [
+        Layout("channels last", network, passes, (*begun, *optimize(network, passes[at:]))),
+        Layout("channels first", other, (*passes[:at], *rest), (*begun, *optimize(other, rest))),
+    ]
+
+
+def choose_layout(tuned: Sequence[tuple[Layout, Network, Tuner]]) -> tuple[Layout, Network, Tuner]:
+    """The fastest by the sum of its layers, conversions among them; the others' timings count as made for it."""
+    best = min(tuned, key=lambda item: item[2].total)
+    tuner = best[2]
+    for _, _, other in tuned:
+        if other is not tuner:
+            tuner.measured += other.measured
+            tuner.cached += other.cached
+            tuner.missing += other.missing
+    if len(tuned) > 1:
+        times = sorted((other.total, layout.name) for layout, _, other in tuned)
+        tuner.notes.append(", ".join(f"{name}: {total / 1e6:.3f} ms in all" for total, name in times))
+    return best

@@ -1,0 +1,75 @@
+"""Of two networks with images laid out differently the faster one is kept, and the report says by how much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import enginewright as ew
+from enginewright.compiler import layouts
+from enginewright.compiler.tuning import Tuner
+from enginewright.graph.network import Network
+from enginewright.optimize import pipeline
+
+RNG = np.random.default_rng(0)
+
+
+def _network() -> ew.Network:
+    net = ew.Network()
+    x = net.input("x", ew.float32, (1, 3, 12, 10))
+    for channels in (3, 16):
+        weight = net.constant(RNG.standard_normal((16, channels, 3, 3)).astype(np.float32) * 0.2)
+        x = net.relu(net.conv(x, weight, padding=1))
+    net.output("y", net.global_average_pool(x))
+    return net
+
+
+def _tuner(total: int) -> Tuner:
+    class Fixed(Tuner):
+        total = property(lambda self: total)  # type: ignore[assignment]
+
+    return Fixed(0, 1, Any)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("last", "first"), [(1, 2), (2, 1)])
+def test_the_faster_layout_is_kept(monkeypatch: pytest.MonkeyPatch, last: int, first: int) -> None:
+    net = _network()
+    found = layouts.optimize_layouts(net, pipeline())
+    assert [layout.name for layout in found] == ["channels last", "channels first"]
+    tuned = [(layout, layout.network, _tuner(total)) for layout, total in zip(found, (last, first), strict=True)]
+    best, network, tuner = layouts.choose_layout(tuned)
+    assert best.name == ("channels last" if last < first else "channels first")
+    assert network is best.network
+    assert any("channels first" in note and "channels last" in note for note in tuner.notes)
+
+
+def test_both_layouts_compute_the_same() -> None:
+    net = _network()
+    x = RNG.standard_normal((1, 3, 12, 10)).astype(np.float32)
+    wanted = net.evaluate({"x": x})["y"]
+    for layout in layouts.optimize_layouts(net, pipeline()):
+        np.testing.assert_allclose(layout.network.evaluate({"x": x})["y"], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_without_images_has_one_layout() -> None:
+    net = Network()
+    x = net.input("x", ew.float32, (4, 5))
+    net.output("y", net.relu(net.matmul(x, net.constant(RNG.standard_normal((5, 6)).astype(np.float32)))))
+    assert len(layouts.optimize_layouts(net, pipeline())) == 1
+
+
+def test_the_choice_is_the_same_with_the_same_cache(tmp_path: Path) -> None:
+    config = ew.BuilderConfig(timing_cache=str(tmp_path / "t.timing"), threads=1)
+    net = _network()
+    first = ew.build(net, config)
+    assert any("in all" in note for note in first.report.notes)
+    second = ew.build(net, config)
+    assert second.report.timings_measured == 0
+    assert second.meta == first.meta
+    x = RNG.standard_normal((1, 3, 12, 10)).astype(np.float32)
+    for level in (0, 1, 2):
+        plan = ew.build(net, ew.BuilderConfig(level=level, timing_cache="", threads=1))
+        np.testing.assert_allclose(ew.load(plan).run({"x": x})["y"], net.evaluate({"x": x})["y"], rtol=1e-4, atol=1e-5)
