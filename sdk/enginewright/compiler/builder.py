@@ -13,6 +13,7 @@ import enginewright.ops
 import enginewright.tactics
 from enginewright import _native
 from enginewright.compiler.config import BuilderConfig, profile_records
+from enginewright.compiler.in_place import choose_in_place
 from enginewright.compiler.interruptible import run_interruptibly
 from enginewright.compiler.layouts import Layout, choose_layout, optimize_layouts
 from enginewright.compiler.lowering import Programs
@@ -51,6 +52,7 @@ from enginewright_compat.version import running_version
 Source = Any
 Read = Callable[[Replacer], Origin]
 MAX_SIZE = 2**31 - 1
+LOWEST_IN_PLACE = 3
 
 
 def build(source: Source, config: BuilderConfig | None = None, *, progress: ProgressMonitor | None = None) -> Plan:
@@ -186,7 +188,11 @@ class _Build:
                 tuner.assumed = () if profile else tuple(tuner.sizes)
                 tuner.run(inner)
             found.append((layout, inner, tuner))
-        return choose_layout(found)
+        layout, inner, tuner = choose_layout(found)
+        if self.config.target != "cpu" and self.config.level >= LOWEST_IN_PLACE:
+            with self._phase("time in place", 1) as step:
+                choose_in_place(inner, tuner, step)
+        return layout, inner, tuner
 
     def _report(self, layout: Layout, tuners: list[Tuner], replacements: tuple[ReplacementReport, ...]) -> BuildReport:
         return BuildReport(

@@ -74,7 +74,8 @@ class BuilderConfig:
     the model has them; "fp16" and "bf16" compute float32 layers in 16 bits where that is safe (CUDA only).
     `threads`: CPU threads the engine will use (default: the CPUs this process may run on).
     `level`: 0 takes the first tactic that fits without timing and runs no optimizer pass; 1 optimizes; 2 also times
-    where there are several candidates; 3 (default) takes more samples; 4 and 5 also time older instruction sets.
+    where there are several candidates; 3 (default) takes more samples, on a GPU also of the whole network with the
+    few that are close to the best; 4 and 5 also time older instruction sets.
     `profiles`: ranges of input shapes; none: any size is accepted. `timing_cache`: a file of earlier timings, read and
     added to; None: the default cache; "": none. `error_on_timing_cache_miss`: raise instead of timing.
     `allow_nondeterministic`: tactics whose results may differ from run to run may be chosen, too.

@@ -72,7 +72,7 @@ class OneLayer:
         try:
             programs = Programs({self.network.layers[0]: again}, WeightPool())
             programs.add(self.network)
-            session = Session(_meta(programs), programs.weights.data(), threads=threads, target=self.target)
+            session = Session(meta_of(programs), programs.weights.data(), threads=threads, target=self.target)
             for index, tensor in enumerate(self.network.inputs):
                 if tensor in self.copies:
                     session.bind_device_input(index, self.copies[tensor])
@@ -130,7 +130,7 @@ def _one_layer(layer: Layer, specs: list[TensorSpec | None], target: str) -> One
             return None
     except EnginewrightError:
         return None
-    return OneLayer(network, inputs, {tensor: _data(tensor.spec) for tensor in network.inputs}, {}, target)
+    return OneLayer(network, inputs, {tensor: data_for(tensor.spec) for tensor in network.inputs}, {}, target)
 
 
 def _input(network: Network, index: int, tensor: Tensor | None, spec: TensorSpec | None) -> Tensor | None:
@@ -144,7 +144,7 @@ def _input(network: Network, index: int, tensor: Tensor | None, spec: TensorSpec
     return made
 
 
-def _data(spec: TensorSpec) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+def data_for(spec: TensorSpec) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
     """Normal numbers, zeros for integers: an index of 0 is valid nearly everywhere."""
     shape = tuple(int(size) for size in spec.shape if isinstance(size, int))
     if spec.value is not None:
@@ -164,6 +164,7 @@ def _numbers() -> Array:
     return np.random.default_rng(0).standard_normal(PERIOD)
 
 
-def _meta(programs: Programs) -> Meta:
+def meta_of(programs: Programs) -> Meta:
+    """The records of programs that are run here and now."""
     done = [program for program in programs.programs if program is not None]
     return Meta(SCHEMA, [], [], [], done, programs.weights.records, programs.operators)

@@ -43,13 +43,21 @@ class Rig:
     target: str = "cpu"
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """What can run a layer, and how long that took."""
+
+    found: Candidates
+    entry: TimingEntry
+
+
 @dataclass
 class Tuner:
     """Chooses for a whole network; `sizes` gives the number that each named dimension has while timing.
 
-    Of these, `assumed` came from no profile. `untimed` are layers with a choice that could not be timed, `missing`
-    those that `strict` forbids to time, `origins` where the times came from that were decided by. With `everything`
-    layers are timed, too, that have one choice only.
+    Of these, `assumed` came from no profile. `weighed` are the layers that were chosen for by time, `untimed` those
+    with a choice that could not be timed, `missing` those that `strict` forbids to time, `origins` where the times came
+    from that were decided by. With `everything` layers are timed, too, that have one choice only.
     """
 
     level: int
@@ -62,6 +70,7 @@ class Tuner:
     everything: bool = False
     progress: Step = lambda done, total: None
     choices: dict[Layer, Choice] = field(default_factory=dict)
+    weighed: dict[Layer, Weighed] = field(default_factory=dict)
     reports: list[LayerReport] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     measured: int = 0
@@ -120,6 +129,8 @@ class Tuner:
         best = self._best(layer, found, entry)
         times = {name: time.nanoseconds for name, time in entry.timings.items() if time.samples} if entry else {}
         self.choices[layer] = replace(best, nanoseconds=times.get(best.tactic))
+        if entry is not None and not self._nested:
+            self.weighed[layer] = Weighed(found, entry)
         listed = tuple(Timing(c.tactic, c.kernel, times.get(c.tactic)) for c in found.choices)
         self.reports.append(
             LayerReport(layer.name, layer.kind, best.tactic, best.kernel, layer.sources, listed, found.rejected)
@@ -127,6 +138,25 @@ class Tuner:
 
     def _agreeing(self, layer: Layer, found: Candidates) -> Candidates:
         return self.agreement.agreeing(layer, found, self._timed_specs(layer))
+
+    def choices_with(self, layers: Iterable[Layer], tactic: str) -> dict[Layer, Choice]:
+        """The choices, but with a tactic for some equal layers."""
+        return self.choices | {layer: self._choice(layer, tactic) for layer in layers}
+
+    def choose(self, layers: Iterable[Layer], tactic: str) -> None:
+        """Let a tactic run some equal layers."""
+        for layer in layers:
+            choice = self.choices[layer] = self._choice(layer, tactic)
+            self.reports = [
+                replace(report, tactic=tactic, kernel=choice.kernel) if report.layer == layer.name else report
+                for report in self.reports
+            ]
+
+    def _choice(self, layer: Layer, tactic: str) -> Choice:
+        weighed = self.weighed[layer]
+        time = weighed.entry.timings.get(tactic)
+        found = next(choice for choice in weighed.found.choices if choice.tactic == tactic)
+        return replace(found, nanoseconds=time.nanoseconds if time and time.samples else None)
 
     def _best(self, layer: Layer, found: Candidates, entry: TimingEntry | None) -> Choice:
         """The pinned choice, else the fastest, ties by name; without times the best guess."""
@@ -182,11 +212,12 @@ class Tuner:
     def _timed_specs(self, layer: Layer) -> list[TensorSpec | None] | None:
         """The specs of a layer's inputs with the sizes that it is timed with; None where some are not known."""
         try:
-            return [None if tensor is None else self._timed_spec(tensor) for tensor in layer.inputs]
+            return [None if tensor is None else self.timed_spec(tensor) for tensor in layer.inputs]
         except EnginewrightError:
             return None
 
-    def _timed_spec(self, tensor: Tensor) -> TensorSpec:
+    def timed_spec(self, tensor: Tensor) -> TensorSpec:
+        """The spec with the sizes that the tensor has while timing."""
         shape: list[Size] = [self._timed_size(size, axis) for axis, size in enumerate(tensor.shape)]
         return replace(tensor.spec, shape=tuple(shape))
 

@@ -17,13 +17,21 @@ Array = np.ndarray[Any, Any]
 ALIGN = 64
 
 
+Packed = tuple[Array, bytes, Array]
+"""An array as it lies in the plan, its digest, and the array itself, which is kept so that no other has its id."""
+
+
 @dataclass
 class WeightPool:
-    """The weights of a plan while it is written; equal bytes are stored once."""
+    """The weights of a plan while it is written; equal bytes are stored once.
+
+    `packed`, by array, how it is packed and by what: shared by pools of the same arrays, which then pack them once.
+    """
 
     records: list[Weight] = field(default_factory=list)
     blobs: list[Array] = field(default_factory=list)
     size: int = 0
+    packed: dict[tuple[int, Pack | None, str], Packed] = field(default_factory=dict)
     _by_content: dict[bytes, int] = field(default_factory=dict)
     _by_identity: dict[tuple[int, Pack | None], tuple[int, Array]] = field(default_factory=dict)
 
@@ -32,13 +40,19 @@ class WeightPool:
         known = self._by_identity.get((id(array), pack))
         if known is not None:
             return known[0]
-        data = dense_bytes(array) if pack is None else self._pack(array, pack, kernel)
-        digest = blake3(data.data).digest() + len(data).to_bytes(8, "little")
+        data, digest, _ = self._packed(array, pack, kernel)
         index = self._by_content.get(digest)
         if index is None:
             index = self._by_content[digest] = self._append(name, data, pack)
         self._by_identity[id(array), pack] = index, array
         return index
+
+    def _packed(self, array: Array, pack: Pack | None, kernel: str) -> Packed:
+        key = id(array), pack, kernel
+        if key not in self.packed:
+            data = dense_bytes(array) if pack is None else self._pack(array, pack, kernel)
+            self.packed[key] = data, blake3(data.data).digest() + len(data).to_bytes(8, "little"), array
+        return self.packed[key]
 
     def data(self) -> Array:
         """All weights as they lie in the WEIGHTS section."""
