@@ -5,6 +5,7 @@
 runs its tests of single nodes and those of whole models that it has as files (their names begin with the suite's, as in
 simple/sign_model), those whose name contains TEXT, and counts them: passed, failed by cause, skipped by reason.
 `--update` writes the names of all that passed to `node_passes.txt`: from then on each of them must pass.
+Behind the name of one that runs a layer in Python stands a star; all others must go on with native kernels only.
 `node_skips.toml` names those that are not run, each with its reason; `--skipped` runs just these, to see which pass by
 now.
 """
@@ -35,6 +36,7 @@ FOLDER = Path(__file__).parent
 PASSES = FOLDER / "node_passes.txt"
 SKIPS = FOLDER / "node_skips.toml"
 SUITES = ("simple", "pytorch-operator", "pytorch-converted")
+PYTHON = " *"
 HEADER = (
     "# Backend tests of onnx {version} that must pass; written by: python -m tests.conformance.onnx_nodes --update\n"
 )
@@ -55,7 +57,17 @@ def load_cases() -> dict[str, TestCase]:
 @functools.cache
 def load_passes() -> frozenset[str]:
     """Return the names of the tests that must pass."""
-    return frozenset(line for line in PASSES.read_text().splitlines() if line and not line.startswith("#"))
+    return frozenset(line.removesuffix(PYTHON) for line in _lines())
+
+
+@functools.cache
+def load_native() -> frozenset[str]:
+    """Return the names of the tests that must pass with native kernels only."""
+    return frozenset(line for line in _lines() if not line.endswith(PYTHON))
+
+
+def _lines() -> list[str]:
+    return [line for line in PASSES.read_text().splitlines() if line and not line.startswith("#")]
 
 
 @functools.cache
@@ -97,8 +109,11 @@ def _read(folder: Path, kind: str, infos: Iterable[onnx.ValueInfoProto]) -> list
     return found
 
 
-def run_case(case: TestCase) -> None:
-    """Build and run one test; raise AssertionError if an output differs beyond onnx's own tolerance."""
+def run_case(case: TestCase) -> bool:
+    """Build and run one test; raise AssertionError if an output differs beyond onnx's own tolerance.
+
+    Return whether native kernels did it all.
+    """
     model = model_of(case)
     plan = ew.build(model, ew.BuilderConfig(level=0))
     engine = ew.load(plan)
@@ -107,6 +122,12 @@ def run_case(case: TestCase) -> None:
     for inputs, expected in _data_sets(case, model):
         results = engine.run(dict(zip(names, inputs, strict=False)))
         _check_alike(expected, [results[value.name] for value in model.graph.output], case)
+    return is_native(plan)
+
+
+def is_native(plan: ew.Plan) -> bool:
+    """Return whether a plan has no step in Python."""
+    return all(step.operator is None for program in plan.meta.programs for step in program.steps)
 
 
 def _check_alike(expected: Value, found: Value, case: TestCase) -> None:
@@ -137,16 +158,15 @@ def _to_value(item: object) -> Value:
             return np.asarray(item)
 
 
-def try_case(case: TestCase) -> str | None:
-    """Run one test; return None if it passes, else one line about the failure."""
+def try_case(case: TestCase) -> str | bool:
+    """Run one test; return whether native kernels did it all if it passes, else one line about the failure."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            run_case(case)
+            return run_case(case)
         except (ew.EnginewrightError, AssertionError, Warning, Exception) as error:  # noqa: BLE001  # counted, and shown
             text = getattr(error, "message", None) or " ".join(str(error).split())
             return f"{type(error).__name__}: {text[:160]}"
-    return None
 
 
 def _report(failures: dict[str, str], skipped: Iterable[str], verbose: bool) -> None:
@@ -171,10 +191,12 @@ def main() -> None:
     cases = {name: case for name, case in load_cases().items() if arguments.text in name}
     skipped = [name for name in cases if (name in load_skips()) != arguments.skipped]
     results = {name: try_case(case) for name, case in cases.items() if name not in skipped}
-    failures = {name: cause for name, cause in results.items() if cause is not None}
+    failures = {name: cause for name, cause in results.items() if isinstance(cause, str)}
     passes = sorted(set(results) - set(failures))
     _report(failures, skipped, arguments.verbose)
-    print(f"{len(passes)} passed, {len(failures)} failed, {len(skipped)} skipped, of {len(cases)}")
+    native = sum(result is True for result in results.values())
+    print(f"{len(passes)} passed, {native} of them with native kernels only, ", end="")
+    print(f"{len(failures)} failed, {len(skipped)} skipped, of {len(cases)}")
     if lost := sorted(load_passes() & set(failures)):
         print(f"{len(lost)} of them must pass: {', '.join(lost)}")
     if arguments.skipped and passes:
@@ -182,7 +204,8 @@ def main() -> None:
     if arguments.update:
         if arguments.text or arguments.skipped:
             raise SystemExit("--update needs all tests that are not skipped, and no others")
-        PASSES.write_text(HEADER.format(version=onnx.__version__) + "".join(f"{name}\n" for name in passes))
+        lines = [name if results[name] else f"{name}{PYTHON}" for name in passes]
+        PASSES.write_text(HEADER.format(version=onnx.__version__) + "".join(f"{line}\n" for line in lines))
 
 
 if __name__ == "__main__":
