@@ -17,7 +17,7 @@ NATIVE_SOURCES := git ls-files -z --cached --others --exclude-standard -- \
 # A stamp for each set of dependencies; an interpreter of one's own has them, so then there is none.
 needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)/.$(extra)))
 
-.PHONY: demo test test-long fuzz lint format bench bench-models bench-cuda verify-models docs wheel native methods release c-deprecations models clean
+.PHONY: demo test test-long fuzz lint format bench bench-models bench-gemm bench-cuda verify-models docs wheel native methods release c-deprecations models clean
 .DELETE_ON_ERROR:
 
 # ---- what a user runs -------------------------------------------------------------------------------------------------
@@ -31,6 +31,11 @@ bench: $(call needs,peers test) native    ## measure what this project promises
 bench-models: $(call needs,peers models test) native  ## speed on all models, beside ONNX Runtime and OpenVINO; then what building and loading cost
 	$(RUN) $(PY) -m tests.bench models
 	$(RUN) $(PY) -m tests.bench loading
+
+bench-gemm: $(call needs,peers test) native  ## matrix products beside oneDNN
+	$(RUN) $(PY) -m tests.bench.gemm
+	$(RUN) $(PY) -m tests.bench.gemm --type bf16
+	$(RUN) $(PY) -m tests.bench.gemm --type int8
 
 bench-cuda: $(call needs,models test) native  ## speed on a GPU, beside torch
 	$(RUN) $(PY) -m tests.bench.cuda --peers

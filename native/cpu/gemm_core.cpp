@@ -1,30 +1,12 @@
 // The f32 matrix core of gemm.h: micro-kernels, packing and the blocked loops.
 #include <utility>
 
-#include "cpu/gemm.h"
+#include "cpu/gemm_finish.h"
 #include "src/scratch.h"
 
 namespace ew::EW_ISA {
 
 namespace {
-
-// Adds what Finish asks for to `v` (row r, first column j), and writes n columns.
-EW_INLINE void finish_vector(const Tile &t, const Finish &f, int r, int j, vf v, bool whole, int64_t n) {
-    float *c = t.c + r * t.ldc + j;
-    if (f.alpha != 1) v *= splat(f.alpha);
-    if (f.accumulate) v += whole ? load(c) : load_n(c, n);
-    if (f.bias_col) v += whole ? load(f.bias_col + j) : load_n(f.bias_col + j, n);
-    if (f.bias_row) v += splat(f.bias_row[r]);
-    if (f.residual) {
-        const float *x = f.residual + r * f.ld_residual + j;
-        v += whole ? load(x) : load_n(x, n);
-    }
-    if (f.clamped) v = clamp(v, splat(f.lo), splat(f.hi));
-    if (whole)
-        store(c, v);
-    else
-        store_n(c, v, n);
-}
 
 // `Rows`: A has unit stride along k (row-major), else along its rows.
 template <int M, int V, bool Rows>
@@ -53,7 +35,7 @@ void tile_kernel(const Tile &t, const Finish &f) {
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) {
             int64_t left = t.n - v * VL;
-            finish_vector(t, f, r, v * VL, acc[r][v], whole || left >= VL, left);
+            finish_vector(t.c, t.ldc, f, r, v * VL, acc[r][v], whole || left >= VL, left);
         }
 }
 
@@ -120,14 +102,6 @@ Matrix copy_block(const Matrix &a, int64_t rows, int64_t k) {
     float *out = scratch(SCRATCH_A, rows * ld);
     for (int64_t r = 0; r < rows; ++r) std::memcpy(out + r * ld, a.data + r * a.row, sizeof(float) * k);
     return {out, ld, 1};
-}
-
-Finish shifted(const Finish &f, int64_t row, int64_t col) {
-    Finish out = f;
-    if (f.bias_col) out.bias_col += col;
-    if (f.bias_row) out.bias_row += row;
-    if (f.residual) out.residual += row * f.ld_residual + col;
-    return out;
 }
 
 // One block: rows [row, row + rows) of C, all panels, k values from k0 on; `a` is the block's A.

@@ -2,131 +2,11 @@
 //
 // Inputs A, B and, for Gemm, C (broadcast to the output). Params: trans_a, trans_b, alpha, beta, number of these inputs;
 // then the fused program. Output: alpha A B + beta C. A packed B keeps its logical shape.
-#include "cpu/gemm.h"
-#include "cpu/pointwise.h"
+#include "cpu/matmul.h"
 
 namespace ew::EW_ISA {
 
 namespace {
-
-constexpr int FIXED_PARAMS = 5;
-
-// Sizes and strides of one product of a batch, and the batch axes of the three tensors.
-struct Problem {
-    int64_t m, n, k;
-    int64_t batch;
-    Matrix a, b;
-    float *c;
-    int32_t rank = 0;  // batch axes
-    int64_t shape[EW_MAX_RANK], step_a[EW_MAX_RANK], step_b[EW_MAX_RANK];
-
-    int64_t offset(int64_t index, const int64_t *step) const {
-        int64_t at = 0;
-        for (int32_t i = rank - 1; i >= 0; --i) {
-            at += index % shape[i] * step[i];
-            index /= shape[i];
-        }
-        return at;
-    }
-};
-
-int64_t size_from_end(const ew_tensor &t, int32_t back) { return t.rank >= back ? t.shape[t.rank - back] : 1; }
-
-void set_batch_steps(const ew_tensor &t, int64_t matrix, int32_t rank, int64_t *step) {
-    int64_t stride = matrix;
-    for (int32_t i = rank - 1; i >= 0; --i) {
-        const int32_t axis = t.rank - 2 - (rank - i);
-        const int64_t size = axis >= 0 ? t.shape[axis] : 1;
-        step[i] = size == 1 ? 0 : stride;
-        stride *= size;
-    }
-}
-
-// Reads the sizes; a vector A is one row, a vector B one column. False: inner sizes disagree.
-bool read_problem(const ew_call *call, Problem &p) {
-    const ew_tensor &a = call->inputs[0], &b = call->inputs[1], &c = call->outputs[0];
-    const bool trans_a = call->params[0].i != 0, trans_b = call->params[1].i != 0;
-    const int64_t rows_a = a.rank > 1 ? size_from_end(a, 2) : 1, cols_a = size_from_end(a, 1);
-    const int64_t rows_b = b.rank > 1 ? size_from_end(b, 2) : size_from_end(b, 1);
-    const int64_t cols_b = b.rank > 1 ? size_from_end(b, 1) : 1;
-    p.m = trans_a ? cols_a : rows_a;
-    p.k = trans_a ? rows_a : cols_a;
-    p.n = trans_b ? rows_b : cols_b;
-    p.a = trans_a ? Matrix{f32(a), 1, cols_a} : Matrix{f32(a), cols_a, 1};
-    p.b = trans_b ? Matrix{f32(b), 1, cols_b} : Matrix{f32(b), cols_b, 1};
-    p.c = static_cast<float *>(c.data);
-    p.rank = static_cast<int32_t>(most(0, most(a.rank, b.rank) - 2));
-    set_batch_steps(a, rows_a * cols_a, p.rank, p.step_a);
-    set_batch_steps(b, rows_b * cols_b, p.rank, p.step_b);
-    p.batch = 1;
-    for (int32_t i = 0; i < p.rank; ++i) {
-        const int32_t back = p.rank - i + 2;
-        const int64_t x = size_from_end(a, back), y = size_from_end(b, back);
-        p.shape[i] = x == 1 ? y : x;
-        p.batch *= p.shape[i];
-    }
-    if (!trans_a && b.rank <= 2) {  // all rows of the batch share B: one tall product
-        p.m *= p.batch;
-        p.batch = 1;
-        p.rank = 0;
-    }
-    return p.k == (trans_b ? cols_b : rows_b) && p.m * p.n * p.batch == count(c);
-}
-
-int32_t bad_sizes(const ew_call *call) {
-    return call->host->error(call, EW_SHAPE, "matrix product: the inner sizes or the output disagree");
-}
-
-bool has_c(const ew_call *call) { return call->params[4].i > 2 && present(call, 2); }
-
-// Writes beta C, broadcast, into the output; the product is then added to it.
-void fill_with_c(const Problem &p, const ew_tensor &c, float beta) {
-    const int64_t rows = c.rank > 1 ? c.shape[c.rank - 2] : 1, cols = c.rank > 0 ? c.shape[c.rank - 1] : 1;
-    for (int64_t i = 0; i < p.m; ++i)
-        for (int64_t j = 0; j < p.n; ++j)
-            p.c[i * p.n + j] = beta * f32(c)[(rows == 1 ? 0 : i * cols) + (cols == 1 ? 0 : j)];
-}
-
-// Finds the cheapest way to add beta C: as bias of columns, as residual, or by filling the output first.
-Finish read_finish(const ew_call *call, const Problem &p) {
-    Finish f;
-    f.alpha = static_cast<float>(call->params[2].f);
-    const float beta = static_cast<float>(call->params[3].f);
-    if (!has_c(call) || beta == 0) return f;
-    const ew_tensor &c = call->inputs[2];
-    const int64_t rows = c.rank > 1 ? c.shape[c.rank - 2] : 1, cols = c.rank > 0 ? c.shape[c.rank - 1] : 1;
-    if (beta == 1 && rows == 1 && cols == p.n) {
-        f.bias_col = f32(c);
-    } else if (beta == 1 && rows == p.m && cols == p.n) {
-        f.residual = f32(c);
-        f.ld_residual = p.n;
-    } else {
-        fill_with_c(p, c, beta);
-        f.accumulate = true;
-    }
-    return f;
-}
-
-Finish moved(const Finish &f, int64_t row, int64_t col) {
-    Finish out = f;
-    if (f.bias_col) out.bias_col += col;
-    if (f.bias_row) out.bias_row += row;
-    if (f.residual) out.residual += row * f.ld_residual + col;
-    return out;
-}
-
-struct After {
-    const Epilogue *epilogue;
-    float *c;
-    int64_t ld, row, col;
-    static void run(void *arg, int64_t row, int64_t rows, int64_t col, int64_t cols) {
-        const After *self = static_cast<const After *>(arg);
-        const int64_t r = self->row + row, c = self->col + col;
-        self->epilogue->run(self->c + row * self->ld + col, self->ld, r, r + rows, c, c + cols);
-    }
-};
-
-bool output_is_f32(const ew_call *call) { return call->n_outputs == 1 && call->outputs[0].dtype == EW_FLOAT32; }
 
 // One task of one product: packs its panels of B if they are not packed yet.
 void run_part(const ew_call *call, const Problem &p, int64_t index, const float *packed, const Finish &finish,
@@ -150,11 +30,22 @@ void run_part(const ew_call *call, const Problem &p, int64_t index, const float 
         g.after = After::run;
         g.arg = &after;
     }
-    run_gemm(g, moved(finish, row, col));
+    run_gemm(g, shifted(finish, row, col));
 }
 
-// Inputs before those of a fused program; the last fixed parameter says so.
-int32_t anchor_inputs(const ew_call *call) { return static_cast<int32_t>(call->params[4].i); }
+// Rows of A a multiple of 2 KiB apart share cache sets: they are copied once for all tasks.
+void space_left(const ew_call *call, Problem &p, const Split &s) {
+    constexpr int64_t ALIASING_FLOATS = 512, ROWS = 16;
+    if (p.batch > 1 || p.a.col != 1 || p.m < 4 * MR || p.a.row % ALIASING_FLOATS != 0 || s.by_panels < 2) return;
+    const int64_t ld = p.k + VL;
+    float *copy = scratch(SCRATCH_D, p.m * ld);
+    const Matrix a = p.a;
+    parallel(call, ceil_div(p.m, ROWS), [&](int64_t task) {
+        for (int64_t r = task * ROWS; r < least(p.m, (task + 1) * ROWS); ++r)
+            std::memcpy(copy + r * ld, a.data + r * a.row, static_cast<size_t>(p.k) * sizeof(float));
+    });
+    p.a = {copy, ld, 1};
+}
 
 int32_t run_product(const ew_call *call, const float *packed) {
     Problem p;
@@ -164,6 +55,7 @@ int32_t run_product(const ew_call *call, const float *packed) {
     Epilogue epilogue;
     if (!epilogue.parse(call, FIXED_PARAMS, anchor_inputs(call), p.batch * p.m, p.n)) return EW_INVALID_PLAN;
     const Split s = split_gemm(p.m, p.n, p.k, p.batch >= 32 ? 1 : 32);
+    space_left(call, p, s);
     const double work = 2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k + 8);
     const int64_t group = work > 3e5 ? 1 : least(p.batch, 1 + static_cast<int64_t>(1e6 / (work + 1)));
     const int64_t units = p.batch * s.tasks();

@@ -25,7 +25,8 @@ typedef int32_t vi __attribute__((vector_size(VL * 4)));
 typedef float vfu __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 typedef int32_t viu __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 
-#define EW_INLINE static inline __attribute__((always_inline, unused))
+#define EW_ALWAYS_INLINE inline __attribute__((always_inline, unused))
+#define EW_INLINE static EW_ALWAYS_INLINE
 
 EW_INLINE vf load(const float *p) { return *reinterpret_cast<const vfu *>(p); }
 EW_INLINE void store(float *p, vf v) { *reinterpret_cast<vfu *>(p) = v; }
@@ -43,6 +44,12 @@ EW_INLINE vf load_n(const float *p, int64_t n) {
 }
 EW_INLINE void store_n(float *p, vf v, int64_t n) {
     _mm512_mask_storeu_ps(p, static_cast<__mmask16>(_bzhi_u32(0xffff, static_cast<uint32_t>(n))), (__m512)v);
+}
+EW_INLINE vi load_n(const int32_t *p, int64_t n) {
+    return (vi)_mm512_maskz_loadu_epi32(static_cast<__mmask16>(_bzhi_u32(0xffff, static_cast<uint32_t>(n))), p);
+}
+EW_INLINE void store_n(int32_t *p, vi v, int64_t n) {
+    _mm512_mask_storeu_epi32(p, static_cast<__mmask16>(_bzhi_u32(0xffff, static_cast<uint32_t>(n))), (__m512i)v);
 }
 #else
 #if EW_ISA_AVX2
@@ -65,6 +72,16 @@ EW_INLINE vf load_n(const float *p, int64_t n) {
 }
 EW_INLINE void store_n(float *p, vf v, int64_t n) {
     float t[VL];
+    store(t, v);
+    for (int64_t i = 0; i < n; ++i) p[i] = t[i];
+}
+EW_INLINE vi load_n(const int32_t *p, int64_t n) {
+    int32_t t[VL] = {};
+    for (int64_t i = 0; i < n; ++i) t[i] = p[i];
+    return load(t);
+}
+EW_INLINE void store_n(int32_t *p, vi v, int64_t n) {
+    int32_t t[VL];
     store(t, v);
     for (int64_t i = 0; i < n; ++i) p[i] = t[i];
 }

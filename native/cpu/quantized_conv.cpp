@@ -153,7 +153,7 @@ int32_t run_conv(const ew_call *call, const Conv &c, Write &&write) {
         fill_rows(c, c.x + unit * (c.c / c.group) * c.in_size(), first, rows, a, row_sums);
         auto *sums = reinterpret_cast<int32_t *>(scratch(SCRATCH_B, rows * c.per_group));
         const uint8_t *b = packed + g * step;
-        run_byte_gemm({rows, c.per_group, c.k, a, b, sums, c.per_group});
+        sum_bytes({rows, c.per_group, c.k, a, b, sums, c.per_group});
         ZeroPoints zero;
         zero.a0 = c.zero_x;
         zero.b = zeros + g * c.per_group;

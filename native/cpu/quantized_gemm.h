@@ -3,7 +3,7 @@
 // Other signs are brought to this one by adding 128 (a) or subtracting it (b), which moves the zero points with them.
 #pragma once
 
-#include "cpu/gemm.h"
+#include "cpu/narrow_gemm.h"
 
 namespace ew::EW_ISA {
 
@@ -19,17 +19,19 @@ struct ByteMatrix {
 };
 void pack_byte_panels(const ByteMatrix &b, int64_t k, int64_t n, uint8_t *out);
 
-// Rows of A copied as uint8, k padded to a multiple of 4 with zeros; row_sums as well (of the copies).
-void copy_byte_rows(const ByteMatrix &a, int64_t rows, int64_t k, uint8_t *out, int32_t *row_sums);
+// Rows of A copied as uint8, k padded to a multiple of 4 with zeros; row_sums as well (of the copies), unless NULL.
+// `ld`: bytes between the copies.
+void copy_byte_rows(const ByteMatrix &a, int64_t rows, int64_t k, uint8_t *out, int64_t ld, int32_t *row_sums);
 
-struct ByteGemm {
+// Plain sums: C [m, n] = A B.
+struct ByteSums {
     int64_t m, n, k;
     const uint8_t *a;  // copied rows, round_up(k, 4) apart
     const uint8_t *panels;
     int32_t *c;
     int64_t ldc;
 };
-void run_byte_gemm(const ByteGemm &gemm);
+void sum_bytes(const ByteSums &sums);
 
 // Sums of (a - za)(b - zb) from sums of a b: one zero point for each row of a and each column of b, already flipped.
 struct ZeroPoints {
@@ -40,6 +42,11 @@ struct ZeroPoints {
 };
 void correct_sums(int32_t *c, int64_t ldc, int64_t rows, int64_t cols, int64_t k, const ZeroPoints &zero,
                   const int32_t *row_sums, const int32_t *col_sums);
+
+// The range of a row and 0 as scale and zero point of uint8, as DynamicQuantizeLinear defines them; and the row so, with the sum of
+// its bytes: rint(x * (1 / scale)) + zero, saturated.
+void find_row_range(const float *x, int64_t n, float *scale, float *zero);
+int32_t quantize_row(const float *x, int64_t n, float scale, float zero, uint8_t *out);
 
 // Scale and zero point of the uint8 numbers that cover the range of x and 0, as DynamicQuantizeLinear defines them.
 void find_range(const ew_call *call, const float *x, int64_t n, float *scale, float *zero);

@@ -218,7 +218,32 @@ void range_of_chunk(const float *x, int64_t n, float *low, float *high) {
     *high = b;
 }
 
+void scale_of_range(float low, float high, float *scale, float *zero) {
+    *scale = low == high ? 1.0F : (high - low) / 255.0F;
+    const float z = __builtin_rintf(-low / *scale);
+    *zero = z < 0 ? 0 : z > 255 ? 255 : z;
+}
+
 }  // namespace
+
+void find_row_range(const float *x, int64_t n, float *scale, float *zero) {
+    float low, high;
+    range_of_chunk(x, n, &low, &high);
+    scale_of_range(low, high, scale, zero);
+}
+
+int32_t quantize_row(const float *x, int64_t n, float scale, float zero, uint8_t *out) {
+    const float inverse = 1.0F / scale;
+    int32_t sum = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        float v = __builtin_rintf(x[i] * inverse) + zero;
+        v = v > 0 ? v : 0;  // also for NaN
+        const auto byte = static_cast<int32_t>(v < 255 ? v : 255);
+        out[i] = static_cast<uint8_t>(byte);
+        sum += byte;
+    }
+    return sum;
+}
 
 void find_range(const ew_call *call, const float *x, int64_t n, float *scale, float *zero) {
     const int64_t chunks = ceil_div(n, CHUNK);
@@ -230,9 +255,7 @@ void find_range(const ew_call *call, const float *x, int64_t n, float *scale, fl
         low = ranges[2 * c] < low ? ranges[2 * c] : low;
         high = ranges[2 * c + 1] > high ? ranges[2 * c + 1] : high;
     }
-    *scale = low == high ? 1.0F : (high - low) / 255.0F;
-    const float z = __builtin_rintf(-low / *scale);
-    *zero = z < 0 ? 0 : z > 255 ? 255 : z;
+    scale_of_range(low, high, scale, zero);
 }
 
 namespace {

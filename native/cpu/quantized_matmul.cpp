@@ -1,8 +1,9 @@
-// Products of 8-bit matrices: MatMulInteger (int32 out) and QLinearMatMul (8 bits out), B packed or not.
+// Products of 8-bit matrices, B packed or not: MatMulInteger (int32 out), QLinearMatMul (8 bits out), and products of
+// float rows that are made uint8 by their range (float32 out).
 //
 // Inputs of the first: a, b, a_zero_point, b_zero_point (one number, or one for each row of a / column of b); then the
-// fused program's. Of the second: a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero. Params: packed, number of
-// inputs.
+// fused program's. Of the second: a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero. Of the third: a (float32), b,
+// b_scale (one number, or one for each column); then the fused program's. Params: packed, number of inputs.
 #include <cmath>
 
 #include "cpu/pointwise.h"
@@ -64,93 +65,226 @@ int64_t offset(const Problem &p, int64_t index, const int64_t *step) {
     return at;
 }
 
-// Zero points as int32 in `own` (or one number), moved by the flip: a byte x flipped is x + 128 (int8) or x - 128.
-const int32_t *read_zero(const ew_call *call, int index, int32_t shift, int32_t *one, int32_t *own) {
-    *one = shift;
-    if (index < 0 || !present(call, index)) return nullptr;
-    const ew_tensor &t = call->inputs[index];
-    const int64_t n = count(t);
-    for (int64_t i = 0; i < n; ++i) {
-        const int32_t zero =
-            t.dtype == EW_INT8 ? static_cast<const int8_t *>(t.data)[i] : static_cast<const uint8_t *>(t.data)[i];
-        if (n == 1)
-            *one = zero + shift;
-        else
-            own[i] = zero + shift;
-    }
-    return n == 1 ? nullptr : own;
+constexpr int64_t ROWS = 16;        // rows of A that a task prepares
+constexpr int64_t ALONE = 1 << 15;  // numbers of A that are prepared sooner than another thread is called
+
+int32_t number_at(const ew_tensor &t, int64_t i) {
+    return t.dtype == EW_INT8 ? static_cast<const int8_t *>(t.data)[i] : static_cast<const uint8_t *>(t.data)[i];
 }
 
-int64_t zero_count(const ew_call *call, int index) {
-    return index >= 0 && present(call, index) ? count(call->inputs[index]) : 0;
+const ew_tensor *given(const ew_call *call, int index) {
+    return index >= 0 && present(call, index) ? &call->inputs[index] : nullptr;
 }
+
+// B: panels of each matrix and what belongs to its columns; zero points are of the flipped bytes.
+struct Right {
+    const uint8_t *panels;
+    int64_t step;  // bytes between packed matrices of a batch; 0: shared
+    int32_t zero;
+    const int32_t *zeros = nullptr;  // NULL: `zero` for all
+};
+
+// A: rows of words, and the terms of each row. Matrices follow each other.
+struct Left {
+    const int32_t *words;
+    int64_t ld;
+    const RowTerms *rows;
+};
+
+// The zero points of B in `own`, or one number for all.
+Right read_right(const Problem &p, const ew_tensor *zero, int32_t *own) {
+    const int32_t shift = p.flip_b ? -128 : 0;
+    Right r{p.b, 0, shift};
+    const int64_t n = zero ? count(*zero) : 0;
+    if (n == 1) r.zero = number_at(*zero, 0) + shift;
+    if (n <= 1) return r;
+    for (int64_t j = 0; j < n; ++j) own[j] = number_at(*zero, j) + shift;
+    r.zero = 0;
+    r.zeros = own;
+    return r;
+}
+
+// What the rows of A are made of: bytes with zero points, or floats.
+struct Source {
+    const ew_call *call;
+    const Problem &p;
+    const Right &right;
+    const ew_tensor *zero;  // of a; NULL: 0
+    bool real;
+
+    bool with_sums() const { return right.zero != 0 || right.zeros; }
+    // Bytes can be used where they lie.
+    bool in_place() const { return !real && !p.flip_a && p.k % 4 == 0 && p.k % 2048 != 0 && !with_sums(); }
+    int64_t rows() const { return p.k == 0 ? p.m * p.batch : count(call->inputs[0]) / p.k; }
+
+    RowTerms terms(int64_t row, int32_t sum) const {
+        RowTerms t{p.flip_a ? 128 : 0, 0, 0, 1};
+        if (zero) t.zero += number_at(*zero, count(*zero) == 1 ? 0 : row % count(*zero));
+        return with_zero(t, sum);
+    }
+    RowTerms with_zero(RowTerms t, int32_t sum) const {  // unsigned: sums may wrap, as int32 sums do
+        const uint32_t term = static_cast<uint32_t>(p.k) * static_cast<uint32_t>(t.zero) - static_cast<uint32_t>(sum);
+        t.term = static_cast<int32_t>(term);
+        t.add = static_cast<int32_t>(term * static_cast<uint32_t>(right.zero));
+        return t;
+    }
+
+    void prepare(int64_t first, int64_t rows, int64_t ld, int32_t *words, RowTerms *terms_of) const {
+        for (int64_t r = first; r < first + rows; ++r) {
+            auto *out = reinterpret_cast<uint8_t *>(words + r * ld);
+            int32_t sum = 0;
+            if (real) {
+                float scale, zero_point;
+                const float *x = f32(call->inputs[0]) + r * p.k;
+                find_row_range(x, p.k, &scale, &zero_point);
+                sum = quantize_row(x, p.k, scale, zero_point, out);
+                for (int64_t i = p.k; i < 4 * byte_steps(p.k); ++i) out[i] = 0;
+                terms_of[r] = with_zero({static_cast<int32_t>(zero_point), 0, 0, scale}, sum);
+                continue;
+            }
+            if (words) copy_byte_rows({p.a + r * p.k, p.k, 1, p.flip_a}, 1, p.k, out, 0, with_sums() ? &sum : nullptr);
+            terms_of[r] = terms(r, sum);
+        }
+    }
+
+    // `memory`: rows of words `spaced` apart unless in place, then the terms.
+    Left left(int32_t *memory) const {
+        const int64_t total = rows(), steps = byte_steps(p.k), blocks = ceil_div(total, ROWS);
+        const bool own = !in_place();
+        Left out{own ? memory : reinterpret_cast<const int32_t *>(p.a), own ? spaced(steps) : steps, nullptr};
+        auto *terms_of = reinterpret_cast<RowTerms *>(memory + (own ? total * out.ld : 0));
+        out.rows = terms_of;
+        const auto run = [&](int64_t task) {
+            prepare(task * ROWS, least(ROWS, total - task * ROWS), out.ld, own ? memory : nullptr, terms_of);
+        };
+        if (total * p.k < ALONE)
+            for (int64_t task = 0; task < blocks; ++task) run(task);
+        else
+            parallel(call, blocks, run);
+        return out;
+    }
+    int64_t memory() const { return rows() * (spaced(byte_steps(p.k)) + 4); }
+};
+static_assert(sizeof(RowTerms) == 16);
 
 // Handles a finished block of sums: rows [row, row + rows) of the whole output, columns [col, col + cols).
 struct Sink {
-    void (*run)(const void *self, int32_t *sums, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t cols);
+    void (*run)(const void *self, void *sums, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t cols);
     const void *self;
 };
 
-constexpr int64_t ROWS = 64;  // rows of a task's block: their copies stay in L1 and L2
-
-struct Work {
-    const Problem &p;
-    const uint8_t *panels;  // of all matrices
-    int64_t step_panels;    // bytes between packed matrices of a batch; 0: shared
-    ZeroPoints zero;
-    int64_t zero_rows;  // rows that zero.a has; a batch starts again where it has one matrix's
+struct After {
+    const Sink *sink;
+    void *c;
+    int64_t ld, row, col;
+    static void run(void *arg, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+        const auto *self = static_cast<const After *>(arg);
+        auto *sums = static_cast<int32_t *>(self->c) + row * self->ld + col;
+        self->sink->run(self->sink->self, sums, self->ld, self->row + row, rows, self->col + col, cols);
+    }
 };
 
-// Rows of one matrix: copied, multiplied, corrected, handed on.
-void run_rows(const Work &w, int64_t index, int64_t row, int64_t rows, int64_t first, int64_t cols, const Sink &sink) {
-    const Problem &p = w.p;
-    const int64_t ld = round_up(p.k, 4);
-    auto *a = reinterpret_cast<uint8_t *>(scratch(SCRATCH_A, ceil_div(rows * ld, 4) + rows));
-    auto *row_sums = reinterpret_cast<int32_t *>(a + rows * ld);
-    copy_byte_rows({p.a + offset(p, index, p.step_a) + row * p.k, p.k, 1, p.flip_a}, rows, p.k, a, row_sums);
-    auto *sums = reinterpret_cast<int32_t *>(scratch(SCRATCH_B, rows * cols));
-    const uint8_t *packed = w.panels + index * w.step_panels;
-    const auto *col_sums = reinterpret_cast<const int32_t *>(packed + byte_panels(p.k, p.n)) + first;
-    run_byte_gemm({rows, cols, p.k, a, packed + 4 * first * ceil_div(p.k, 4), sums, cols});
-    ZeroPoints zero = w.zero;
-    const int64_t global = index * p.m + row;
-    if (zero.a) zero.a += w.zero_rows > p.m ? global : row;
-    if (zero.b) zero.b += first;
-    correct_sums(sums, cols, rows, cols, p.k, zero, row_sums, col_sums);
-    sink.run(sink.self, sums, cols, global, rows, first, cols);
+// All products of a batch. `direct`: C where the sums, or their reals, are the output; else they go to `sink`.
+struct Job {
+    const ew_call *call;
+    const Problem &p;
+    Left left;
+    Right right;
+    bool real;
+    const float *scale_b;  // NULL: 1
+    bool scale_by_column;
+    int32_t *direct;
+    const Sink *sink;
+    Split split;
+
+    ByteFinish finish(int64_t index) const {
+        ByteFinish f;
+        f.rows = left.rows + row_of_a(index);
+        f.col_sums = reinterpret_cast<const int32_t *>(right.panels + index * right.step + byte_panels(p.k, p.n));
+        f.zero_b = right.zeros;
+        f.real = real;
+        f.scale_col = scale_by_column ? scale_b : nullptr;
+        f.scale = scale_b && !scale_by_column ? *scale_b : 1;
+        return f;
+    }
+    int64_t row_of_a(int64_t index) const { return p.k == 0 ? 0 : offset(p, index, p.step_a) / p.k; }
+
+    void run(int64_t index, int64_t task) const {
+        const int64_t row = task % split.by_rows * split.rows, col = task / split.by_rows * split.panels * NR;
+        const int64_t rows = least(split.rows, p.m - row), cols = least(split.panels * NR, p.n - col);
+        const int64_t steps = byte_steps(p.k), global = index * p.m + row;
+        void *c = direct ? direct + global * p.n + col : static_cast<void *>(scratch(SCRATCH_C, rows * cols));
+        const auto *panels = reinterpret_cast<const int32_t *>(right.panels + index * right.step) + col * steps;
+        const Words a{left.words + (row_of_a(index) + row) * left.ld, left.ld, 1};
+        NarrowGemm g{rows, cols, steps, a, panels, c, direct ? p.n : cols};
+        After after{sink, c, g.ldc, global, col};
+        if (sink) {
+            g.after = After::run;
+            g.arg = &after;
+        }
+        run_byte_gemm(g, shifted(finish(index), row, col));
+    }
+
+    void run_all() {
+        split = split_gemm(p.m, p.n, byte_steps(p.k), p.batch >= 32 ? 1 : 32);
+        const double work = 2.0 * static_cast<double>(p.m * p.n) * static_cast<double>(byte_steps(p.k) + 8);
+        const int64_t group = work > 3e5 ? 1 : least(p.batch, 1 + static_cast<int64_t>(1e6 / (work + 1)));
+        const int64_t tasks = split.tasks(), units = p.batch * tasks;
+        parallel(call, ceil_div(units, group), [&](int64_t task) {
+            for (int64_t u = task * group; u < least(units, (task + 1) * group); ++u) run(u / tasks, u % tasks);
+        });
+    }
+};
+
+// How the sums leave: as they are, as reals times a scale, into `direct` or a sink.
+struct Exit {
+    bool real = false;
+    const float *scale_b = nullptr;
+    bool scale_by_column = false;
+    bool direct = false;
+    const Sink *sink = nullptr;
+};
+
+// One product of all rows where all matrices of A share B.
+void flatten(Problem &p, const ew_tensor &b) {
+    if (b.rank > 2) return;
+    p.m *= p.batch;
+    p.batch = 1;
+    p.rank = 0;
 }
 
-// Cuts all products into tasks: images of the batch, rows, and groups of panels where there are few rows.
-int32_t run_product(const ew_call *call, Problem &p, int zero_a, int zero_b, const Sink &sink) {
+int32_t run_product(const ew_call *call, Problem &p, const ew_tensor *zero_a, const ew_tensor *zero_b, bool real_a,
+                    const Exit &exit) {
     if (p.m * p.n * p.batch == 0) return EW_OK;
     bool shared = true;
     for (int32_t i = 0; i < p.rank; ++i) shared = shared && p.step_b[i] == 0;
-    if (shared && !p.packed && p.rank) shared = true;
-    const int64_t count_a = zero_count(call, zero_a), count_b = zero_count(call, zero_b);
-    const int64_t bytes = p.packed ? 0 : round_up(packed_bytes(p.k, p.n), 64) * (shared ? 1 : p.batch);
-    auto *own = reinterpret_cast<uint8_t *>(scratch(SCRATCH_D, bytes / 4 + count_a + count_b + 16));
-    auto *zeros = reinterpret_cast<int32_t *>(own + bytes);
-    Work w{p, p.packed ? p.b : own, shared ? 0 : round_up(packed_bytes(p.k, p.n), 64), {}, count_a};
-    w.zero.a = read_zero(call, zero_a, p.flip_a ? 128 : 0, &w.zero.a0, zeros);
-    w.zero.b = read_zero(call, zero_b, p.flip_b ? -128 : 0, &w.zero.b0, zeros + count_a);
-    if (!p.packed)
-        parallel(call, shared ? 1 : p.batch, [&](int64_t i) {
+    const int64_t step = round_up(packed_bytes(p.k, p.n), 64), matrices = shared ? 1 : p.batch;
+    const int64_t bytes = p.packed ? 0 : step * matrices, n_zeros = zero_b ? count(*zero_b) : 0;
+    Right right = read_right(p, nullptr, nullptr);
+    const Source sizes{call, p, right, zero_a, real_a};
+    auto *own = reinterpret_cast<uint8_t *>(scratch(SCRATCH_D, bytes / 4 + sizes.memory() + n_zeros + 16));
+    auto *memory = reinterpret_cast<int32_t *>(own + bytes);
+    right = read_right(p, zero_b, memory);
+    if (!p.packed) {
+        right.panels = own;
+        right.step = shared ? 0 : step;
+        parallel(call, matrices, [&](int64_t i) {
             const ByteMatrix b{p.b + offset(p, i, p.step_b), p.n, 1, p.flip_b};
-            pack_byte_panels(b, p.k, p.n, own + i * w.step_panels);
+            pack_byte_panels(b, p.k, p.n, own + i * step);
         });
-    const int64_t blocks = ceil_div(p.m, ROWS), panels = ceil_div(p.n, NR);
-    const double work = static_cast<double>(p.m * p.n) * static_cast<double>(p.k) / 4;
-    const int64_t wanted = work < 1e6 ? 1 : least(16, static_cast<int64_t>(work / 5e5));
-    const int64_t per_task = ceil_div(panels, most(1, least(panels, ceil_div(wanted, blocks))));
-    const int64_t parts = ceil_div(panels, per_task), units = p.batch * blocks * parts;
-    const int64_t group = most(1, static_cast<int64_t>(3e5 / (work / static_cast<double>(blocks * parts) + 1)));
-    parallel(call, ceil_div(units, group), [&](int64_t task) {
-        for (int64_t u = task * group; u < least(units, (task + 1) * group); ++u) {
-            const int64_t first = u % parts * per_task * NR, block = u / parts % blocks, index = u / parts / blocks;
-            run_rows(w, index, block * ROWS, least(ROWS, p.m - block * ROWS), first, least(per_task * NR, p.n - first),
-                     sink);
-        }
-    });
+    }
+    const Source source{call, p, right, zero_a, real_a};
+    Job job{call,
+            p,
+            source.left(memory + round_up(n_zeros, 4)),
+            right,
+            exit.real,
+            exit.scale_b,
+            exit.scale_by_column,
+            exit.direct ? static_cast<int32_t *>(call->outputs[0].data) : nullptr,
+            exit.sink,
+            {}};
+    job.run_all();
     return EW_OK;
 }
 
@@ -158,18 +292,49 @@ int32_t bad_sizes(const ew_call *call) {
     return call->host->error(call, EW_SHAPE, "8-bit matrix product: the inner sizes or the output disagree");
 }
 
-void store_program(const void *self, int32_t *sums, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t cols) {
-    static_cast<const Epilogue *>(self)->run(sums, ld, row, row + rows, col, col + cols);
+void store_program(const void *self, void *sums, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+    static_cast<const Epilogue *>(self)->run(static_cast<int32_t *>(sums), ld, row, row + rows, col, col + cols);
 }
+
+void store_reals(const void *self, void *reals, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+    static_cast<const Epilogue *>(self)->run(static_cast<float *>(reals), ld, row, row + rows, col, col + cols);
+}
+
+bool writes_f32(const ew_call *call) { return call->n_outputs == 1 && call->outputs[0].dtype == EW_FLOAT32; }
 
 int32_t matmul_integer(const ew_call *call) {
     Problem p;
     if (!read(call, 1, p)) return bad_sizes(call);
-    if (count(call->outputs[0]) == 0) return EW_OK;
+    if (p.m * p.n * p.batch == 0) return EW_OK;
     const int inputs = static_cast<int>(call->params[1].i);
     Epilogue epilogue;
     if (!epilogue.parse(call, FIXED, inputs, p.batch * p.m, p.n)) return EW_INVALID_PLAN;
-    return run_product(call, p, inputs > 2 ? 2 : -1, inputs > 3 ? 3 : -1, {store_program, &epilogue});
+    const Sink sink{store_program, &epilogue};
+    Exit exit;
+    exit.direct = epilogue.empty();
+    exit.sink = epilogue.empty() ? nullptr : &sink;
+    flatten(p, call->inputs[1]);
+    return run_product(call, p, given(call, inputs > 2 ? 2 : -1), given(call, inputs > 3 ? 3 : -1), false, exit);
+}
+
+int32_t row_quantized_matmul(const ew_call *call) {
+    Problem p;
+    if (!read(call, 1, p)) return bad_sizes(call);
+    if (p.m * p.n * p.batch == 0) return EW_OK;
+    p.flip_a = 0;
+    const int64_t scales = count(call->inputs[2]);
+    if (scales != 1 && scales != p.n) return bad_sizes(call);
+    Epilogue epilogue;
+    if (!epilogue.parse(call, FIXED, static_cast<int>(call->params[1].i), p.batch * p.m, p.n)) return EW_INVALID_PLAN;
+    const Sink sink{store_reals, &epilogue};
+    Exit exit;
+    exit.real = true;
+    exit.scale_b = f32(call->inputs[2]);
+    exit.scale_by_column = scales > 1;
+    exit.direct = epilogue.empty() || writes_f32(call);
+    exit.sink = epilogue.empty() ? nullptr : &sink;
+    flatten(p, call->inputs[1]);
+    return run_product(call, p, nullptr, nullptr, true, exit);
 }
 
 // ---- quantized output ----
@@ -189,8 +354,9 @@ double factor(const Requantize &q, int64_t row, int64_t col) {
     return a * b / q.scale_y;
 }
 
-void store_bytes(const void *self, int32_t *sums, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+void store_bytes(const void *self, void *data, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t cols) {
     const auto &q = *static_cast<const Requantize *>(self);
+    const auto *sums = static_cast<const int32_t *>(data);
     const double lo = q.is_signed ? -128 : 0, hi = q.is_signed ? 127 : 255;
     for (int64_t i = 0; i < rows; ++i)
         for (int64_t j = 0; j < cols; ++j) {
@@ -212,7 +378,11 @@ int32_t qlinear_matmul(const ew_call *call) {
     const Requantize q{
         call->outputs[0].data, call->outputs[0].dtype == EW_INT8, p.n, zero, f32(in[1]), f32(in[4]), count(in[1]),
         count(in[4]),          static_cast<double>(*f32(in[6]))};
-    return run_product(call, p, 2, 5, {store_bytes, &q});
+    const Sink sink{store_bytes, &q};
+    Exit exit;
+    exit.sink = &sink;
+    flatten(p, in[3]);
+    return run_product(call, p, given(call, 2), given(call, 5), false, exit);
 }
 
 // Params: none. Output: the bytes of quantized_gemm.h.
@@ -229,6 +399,7 @@ int32_t pack_b(const ew_call *call) {
 }  // namespace
 
 EW_KERNEL(matmul_integer, matmul_integer)
+EW_KERNEL(row_quantized_matmul, row_quantized_matmul)
 EW_KERNEL(qlinear_matmul, qlinear_matmul)
 EW_KERNEL(pack_gemm_b_i8, pack_b)
 

@@ -74,7 +74,7 @@ void multiply(const Weight &w, int64_t d, const Product &p, float *out, int64_t 
     auto *sums = reinterpret_cast<int32_t *>(scratch(SCRATCH_B, p.rows * p.columns + p.columns));
     int32_t *zeros = sums + p.rows * p.columns;
     for (int64_t j = 0; j < p.columns; ++j) zeros[j] = w.zero_of(d, p.col + j);
-    run_byte_gemm({p.rows, p.columns, w.k, p.a, packed + 4 * p.col * ceil_div(w.k, 4), sums, p.columns});
+    sum_bytes({p.rows, p.columns, w.k, p.a, packed + 4 * p.col * ceil_div(w.k, 4), sums, p.columns});
     ZeroPoints zero = p.zero;
     zero.b = zeros;
     const auto *col_sums = reinterpret_cast<const int32_t *>(packed + byte_panels(w.k, w.columns)) + p.col;

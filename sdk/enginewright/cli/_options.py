@@ -127,10 +127,11 @@ def build_options(function: Function) -> Function:
         click.option("--threads", type=click.IntRange(1), help="CPU threads of the engine. Default: all it may use."),
         click.option(
             "--precision",
-            type=click.Choice(["fp32", "fp16", "bf16"]),
+            type=click.Choice(["fp32", "fp16", "bf16", "int8"]),
             default="fp32",
             show_default=True,
-            help="On a GPU, compute float32 layers in 16 bits where that is safe.",
+            help="Compute float32 layers in 16 bits where that is safe (GPU: fp16, bf16; CPU: bf16 products), "
+            "or products with int8 weights in integers (CPU).",
         ),
         click.option(
             "--target", default="cpu", show_default=True, help="Where the engine will run: cpu, cuda, cuda:1."

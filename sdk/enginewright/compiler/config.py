@@ -12,7 +12,7 @@ from enginewright.graph.network import Network
 from enginewright.plan.meta import ProfileRecord
 
 Range = tuple[int, int, int]
-PRECISIONS = ("fp32", "fp16", "bf16")
+PRECISIONS = {"cpu": ("fp32", "bf16", "int8"), "cuda": ("fp32", "fp16", "bf16")}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,9 @@ class BuilderConfig:
     """How to build an engine.
 
     `target`: "cpu", "cuda", or one GPU by index or UUID ("cuda:1", "cuda:GPU-..."). `precision`: "fp32" leaves types as
-    the model has them; "fp16" and "bf16" compute float32 layers in 16 bits where that is safe (CUDA only).
+    the model has them. On CUDA, "fp16" and "bf16" compute float32 layers in 16 bits where that is safe. On the CPU,
+    "bf16" rounds what matrix products and convolutions multiply, and sums in float32; "int8" multiplies integers where
+    the model stores a weight as int8, and quantizes the other side row by row while running.
     `threads`: CPU threads the engine will use (default: the CPUs this process may run on).
     `level`: 0 takes the first tactic that fits without timing and runs no optimizer pass; 1 optimizes; 2 also times
     where there are several candidates; 3 (default) takes more samples, on a GPU also of the whole network with the
@@ -103,11 +105,7 @@ class BuilderConfig:
     def __post_init__(self) -> None:
         """Refuse values that no build knows."""
         check_target(self.target)
-        if self.precision not in PRECISIONS:
-            raise ConfigError(f"precision {self.precision!r} is not known", hint=f"Use {', '.join(PRECISIONS)}.")
-        if self.precision != "fp32" and self.target == "cpu":
-            hint = 'Leave the precision out, or build with target="cuda".'
-            raise ConfigError(f"{self.precision} is computed in float32 on the CPU: nothing is gained", hint=hint)
+        self._check_precision()
         if self.runtime not in ("standard", "safety"):
             raise ConfigError(f"runtime {self.runtime!r} is not known", hint='Use "standard" or "safety".')
         if self.runtime == "safety" and self.target != "cpu":
@@ -125,6 +123,16 @@ class BuilderConfig:
             raise ConfigError("a safe plan has no recipe", hint='Leave recipe out, or use "none".')
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"{self.threads} threads are not possible", hint="Use 1 or more, or leave it out.")
+
+    def _check_precision(self) -> None:
+        device = self.target.partition(":")[0]
+        known = PRECISIONS[device]
+        if self.precision in known:
+            return
+        if any(self.precision in others for others in PRECISIONS.values()):
+            where = "the CPU" if device == "cpu" else "a GPU"
+            raise ConfigError(f"{self.precision} is not computed on {where}", hint=f"Use {', '.join(known)}.")
+        raise ConfigError(f"precision {self.precision!r} is not known", hint=f"Use {', '.join(known)}.")
 
 
 def profile_records(config: BuilderConfig, network: Network) -> list[ProfileRecord]:

@@ -24,7 +24,9 @@ from enginewright.optimize.fuse_swish import fuse_swish
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
 from enginewright.optimize.pack_attention import pack_attention
 from enginewright.optimize.prefer_channels_last import prefer_channels_last, put_channels_last
+from enginewright.optimize.quantize_products import quantize_products
 from enginewright.optimize.reuse_order import reuse_order
+from enginewright.optimize.round_products import round_products
 from enginewright.optimize.simplify_algebra import simplify_algebra
 from enginewright.optimize.sink_squeezes import sink_squeezes
 from enginewright.optimize.sink_transposes import sink_transposes
@@ -80,13 +82,23 @@ _AUTOCAST = {"fp16": autocast_fp16, "bf16": autocast_bf16}
 def pipeline(target: str = "cpu", precision: str = "fp32") -> tuple[Pass, ...]:
     """The passes for a target: a device that computes in halves needs none widened, and may be given more of them."""
     if target == "cpu":
-        return PIPELINE
+        return _cpu_pipeline(precision)
     passes = [run for run in PIPELINE if run not in (widen_halves, put_channels_last)]
     if precision in _AUTOCAST:
         at = passes.index(fuse_pointwise)
         passes[at:at] = [_AUTOCAST[precision], fold_constants, eliminate_common, eliminate_dead]
     at = passes.index(fuse_pointwise)
     passes[at:at] = FOR_DEVICES
+    return tuple(passes)
+
+
+def _cpu_pipeline(precision: str) -> tuple[Pass, ...]:
+    """Reduced precision on the CPU is a property of products: what lies between them stays float32."""
+    passes = list(PIPELINE)
+    if precision == "bf16":
+        passes.insert(passes.index(fuse_pointwise), round_products)
+    if precision == "int8":
+        passes.insert(passes.index(fold_constants), quantize_products)
     return tuple(passes)
 
 

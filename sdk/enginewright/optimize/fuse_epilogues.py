@@ -7,7 +7,8 @@ from enginewright.ops.pointwise import Builder, Fused, PointwiseProgram, Value
 from enginewright.optimize.fuse_pointwise import is_pointwise, layer_program
 from enginewright.tensors import bfloat16, float16, float32
 
-ANCHORS = ("Conv", "MatMul", "Gemm", "ConvTranspose")
+ANCHORS = ("Conv", "MatMul", "Gemm", "ConvTranspose", "RowQuantizedMatMul")
+WRAPPERS = ("ChannelsLast", "Rounded")
 FUSED = (float32, float16, bfloat16)  # no halves are left on the CPU: there they were widened
 
 
@@ -28,7 +29,7 @@ def _anchor(network: Network, layer: Layer) -> Layer | None:
     found: Layer | None = None
     for tensor in layer.inputs:
         producer = None if tensor is None else tensor.producer
-        if tensor is None or producer is None or not _can_fuse(producer) or tensor.dtype not in FUSED:
+        if tensor is None or producer is None or not _can_fuse(producer, tensor):
             continue
         alone = network.sole_reader(tensor) is layer
         dtype = layer.outputs[0].dtype
@@ -38,8 +39,9 @@ def _anchor(network: Network, layer: Layer) -> Layer | None:
     return found
 
 
-def _can_fuse(layer: Layer) -> bool:
-    return layer.kind in ANCHORS or (layer.kind == "ChannelsLast" and layer.op.anchor.KEY.name in ANCHORS)
+def _can_fuse(layer: Layer, tensor: Tensor) -> bool:
+    kind = layer.op.anchor.KEY.name if layer.kind in WRAPPERS else layer.kind
+    return kind in ANCHORS and tensor.dtype in FUSED
 
 
 def _join(network: Network, anchor: Layer, layer: Layer) -> None:

@@ -9,6 +9,7 @@ from enginewright.ops.conv_integer import ConvInteger, QLinearConv
 from enginewright.ops.matmul import MatMulInteger, QLinearMatMul
 from enginewright.ops.quantize import DequantizeLinear, DynamicQuantizeLinear, QuantizeLinear
 from enginewright.ops.recurrent_quantized import DynamicQuantizeLSTM
+from enginewright.ops.row_quantized import RowQuantizedMatMul
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.conv import window_params
 from enginewright.tactics.matmul import PACKED_INSTEAD, panel_bytes
@@ -120,6 +121,26 @@ def _integer_launch(packed: int, a: TensorSpec, b: TensorSpec, *zeros: TensorSpe
     reason = _rows_fit(zeros[0]) or (None if zeros[1] is None or zeros[1].rank < 2 else "zero points of b have axes")
     rank = max(a.rank, b.rank, 2) - (a.rank == 1) - (b.rank == 1)
     return reason or Launch((packed, 4), split=rank if b.rank == 1 else rank - 1)
+
+
+@tactic(RowQuantizedMatMul, kernel="cpu_row_quantized_matmul")
+def row_quantized_matmul_packed(
+    op: RowQuantizedMatMul, a: TensorSpec, b: TensorSpec, b_scale: TensorSpec
+) -> Launch | str:
+    """A constant matrix on the right, packed with the sums of its columns."""
+    rows, columns = b.shape
+    if not isinstance(rows, int) or not isinstance(columns, int):
+        return "the right-hand side has sizes that are not known when building"
+    pack = Pack("cpu_pack_gemm_b_i8", byte_panel_bytes(rows, columns))
+    return Launch((1, 3), pack={1: pack}, split=max(a.rank, 2) - 1 - (a.rank == 1))
+
+
+@tactic(RowQuantizedMatMul, kernel="cpu_row_quantized_matmul")
+def row_quantized_matmul(op: RowQuantizedMatMul, a: TensorSpec, b: TensorSpec, b_scale: TensorSpec) -> Launch | str:
+    """Both sides dynamic."""
+    if b.constant:
+        return PACKED_INSTEAD
+    return Launch((0, 3), split=max(a.rank, 2) - 1 - (a.rank == 1))
 
 
 @tactic(QLinearMatMul, kernel="cpu_qlinear_matmul")

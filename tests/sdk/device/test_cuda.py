@@ -140,8 +140,10 @@ def test_a_saved_plan_runs(tmp_path: Path) -> None:
 
 
 def test_precision_needs_a_gpu() -> None:
-    with pytest.raises(ConfigError, match="nothing is gained"):
+    with pytest.raises(ConfigError, match="fp16 is not computed on the CPU"):
         ew.BuilderConfig(precision="fp16")
+    with pytest.raises(ConfigError, match="int8 is not computed on a GPU"):
+        ew.BuilderConfig(target="cuda", precision="int8")
     with pytest.raises(ConfigError, match="fp17"):
         ew.BuilderConfig(target="cuda", precision="fp17")
     assert ew.BuilderConfig(target="cuda", precision="bf16").precision == "bf16"

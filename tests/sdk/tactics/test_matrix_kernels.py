@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from enginewright import _native
 from enginewright.ops.attention import Attention
 from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
+from enginewright.ops.row_quantized import RowQuantizedMatMul
 from enginewright.tactics.channels_last import conv_nhwc_f32, depthwise_nhwc_f32
 from enginewright.tactics.conv import conv_direct_f32, conv_gemm_f32, conv_swapped_f32, depthwise_direct_f32
 from enginewright.tactics.matmul import panel_bytes
@@ -76,7 +78,8 @@ def test_products_of_two_matrices(isa: str, transposed: tuple[int, int], m: int,
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize(
-    ("m", "k", "n"), [(1, 1, 1), (3, 0, 4), (5, 3, 17), (17, 64, 49), (65, 130, 97), (130, 33, 16)]
+    ("m", "k", "n"),
+    [(1, 1, 1), (3, 0, 4), (5, 3, 17), (17, 64, 49), (65, 130, 97), (130, 33, 16), (9, 4096, 20), (33, 2048, 100)],
 )
 def test_products_of_bytes_are_exact(isa: str, m: int, k: int, n: int) -> None:
     rng = np.random.default_rng(m)
@@ -92,6 +95,52 @@ def test_products_of_bytes_are_exact(isa: str, m: int, k: int, n: int) -> None:
             out = np.full((m, n), -1, np.int32)
             _native.call_kernel(f"cpu_matmul_integer@{isa}", [a, right_side, zero_a, zero_b], [out], (flag, 4))
             np.testing.assert_array_equal(out, wanted)
+
+
+def bfloat16(array: Array) -> Array:
+    """Each number rounded to bfloat16."""
+    return np.asarray(array.astype(ml_dtypes.bfloat16)).astype(np.float64)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("transposed", [(0, 0), (0, 1), (1, 0), (1, 1)])
+@pytest.mark.parametrize(("m", "k", "n"), SIZES)
+def test_products_in_bfloat16(isa: str, transposed: tuple[int, int], m: int, k: int, n: int) -> None:
+    a, b = normal(m, k), normal(k, n)
+    wanted = bfloat16(a) @ bfloat16(b)
+    left = np.ascontiguousarray(a.T) if transposed[0] else a
+    right = np.ascontiguousarray(b.T) if transposed[1] else b
+    close(call(f"cpu_matmul_bf16@{isa}", [left, right], (m, n), (*transposed, 1.0, 0.0, 2)), wanted)
+    panels = packed(f"cpu_pack_gemm_b_bf16@{isa}", right, panel_bytes(-(-k // 2), n), (transposed[1],))
+    c = normal(n)
+    for threads in (1, 2):
+        both = call(f"cpu_matmul_packed_bf16@{isa}", [left, panels, c], (m, n), (*transposed, 0.5, 2.0, 3), threads)
+        close(both, 0.5 * wanted + 2.0 * c)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_infinity_and_nan_in_bfloat16(isa: str) -> None:
+    a = np.array([[np.inf, 1, 0], [np.nan, 1, 0], [-np.inf, 1, 0], [3e38, 3e38, 0]], np.float32)
+    b = np.eye(3, dtype=np.float32) + 1
+    with np.errstate(invalid="ignore", over="ignore"):
+        wanted = (bfloat16(a) @ bfloat16(b)).astype(np.float32)
+    found = call(f"cpu_matmul_bf16@{isa}", [a, b], (4, 3), (0, 0, 1.0, 0.0, 2))
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("m", "k", "n"), SIZES)
+def test_rows_quantized_by_their_range(isa: str, m: int, k: int, n: int) -> None:
+    a, op = normal(m, k), RowQuantizedMatMul()
+    a[: m // 2] += 3  # all of one sign
+    a[m // 3 : m // 3 + 1] = 0
+    b = np.random.default_rng(k).integers(-128, 128, (k, n)).astype(np.int8)
+    panels = packed(f"cpu_pack_gemm_b_i8@{isa}", b, byte_panel_bytes(k, n), ())
+    for scale in (np.array(0.02, np.float32), np.linspace(0.01, 0.03, n, dtype=np.float32)):
+        wanted = op.reference(a, b, scale)
+        for right, flag in ((b, 0), (panels, 1)):
+            if scale.ndim == 0 or n > 1:
+                close(call(f"cpu_row_quantized_matmul@{isa}", [a, right, scale], (m, n), (flag, 3), 2), wanted)
 
 
 CONVOLUTIONS = [

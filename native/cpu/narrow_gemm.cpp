@@ -1,0 +1,265 @@
+// The matrix core of narrow_gemm.h: vdpbf16ps and vpdpbusd where the CPU has them; else bfloat16 as pairs of float32
+// products and bytes as pairs of 16-bit products (vpmaddubsw would saturate), or plain loops.
+#include "cpu/narrow_gemm.h"
+
+#include <utility>
+
+#include "cpu/gemm_finish.h"
+#include "cpu/gemm_half.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+// `Wide` is a vector of words of B as the instruction set wants it; dot adds the products with words of A.
+struct Bf16 {
+    using Sums = vf;
+    using Finish = ew::EW_ISA::Finish;
+#if EW_ISA_AVX512
+    struct Wide {
+        vi b;
+    };
+    static EW_ALWAYS_INLINE Wide widen(vi b) { return {b}; }
+    static EW_ALWAYS_INLINE vf dot(vf acc, vi a, const Wide &w) {
+        return (vf)_mm512_dpbf16_ps((__m512)acc, (__m512bh)a, (__m512bh)w.b);
+    }
+#else
+    struct Wide {
+        vf even, odd;
+    };
+    static EW_ALWAYS_INLINE Wide widen(vi b) { return {(vf)(b << 16), (vf)(b & splat(int32_t(0xffff0000)))}; }
+    static EW_ALWAYS_INLINE vf dot(vf acc, vi a, const Wide &w) {
+        const Wide x = widen(a);
+        return fma(x.odd, w.odd, fma(x.even, w.even, acc));
+    }
+#endif
+};
+
+struct Bytes {
+    using Sums = vi;
+    using Finish = ByteFinish;
+#if EW_ISA_AVX512
+    struct Wide {
+        vi b;
+    };
+    static EW_ALWAYS_INLINE Wide widen(vi b) { return {b}; }
+    static EW_ALWAYS_INLINE vi dot(vi acc, vi a, const Wide &w) {
+        return (vi)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)a, (__m512i)w.b);
+    }
+#elif EW_ISA_AVX2
+    struct Wide {
+        __m256i even, odd;
+    };
+    static EW_ALWAYS_INLINE Wide widen(vi b) {
+        const __m256i x = (__m256i)b;
+        return {_mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8), _mm256_srai_epi16(x, 8)};
+    }
+    static EW_ALWAYS_INLINE vi dot(vi acc, vi a, const Wide &w) {
+        const __m256i even = _mm256_and_si256((__m256i)a, _mm256_set1_epi16(0xff));
+        const __m256i odd = _mm256_srli_epi16((__m256i)a, 8);
+        return acc + (vi)_mm256_madd_epi16(even, w.even) + (vi)_mm256_madd_epi16(odd, w.odd);
+    }
+#else
+    struct Wide {
+        vi b;
+    };
+    static EW_ALWAYS_INLINE Wide widen(vi b) { return {b}; }
+    static EW_ALWAYS_INLINE vi dot(vi acc, vi a, const Wide &w) {
+        for (int i = 0; i < 4; ++i) acc += (a >> 8 * i & 0xff) * (w.b << (24 - 8 * i) >> 24);
+        return acc;
+    }
+#endif
+};
+
+// One tile; `n`: columns of C that are written.
+struct NarrowTile {
+    Words a;
+    const int32_t *b;
+    int64_t row_b, steps;
+    void *c;
+    int64_t ldc, n;
+};
+
+EW_INLINE void finish_sums(const NarrowTile &t, const Finish &f, int r, int j, vf v, bool whole) {
+    finish_vector(static_cast<float *>(t.c), t.ldc, f, r, j, v, whole, t.n - j);
+}
+
+EW_INLINE void finish_sums(const NarrowTile &t, const ByteFinish &f, int r, int j, vi v, bool whole) {
+    const int64_t n = t.n - j, at = r * t.ldc + j;
+    if (f.rows) {
+        const RowTerms &row = f.rows[r];
+        v += splat(row.add);
+        if (row.zero) v -= splat(row.zero) * (whole ? load(f.col_sums + j) : load_n(f.col_sums + j, n));
+        if (f.zero_b) v += splat(row.term) * (whole ? load(f.zero_b + j) : load_n(f.zero_b + j, n));
+    }
+    if (!f.real) {
+        int32_t *c = static_cast<int32_t *>(t.c) + at;
+        return whole ? store(c, v) : store_n(c, v, n);
+    }
+    vf real = __builtin_convertvector(v, vf) * splat(f.rows[r].scale * f.scale);
+    if (f.scale_col) real *= whole ? load(f.scale_col + j) : load_n(f.scale_col + j, n);
+    float *c = static_cast<float *>(t.c) + at;
+    return whole ? store(c, real) : store_n(c, real, n);
+}
+
+typedef int32_t AnyWord __attribute__((aligned(1), may_alias));  // bytes of A may be used where they lie
+
+// `Rows`: the words of a row of A follow each other, else those of a step.
+template <class Kind, int M, int V, bool Rows>
+void tile_kernel(const NarrowTile &t, const typename Kind::Finish &f) {
+    typename Kind::Sums acc[M][V] = {};
+    const int32_t *a = t.a.data, *b = t.b;
+    const int64_t stride = Rows ? t.a.row : t.a.step, row_b = t.row_b;
+    for (int64_t k = t.steps; k > 0; --k) {
+        typename Kind::Wide bv[V];
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) bv[v] = Kind::widen(load(b + v * VL));
+#pragma GCC unroll 8
+        for (int r = 0; r < M; ++r) {
+            const vi av = splat(static_cast<int32_t>(*reinterpret_cast<const AnyWord *>(a + (Rows ? r * stride : r))));
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) acc[r][v] = Kind::dot(acc[r][v], av, bv[v]);
+        }
+        a += Rows ? 1 : stride;
+        b += row_b;
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < M; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) finish_sums(t, f, r, v * VL, acc[r][v], t.n - v * VL >= VL);
+}
+
+template <class Kind>
+using TileKernel = void (*)(const NarrowTile &, const typename Kind::Finish &);
+
+template <class Kind, int V, bool Rows, typename Sequence>
+struct Row;
+template <class Kind, int V, bool Rows, int... M>
+struct Row<Kind, V, Rows, std::integer_sequence<int, M...>> {
+    static constexpr TileKernel<Kind> kernels[] = {tile_kernel<Kind, M + 1, V, Rows>...};
+};
+
+template <class Kind, bool Rows>
+TileKernel<Kind> find_kernel(int64_t m, int64_t vectors) {
+    using All = std::make_integer_sequence<int, MR>;
+    static constexpr const TileKernel<Kind> *table[] = {Row<Kind, 1, Rows, All>::kernels,
+                                                        Row<Kind, 2, Rows, All>::kernels,
+#if EW_ISA_AVX512
+                                                        Row<Kind, 3, Rows, All>::kernels
+#endif
+    };
+    return table[vectors - 1][m - 1];
+}
+
+constexpr int64_t GROUP = 192 / NR * NR;  // columns handed on at once, as in gemm_core.cpp
+constexpr int64_t MAX_ROWS = 128;
+
+template <class Kind>
+void run_rows(const NarrowGemm &g, const typename Kind::Finish &finish, int64_t first, int64_t rows) {
+    for (int64_t col = 0; col < g.n; col += NR) {
+        const int64_t width = panel_width(g.n, col / NR), columns = least(NR, g.n - col);
+        const int32_t *b = g.panels + col * g.steps;
+        for (int64_t r = first; r < first + rows; r += MR) {
+            const int64_t m = least(MR, first + rows - r);
+            const NarrowTile tile{{g.a.data + r * g.a.row, g.a.row, g.a.step},   b,     width,  g.steps,
+                                  static_cast<int32_t *>(g.c) + r * g.ldc + col, g.ldc, columns};
+            const auto run =
+                g.a.step == 1 ? find_kernel<Kind, true>(m, width / VL) : find_kernel<Kind, false>(m, width / VL);
+            run(tile, shifted(finish, r, col));
+        }
+        const int64_t done = col + columns, begin = col / GROUP * GROUP;
+        if (g.after && (done == g.n || done % GROUP == 0)) g.after(g.arg, first, rows, begin, done - begin);
+    }
+}
+
+template <class Kind>
+void run_all(const NarrowGemm &g, const typename Kind::Finish &finish) {
+    for (int64_t row = 0; row < g.m; row += MAX_ROWS) run_rows<Kind>(g, finish, row, least(MAX_ROWS, g.m - row));
+}
+
+}  // namespace
+
+void run_bf16_gemm(const NarrowGemm &gemm, const Finish &finish) { run_all<Bf16>(gemm, finish); }
+void run_byte_gemm(const NarrowGemm &gemm, const ByteFinish &finish) { run_all<Bytes>(gemm, finish); }
+
+// ---- rounding to bfloat16 ----
+
+namespace {
+
+EW_INLINE vi round_bf16(vf x) {  // the upper halves; the lower ones are garbage
+    const vi bits = (vi)x, nan = bits | splat(0x400000);
+    const vi rounded = bits + splat(0x7fff) + ((bits >> 16) & splat(1));
+    return x == x ? rounded : nan;
+}
+
+EW_INLINE vi pair(vf even, vf odd) {
+#if EW_ISA_AVX512
+    // Rounded side by side, then brought together; unlike the integer code it takes denormals for zeros.
+    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
+    const vi steps = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return (vi)_mm512_permutexvar_epi16((__m512i)(steps * 0x10001 + 0x100000), both);
+#else
+    typedef uint32_t vu __attribute__((vector_size(VL * 4)));
+    return (vi)((vu)round_bf16(even) >> 16) | (round_bf16(odd) & splat(int32_t(0xffff0000)));
+#endif
+}
+
+EW_INLINE int32_t word(float even, float odd) {
+    return static_cast<int32_t>(static_cast<uint32_t>(narrow(odd, true)) << 16 | narrow(even, true));
+}
+
+// A row whose numbers follow each other.
+void round_row(const float *x, int64_t k, int32_t *out) {
+    int64_t i = 0;
+#if EW_ISA_AVX512
+    for (; i + 2 * VL <= k; i += 2 * VL)
+        store(out + i / 2, (vi)(__m512i)_mm512_cvtne2ps_pbh((__m512)load(x + i + VL), (__m512)load(x + i)));
+#endif
+    for (; i + 2 <= k; i += 2) out[i / 2] = word(x[i], x[i + 1]);
+    if (i < k) out[i / 2] = word(x[i], 0);
+}
+
+}  // namespace
+
+void pair_bf16(const float *even, const float *odd, int64_t n, int32_t *out) {
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) store(out + i, pair(load(even + i), odd ? load(odd + i) : vf{}));
+    if (i < n) store_n(out + i, pair(load_n(even + i, n - i), odd ? load_n(odd + i, n - i) : vf{}), n - i);
+}
+
+void pack_bf16_rows(const Matrix &a, int64_t rows, int64_t k, int32_t *out, int64_t ld) {
+    if (a.col == 1) {
+        for (int64_t r = 0; r < rows; ++r) round_row(a.data + r * a.row, k, out + r * ld);
+        return;
+    }
+    for (int64_t i = 0; i < k; i += 2)
+        for (int64_t r = 0; r < rows; ++r) {
+            const float *x = a.data + r * a.row + i * a.col;
+            out[r * ld + i / 2] = word(x[0], i + 1 < k ? x[a.col] : 0);
+        }
+}
+
+void pack_bf16_panels(const Matrix &b, int64_t k, int64_t n, int32_t *out) {
+    const int64_t steps = bf16_steps(k);
+    for (int64_t col = 0; col < n; col += NR) {
+        const int64_t columns = least(NR, n - col), width = panel_width(n, col / NR);
+        if (b.col == 1) {
+            for (int64_t s = 0; s < steps; ++s, out += width) {
+                const float *even = b.data + 2 * s * b.row + col, *odd = 2 * s + 1 < k ? even + b.row : nullptr;
+                pair_bf16(even, odd, columns, out);
+                for (int64_t j = columns; j < width; ++j) out[j] = 0;
+            }
+            continue;
+        }
+        constexpr int64_t BLOCK = 16;  // steps at a time, so that the lines being written stay in L1
+        for (int64_t s0 = 0; s0 < steps; s0 += BLOCK)
+            for (int64_t j = 0; j < width; ++j)
+                for (int64_t s = s0; s < least(steps, s0 + BLOCK); ++s) {
+                    const float *x = b.data + (col + j) * b.col + 2 * s * b.row;
+                    out[s * width + j] = j < columns ? word(x[0], 2 * s + 1 < k ? x[b.row] : 0) : 0;
+                }
+        out += steps * width;
+    }
+}
+
+}  // namespace ew::EW_ISA

@@ -1,0 +1,48 @@
+"""Products in reduced precision: matrix products and convolutions of numbers that are first rounded to bfloat16."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from enginewright.ops.conv import Conv
+from enginewright.ops.matmul import Gemm, MatMul
+from enginewright.ops.pointwise_table import cast_array
+from enginewright.registry.registry import infer_specs, operator
+from enginewright.tensors import DataType, TensorSpec, bfloat16, float32
+
+Array = np.ndarray[Any, Any]
+
+
+@operator("ew::Rounded")
+class Rounded:
+    """The operator `anchor` with inputs 0 and 1 rounded to `dtype`; sums, other inputs and the output are float32."""
+
+    INTERNAL = True  # made by passes, no method of Network
+
+    anchor: Any
+    dtype: DataType = bfloat16
+
+    def infer(self, *xs: TensorSpec | None) -> tuple[TensorSpec, ...]:
+        """As the anchor."""
+        return tuple(infer_specs(self.anchor, xs))
+
+    def reference(self, x: Array, w: Array, *others: Array | None) -> Array:
+        """The anchor on rounded numbers."""
+        result: Array = self.anchor.reference(rounded(x, self.dtype), rounded(w, self.dtype), *others)
+        return result
+
+    @staticmethod
+    def examples() -> Iterator[tuple[Rounded, list[TensorSpec | None]]]:
+        """Those of the anchors, in float32."""
+        for cls in (MatMul, Gemm, Conv):
+            for op, specs in cls.examples():
+                if all(spec is None or spec.dtype is float32 for spec in specs):
+                    yield Rounded(op), list(specs)
+
+
+def rounded(array: Array, dtype: DataType) -> Array:
+    """float32 numbers, each the nearest that `dtype` has."""
+    return np.asarray(cast_array(cast_array(array, dtype), float32))

@@ -1,0 +1,33 @@
+"""Rounds what matrix products and convolutions read to bfloat16, which CPUs multiply twice as fast as float32."""
+
+from __future__ import annotations
+
+from enginewright.graph.network import Layer, Network
+from enginewright.ops.rounded import Rounded
+from enginewright.optimize.autocast import KEPT
+from enginewright.tensors import bfloat16, float32
+
+ROUNDED = frozenset(("MatMul", "Gemm"))
+"""What gains on a CPU: all else is as fast in float32, and stays there, as do the tensors between layers."""
+FEW_ROWS = 8
+
+
+def round_products(network: Network) -> int:
+    """Put each product of float32 into its rounded form; the number of layers changed."""
+    found = [layer for layer in network.layers if layer.kind in ROUNDED - KEPT.keys() and _gains(layer)]
+    for layer in found:
+        with network.at(layer):
+            made = network.add(Rounded(layer.op, bfloat16), *layer.inputs)[0]
+        made.name = layer.outputs[0].name
+        network.replace(layer.outputs[0], made)
+    network.remove(found)
+    return len(found)
+
+
+def _gains(layer: Layer) -> bool:
+    """Float32, and enough rows to pay for packing a right-hand side that is not constant."""
+    left, right = layer.inputs[:2]
+    if left is None or right is None or left.dtype is not float32:
+        return False
+    rows = layer.outputs[0].shape[-2] if layer.outputs[0].rank > 1 else 1
+    return right.const is not None or not isinstance(rows, int) or rows >= FEW_ROWS

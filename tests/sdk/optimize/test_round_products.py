@@ -1,0 +1,76 @@
+"""Products of float32 are rounded to bfloat16 where a CPU gains from it; the network says so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import enginewright as ew
+from enginewright.optimize import pipeline
+from enginewright.optimize.round_products import round_products
+from tests.sdk.optimize.rewriting import operators, rewrite
+
+RNG = np.random.default_rng(0)
+
+
+def weight(*shape: int) -> np.ndarray:
+    """Numbers that keep outputs near 1: a sum of products of which each may be off by 2 ** -8."""
+    return (RNG.standard_normal(shape) / np.sqrt(shape[-2])).astype(np.float32)
+
+
+def mlp() -> ew.Network:
+    """Two products and what lies between them."""
+    net = ew.Network()
+    h = net.gemm(net.input("x", ew.float32, (4, 64)), net.constant(weight(32, 64)), None, trans_b=True)
+    net.output("y", net.matmul(net.relu(h), net.constant(weight(32, 8))))
+    return net
+
+
+def test_products_are_rounded_and_stay_float32_outside() -> None:
+    changes, after = rewrite(mlp(), round_products, 2e-2)
+    assert changes == 2
+    assert operators(after) == ["Rounded", "Relu", "Rounded"]
+    assert all(tensor.dtype is ew.float32 for layer in after.layers for tensor in layer.outputs)
+
+
+def test_few_rows_do_not_pay_for_packing_a_side_that_changes() -> None:
+    net = ew.Network()
+    q = net.input("q", ew.float32, (2, 1, 64))
+    k = net.input("k", ew.float32, (2, 64, 100))
+    net.output("y", net.matmul(q, k))
+    net.output("z", net.matmul(net.input("rows", ew.float32, (2, 30, 64)), k))
+    # 64 products of which each is off by 2 ** -8.5: 0.022, of which this is five.
+    assert rewrite(net, round_products, 0.11)[0] == 1
+
+
+def test_other_types_are_left() -> None:
+    net = ew.Network()
+    net.output("y", net.matmul(net.input("x", ew.float64, (4, 4)), net.constant(np.eye(4))))
+    assert rewrite(net, round_products)[0] == 0
+
+
+def test_a_plan_in_bfloat16_is_close_and_tells_its_kernels() -> None:
+    x, net = {"x": weight(4, 64)}, mlp()
+    wanted = ew.load(ew.build(net, ew.BuilderConfig(timing_cache=""))).run(x)["y"]
+    plan = ew.build(net, ew.BuilderConfig(precision="bf16", timing_cache=""))
+    found = ew.load(plan).run(x)["y"]
+    assert 0 < np.linalg.norm(found - wanted) <= 8e-3 * np.linalg.norm(wanted)
+    steps = ew.inspect(plan).steps
+    assert [step.kernel.partition("@")[0] for step in steps] == ["cpu_matmul_packed_bf16"] * 2
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_weights_take_half_the_room(rows: int) -> None:
+    def size(precision: str) -> int:
+        net = ew.Network()
+        net.output("y", net.matmul(net.input("x", ew.float32, (rows, 256)), net.constant(weight(256, 96))))
+        plan = ew.build(net, ew.BuilderConfig(precision=precision, timing_cache="", recipe="none"))
+        return sum(record.length for record in plan.meta.weights)
+
+    assert size("bf16") == size("fp32") // 2
+
+
+def test_pipeline_of_the_cpu_has_it_only_when_asked() -> None:
+    assert round_products in pipeline("cpu", "bf16")
+    assert round_products not in pipeline("cpu")
+    assert round_products not in pipeline("cuda", "bf16")
