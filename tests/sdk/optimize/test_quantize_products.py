@@ -41,7 +41,7 @@ def model(form: str) -> ew.Network:
 
 @pytest.mark.parametrize("form", ["cast", "factor first", "dequantized", "with zero point"])
 def test_weights_by_column_or_as_a_whole(form: str) -> None:
-    # Steps of 5 / 255 leave errors of 0.006 (standard deviation), times 64 weights of 0.15: 0.007, of which this is six.
+    # Steps of 5 / 255 err by 0.006 (standard deviation), times 64 weights of 0.15: 0.007, of which this is six.
     changes, after = rewrite(model(form), quantize_products, 4e-2)
     assert changes == 1
     assert "RowQuantizedMatMul" in operators(after)
