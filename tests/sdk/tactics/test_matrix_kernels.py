@@ -13,7 +13,12 @@ from enginewright.ops.attention import Attention
 from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
 from enginewright.ops.row_quantized import RowQuantizedMatMul
-from enginewright.tactics.channels_last import conv_nhwc_f32, depthwise_nhwc_f32
+from enginewright.tactics.channels_last import (
+    conv_nhwc_f32,
+    depthwise_nhwc_f32,
+    winograd2_nhwc_f32,
+    winograd4_nhwc_f32,
+)
 from enginewright.tactics.conv import conv_direct_f32, conv_gemm_f32, conv_swapped_f32, depthwise_direct_f32
 from enginewright.tactics.matmul import panel_bytes
 from enginewright.tactics.quantize import byte_panel_bytes
@@ -221,6 +226,30 @@ def test_convolutions_with_channels_last(isa: str, op: Conv, x: tuple[int, ...],
         np.testing.assert_array_equal(out[0], out[1])
         ran += 1
     assert ran
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(
+    ("channels", "outputs", "side"),
+    [(8, 8, 1), (16, 17, 2), (15, 16, 4), (17, 33, 5), (64, 64, 11), (100, 47, 13), (256, 70, 14), (700, 16, 6)],
+)
+def test_minimal_filtering_is_within_its_bounds(isa: str, channels: int, outputs: int, side: int) -> None:
+    """Of the largest element: 2e-6 for tiles of 2 x 2, 1e-5 for 4 x 4."""
+    data, weight, bias = normal(2, channels, side, side + 3), normal(outputs, channels, 3, 3), normal(outputs)
+    for padding, (tactic, bound) in enumerate(((winograd2_nhwc_f32, 2e-6), (winograd4_nhwc_f32, 1e-5))):
+        op = Conv(padding=(1, padding, 2, 1))
+        wanted = op.reference(data.astype(np.float64), weight.astype(np.float64), bias.astype(np.float64))
+        turned = np.ascontiguousarray(np.moveaxis(data, 1, -1))
+        many = (64, *turned.shape[1:])  # few tiles are left to other tactics, but the kernel takes them
+        launch = tactic(ChannelsLast(op), *(TensorSpec(float32, shape) for shape in (many, weight.shape, bias.shape)))
+        assert not isinstance(launch, str)
+        pack = launch.pack[1]
+        w_input = packed(f"{pack.kernel}@{isa}", weight, pack.size, pack.params)  # type: ignore[arg-type]
+        shape = np.moveaxis(wanted, 1, -1).shape
+        out = [call(f"cpu_{tactic.__name__}@{isa}", [turned, w_input, bias], shape, launch.params, n) for n in (1, 2)]  # type: ignore[arg-type]
+        error = np.abs(np.moveaxis(out[0], -1, 1) - wanted).max() / np.abs(wanted).max()
+        assert error < bound
+        np.testing.assert_array_equal(out[0], out[1])
 
 
 def _taps_first(weight: Array) -> Array:
