@@ -15,7 +15,7 @@ from tests.conformance.onnx_nodes import (
     try_case,
 )
 
-REQUIRED = 1940  # of the 2,024 tests of onnx 1.23
+REQUIRED = 1984  # of the 2,024 tests of onnx 1.23: 98 %
 UPDATE = "python -m tests.conformance.onnx_nodes --update"
 
 

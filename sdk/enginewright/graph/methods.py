@@ -63,6 +63,8 @@ from enginewright.ops.expand import Expand as ExpandOp
 from enginewright.ops.gather import Gather as GatherOp, GatherElements as GatherElementsOp, GatherND as GatherNDOp
 from enginewright.ops.generate import ConstantOfShape as ConstantOfShapeOp, EyeLike as EyeLikeOp, Range as RangeOp
 from enginewright.ops.grid_sample import GridSample as GridSampleOp
+from enginewright.ops.image_decoder import ImageDecoder as ImageDecoderOp
+from enginewright.ops.label_encoder import LabelEncoder as LabelEncoderOp
 from enginewright.ops.logical import (
     And as AndOp,
     BitShift as BitShiftOp,
@@ -193,6 +195,7 @@ from enginewright.ops.strings import (
 )
 from enginewright.ops.tile import Tile as TileOp
 from enginewright.ops.transpose import Transpose as TransposeOp
+from enginewright.ops.tree_ensemble import TreeEnsemble as TreeEnsembleOp
 from enginewright.ops.where import Where as WhereOp
 from enginewright.tensors import DataType
 
@@ -884,6 +887,12 @@ class OperatorMethods:
         numbers of axes."""
         return self.add(IfOp(then_branch=then_branch, else_branch=else_branch), cond, *captures, name=name)
 
+    def image_decoder(self, x: Tensor, *, pixel_format: str = "RGB", name: str = "") -> Tensor:
+        """The image [H, W, channels] in the file whose bytes `x` [N] are, of `pixel_format` RGB, BGR or Grayscale.
+
+        BMP, JPEG, JPEG 2000, TIFF, PNG, WebP and PNM. What cannot be decoded gives an image without pixels."""
+        return self.add(ImageDecoderOp(pixel_format=pixel_format), x, name=name)[0]
+
     def instance_normalization(
         self, x: Tensor, scale: Tensor, bias: Tensor, *, epsilon: float = 1e-05, name: str = ""
     ) -> Tensor:
@@ -951,6 +960,12 @@ class OperatorMethods:
                 name=name,
             ),
         )
+
+    def label_encoder(self, x: Tensor, keys: Tensor, values: Tensor, default: Tensor, *, name: str = "") -> Tensor:
+        """Each element of `x` that is among `keys` [K] as the value at its place in `values` [K], others as `default` [1].
+
+        A key that is no number stands for all that are none; of equal keys the last counts."""
+        return self.add(LabelEncoderOp(), x, keys, values, default, name=name)[0]
 
     def layer_normalization(
         self,
@@ -1877,6 +1892,38 @@ class OperatorMethods:
     def transpose(self, data: Tensor, *, perm: tuple[int, ...] | None = None, name: str = "") -> Tensor:
         """`data` with its axes in the order `perm`: output axis i is input axis perm[i]; reversed if `perm` is left out."""
         return self.add(TransposeOp(perm=perm), data, name=name)[0]
+
+    def tree_ensemble(
+        self,
+        x: Tensor,
+        nodes: Tensor,
+        splits: Tensor,
+        roots: Tensor,
+        leaves: Tensor,
+        weights: Tensor,
+        members: Tensor | None = None,
+        *,
+        n_targets: int,
+        aggregate: str = "SUM",
+        name: str = "",
+    ) -> Tensor:
+        """What trees say of each row of `x` [N, F], as `n_targets` numbers: [N, n_targets].
+
+        `nodes` [K, 7]: for each node the column of x, the mode (a place in MODES), the next node if it is true and if it is
+        false (~k for leaf k), whether what is no number is true, and the range of its `members` [M]. `splits` [K]: what x
+        is compared with. `roots` [T] begin the trees. `leaves` [E, 2]: leaf and target of each of the `weights` [E].
+        `aggregate`: how the weights of all trees become one number; a target that no leaf speaks of is 0."""
+        return self.add(
+            TreeEnsembleOp(n_targets=n_targets, aggregate=aggregate),
+            x,
+            nodes,
+            splits,
+            roots,
+            leaves,
+            weights,
+            members,
+            name=name,
+        )[0]
 
     def trilu(self, x: Tensor, k: Tensor | None = None, *, upper: bool = True, name: str = "") -> Tensor:
         """The upper or lower triangle of each matrix of `x`, from diagonal `k` (0; above it if positive); else zeros."""
