@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -17,7 +18,7 @@ from enginewright.compiler.in_place import choose_in_place
 from enginewright.compiler.interruptible import run_interruptibly
 from enginewright.compiler.layouts import Layout, choose_layout, optimize_layouts
 from enginewright.compiler.lowering import Programs
-from enginewright.compiler.plugin_uses import plugin_uses
+from enginewright.compiler.plugin_uses import deprecated_plugins, plugin_uses
 from enginewright.compiler.probes import Wanted, run_probes, wanted_probes
 from enginewright.compiler.progress import Phases
 from enginewright.compiler.recipe import default_rtol, make_recipe
@@ -38,6 +39,7 @@ from enginewright.plan.meta import SCHEMA, Items, Meta, Port, ProfileRecord
 from enginewright.plan.plan import Plan
 from enginewright.plan.timing_cache import TimingCache
 from enginewright.progress import ProgressMonitor
+from enginewright.registry.faults import OWN
 from enginewright.registry.registry import registry
 from enginewright.replacement.replacer import Replacer, SizeChoices, trial_sizes
 from enginewright.replacement.report import ReplacementReport
@@ -75,6 +77,8 @@ def build_origin(read: Read, config: BuilderConfig, *, progress: ProgressMonitor
             job.cache.save()  # here, not in the job: only the thread that called writes files
     for identity in plan.passport.deprecations:
         warn_deprecated(identity)  # nor in the job: the warning is for the caller's line
+    for note in job.deprecated:
+        warnings.warn(note, DeprecationWarning, stacklevel=3)
     return plan
 
 
@@ -86,6 +90,7 @@ class _Build:
     phases: Phases
     seconds: dict[str, float] = field(default_factory=dict)
     cache: TimingCache | None = None
+    deprecated: tuple[str, ...] = ()
 
     def run(self, read: Read) -> Plan:
         with self._phase("parse", 1):
@@ -101,6 +106,7 @@ class _Build:
         if not network.outputs:
             raise NetworkError("the network has no outputs", hint="Mark one with network.output(name, tensor).")
         registry.announce("enginewright_build_started", network=network, config=self.config)
+        self.deprecated = deprecated_plugins(network)
         threads = self.config.threads or len(os.sched_getaffinity(0))
         ports = [_port(tensor.name, tensor) for tensor in network.inputs]
         profiles = profile_records(self.config, network)
@@ -199,7 +205,7 @@ class _Build:
             passes=layout.records,
             layers=tuple(report for tuner in tuners for report in tuner.reports),
             seconds=dict(self.seconds),
-            notes=(*layout.network.notes, *(note for tuner in tuners for note in tuning_notes(tuner))),
+            notes=(*layout.network.notes, *self.deprecated, *(note for tuner in tuners for note in tuning_notes(tuner))),
             timings_measured=sum(tuner.measured for tuner in tuners),
             timings_cached=sum(tuner.cached for tuner in tuners),
             timings=next((word for word in (HEURISTIC, IMPORTED) if any(word in t.origins for t in tuners)), MEASURED),
@@ -357,8 +363,8 @@ def _on_gpu(target: Target | None, name: str) -> Target:
 
 
 def _deprecations(network: Network) -> tuple[str, ...]:
-    """The ids of what is deprecated among the operators that are left, sorted as a passport wants them."""
-    marks = {getattr(layer.op, "DEPRECATED", "") for layer in network.layers}
+    """The ids of what is deprecated among our operators that are left, sorted as a passport wants them."""
+    marks = {getattr(layer.op, "DEPRECATED", "") for layer in network.layers if layer.key.namespace == OWN}
     return tuple(sorted({identity_of(mark) for mark in marks if mark}))
 
 

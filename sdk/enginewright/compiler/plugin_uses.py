@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from enginewright.compiler.lowering import Choice
 from enginewright.device.kernels import KernelSource
-from enginewright.graph.network import Layer
+from enginewright.graph.network import Layer, Network
 from enginewright.registry.faults import OWN
 from enginewright.registry.registry import registry
 from enginewright.registry.state import schema_hash
@@ -49,3 +49,11 @@ def _nodes(layers: list[Layer]) -> tuple[str, ...]:
     names = list(dict.fromkeys(name for layer in layers for name in layer.sources or (layer.name,)))
     more = len(names) - MAX_NODES
     return (*names[:MAX_NODES], f"{more} more") if more > 0 else tuple(names)
+
+
+def deprecated_plugins(network: Network) -> tuple[str, ...]:
+    """What authors of plugins say of operators of theirs that are used and that will leave, sorted by key."""
+    used = {
+        str(layer.key): getattr(layer.op, "DEPRECATED", "") for layer in network.layers if layer.key.namespace != OWN
+    }
+    return tuple(f"{key} is deprecated: {text}" for key, text in sorted(used.items()) if text)

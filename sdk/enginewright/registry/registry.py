@@ -57,7 +57,7 @@ def operator(
 
     `alias={0: "x"}`: output 0 is the memory of input `x`. `tolerance`: how far a tactic may be from the reference,
     relative to the largest element; one number, or one for each data type. `onnx`: further ONNX names
-    (``domain::OpType``). `deprecated`: the code of a deprecation that a build reports.
+    (``domain::OpType``). `deprecated`: what to use instead; a build with such a layer warns and says it in its report.
     """
     parsed = Key.parse(key, version)
 

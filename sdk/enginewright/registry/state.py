@@ -23,8 +23,8 @@ from enginewright.errors import NetworkError, PluginInvalid
 from enginewright.tensors import DataType
 
 ALLOWED = (
-    "bool, int, float, str, bytes, an Enum, ew.DataType, a tuple of one of these (tuple[int, ...]), np.ndarray, "
-    "or one of these | None"
+    "bool, int, float, str, bytes, an Enum, ew.DataType, a tuple of one of these (tuple[int, ...], not of "
+    "tuples), np.ndarray (for tables), or one of these | None"
 )
 _SCALARS: dict[Any, str] = {bool: "bool", int: "int", float: "float", str: "str", bytes: "bytes", DataType: "dtype"}
 

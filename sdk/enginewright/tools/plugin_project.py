@@ -14,7 +14,8 @@ from enginewright.registry.keys import is_reserved
 
 TEMPLATES = Path(__file__).parent / "templates" / "plugin"
 NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*")
-CUDA_LEVEL = 2
+TACTICS = {0: "", 1: "tactic_source.py", 2: "tactic_cuda.py", 3: "tactic_library.py"}
+TESTS = {0: "", 1: "test_tactic.py", 2: "test_tactic_cuda.py", 3: "test_tactic.py"}
 SETUPTOOLS = '[tool.setuptools.packages.find]\nwhere = ["src"]\n\n[tool.setuptools.package-data]\n"*" = ["py.typed"]'
 CMAKE = '[tool.scikit-build]\nminimum-version = "0.10"\nwheel.py-api = "py3"\nwheel.packages = ["src/@MODULE@"]'
 EXTENSIONS = """
@@ -50,11 +51,6 @@ def _words(name: str, level: int, namespace: str | None) -> dict[str, str]:
             f"{name!r} is no name of a distribution that works everywhere",
             hint="Use lower-case words joined by -, beginning with a letter, such as acme-plugins.",
         )
-    if level == CUDA_LEVEL:
-        raise UsageError(
-            "there is no project for level 2 (CUDA) yet",
-            hint="Use level 0, 1 or 3, and add a tactic with ew.cuda_source.",
-        )
     module = re.sub(r"[-.]", "_", name)
     found = namespace or re.sub(r"_(plugins?|ops|operators)$", "", module)
     if not NAMESPACE.fullmatch(found) or is_reserved(found):
@@ -72,7 +68,7 @@ def _words(name: str, level: int, namespace: str | None) -> dict[str, str]:
         "BUILD": build.replace("@MODULE@", module),
         "MODULE": module,
         "SDIST": " --sdist" if level == 3 else "",  # a library for one machine is not for the index
-        "TACTIC_NAME": {1: "swish_c", 3: "swish_library"}.get(level, ""),
+        "TACTIC_NAME": {1: "swish_c", 2: "swish_cuda", 3: "swish_library"}.get(level, ""),
     }
 
 
@@ -80,8 +76,8 @@ def _files(words: Mapping[str, str], level: int, *, replaces: bool) -> dict[str,
     """The files by path."""
     module = f"src/{words['MODULE']}"
     extensions = _filled(EXTENSIONS, words) if replaces else ""
-    tactic = {0: "", 1: _read("tactic_source.py", words), 3: _read("tactic_library.py", words)}[level]
-    test = _read("test_tactic.py", words) if level else ""
+    tactic = _read(TACTICS[level], words) if level else ""
+    test = _read(TESTS[level], words) if level else ""
     files = {
         "pyproject.toml": _read("pyproject.toml", {**words, "EXTENSIONS": extensions}),
         "README.md": _read("README.md", words),

@@ -39,7 +39,12 @@ def install(project: Path, site: Path) -> None:
 
 @pytest.mark.parametrize(
     ("level", "replaces"),
-    [(0, False), pytest.param(1, True, marks=pytest.mark.needs_cc), pytest.param(3, False, marks=pytest.mark.needs_cc)],
+    [
+        (0, False),
+        (2, False),
+        pytest.param(1, True, marks=pytest.mark.needs_cc),
+        pytest.param(3, False, marks=pytest.mark.needs_cc),
+    ],
 )
 def test_written_installed_tested(tmp_path: Path, level: int, replaces: bool) -> None:
     new_plugin(tmp_path, "acme-plugins", level=level, replaces=replaces)
@@ -54,7 +59,7 @@ def test_written_installed_tested(tmp_path: Path, level: int, replaces: bool) ->
 
 
 def test_style_of_what_is_written(tmp_path: Path) -> None:
-    for level in (0, 1, 3):
+    for level in (0, 1, 2, 3):
         files = new_plugin(tmp_path, f"acme-{level}-plugins", level=level, replaces=True)
         assert all(not re.search("@[A-Z_]+@", file.read_text()) for file in files)
         project_folder = tmp_path / f"acme-{level}-plugins"
@@ -76,7 +81,6 @@ def test_style_of_what_is_written(tmp_path: Path) -> None:
         ("../acme", {}, "no name of a distribution"),
         ("acme", {"namespace": "Acme"}, "no namespace of yours"),
         ("acme", {"namespace": "ai.onnx"}, "no namespace of yours"),
-        ("acme", {"level": 2}, "level 2"),
     ],
 )
 def test_names_that_cannot_be_used(tmp_path: Path, name: str, options: Any, message: str) -> None:

@@ -10,6 +10,7 @@ from enginewright.cli._state import common, current, json_option
 EPILOG = """\b
 Examples:
   enginewright plugin new acme-plugins
+  enginewright plugin new acme-plugins --level 2
   enginewright plugin new acme-plugins --level 3 --replaces
 """
 
@@ -17,7 +18,11 @@ Examples:
 @click.command("new", epilog=EPILOG, short_help="Write the project of a plugin.")
 @click.argument("name")
 @click.option(
-    "--level", type=click.IntRange(0, 3), default=0, show_default=True, help="0 NumPy, 1 C source, 3 library."
+    "--level",
+    type=click.IntRange(0, 3),
+    default=0,
+    show_default=True,
+    help="0 NumPy, 1 C source, 2 CUDA source, 3 library.",
 )
 @click.option("--namespace", default=None, help="Namespace of the operators (default: from NAME).")
 @click.option("--replaces", is_flag=True, help="Also replace a subgraph of models by the operator.")
