@@ -129,6 +129,18 @@ def test_a_build_takes_the_kernel(name: str) -> None:
         assert difference(found[f"y{index}"], np.asarray(wanted), op) == ""
 
 
+@pytest.mark.parametrize("top_k", [0, 2500])
+def test_many_tokens_alike(top_k: int) -> None:
+    """More of them than are compared with each other."""
+    op = next(cls for cls in OPERATORS if cls.KEY.name == "TopPSample")(top_p=0.8, top_k=top_k)
+    logits = np.zeros((4, 9000), np.float32)
+    logits[:, ::3] = np.random.default_rng(2).choice([0.0, -3.0, 0.01], (4, 3000))
+    arrays = [logits, np.arange(4, dtype=np.int64)]
+    for (found, shares), (wanted, expected) in zip(run_on_gpu(op, arrays), [op.reference(*arrays)], strict=True):
+        assert found.tolist() == wanted.tolist()
+        np.testing.assert_allclose(shares, expected, rtol=1e-5)
+
+
 def test_what_a_graph_cannot_refuse_is_nan() -> None:
     rng = np.random.default_rng(0)
     by_name = {cls.KEY.name: cls for cls in OPERATORS}

@@ -5,6 +5,7 @@ Imported by the process that loads saved plans, too. `counts` tells how often ea
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import subprocess
@@ -34,11 +35,12 @@ HAS = {name: importlib.util.find_spec(name) is not None for name in ("cupy", "to
 
 
 def build_library() -> None:
-    """Compile the example of the documentation, once."""
+    """Compile the example of the documentation, once; it goes when this process ends."""
     LIBRARY.parent.mkdir(mode=0o700, exist_ok=True)
     if not LIBRARY.exists():
         command = ["nvcc", "-shared", "-Xcompiler", "-fPIC", "-arch=native", f"-I{ew.header_folder()}", str(EXAMPLE)]
         subprocess.run([*command, "-o", str(LIBRARY)], check=True)
+        atexit.register(LIBRARY.unlink)
 
 
 def operator(name: str) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,13 @@ ROWS = (1, 300, 7, 0, 300)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def gpu() -> Iterator[None]:
+def gpu() -> None:
     """A machine without a GPU, or without the CUDA kernels, skips these tests."""
     try:
         use_cuda()
     except (ew.DeviceMissing, ew.NativeError) as error:
         pytest.skip(error.message)
     swish_cuda.build_library()
-    yield
-    swish_cuda.LIBRARY.unlink()
 
 
 def network(cls: Any, dtype: ew.DataType = ew.float32, rows: Any = "N") -> ew.Network:

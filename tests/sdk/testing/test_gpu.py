@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,15 +15,13 @@ ON_GPU = ["tactics", "behaviour/streams"]
 
 
 @pytest.fixture(scope="module")
-def gpu() -> Iterator[None]:
+def gpu() -> None:
     """A machine without a GPU, or without the CUDA kernels, skips these tests."""
     try:
         use_cuda()
     except (ew.DeviceMissing, ew.NativeError) as error:
         pytest.skip(error.message)
     swish_cuda.build_library()
-    yield
-    swish_cuda.LIBRARY.unlink()
 
 
 def test_without_tactics_for_gpus() -> None:
