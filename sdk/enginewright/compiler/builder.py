@@ -14,6 +14,7 @@ import enginewright.ops
 import enginewright.tactics
 from enginewright import _native
 from enginewright.compiler.config import BuilderConfig, profile_records
+from enginewright.compiler.embedding import Embedded, embed
 from enginewright.compiler.in_place import choose_in_place
 from enginewright.compiler.interruptible import run_interruptibly
 from enginewright.compiler.layouts import Layout, choose_layout, optimize_layouts
@@ -117,6 +118,7 @@ class _Build:
         self.cache = self._timing_cache()
         layout, tuners, programs = self._programs(layouts, profiles, threads, self.cache)
         network = layout.network
+        embedded = embed(programs.choices, self._architecture()) if self.config.embed_code else Embedded()
         meta = Meta(
             schema=SCHEMA,
             inputs=ports,
@@ -126,8 +128,9 @@ class _Build:
             weights=programs.weights.records,
             operators=programs.operators,
             threads=threads,
+            code=embedded.records,
         )
-        plugins = plugin_uses(programs.choices)
+        plugins = plugin_uses(programs.choices, embedded)
         safe = self.config.runtime == "safety"
         if safe:
             refuse_unsafe(meta, plugins)
@@ -135,10 +138,9 @@ class _Build:
         features = tuple(find_features(meta, plugins))
         passport = _passport(network, meta, origin.model, report)
         passport = replace(passport, plugins=plugins, features=features, tolerance=tolerance)
-        if uses_device(meta):
-            passport = replace(passport, target=_on_gpu(passport.target, self.config.target))
+        passport = replace(passport, target=self._target(passport.target, meta, embedded))
         kind = Kind.SAFE_PLAN if safe else Kind.PLAN
-        plan = Plan(meta, programs.weights.data(), passport, report, kind=kind)
+        plan = Plan(meta, programs.weights.data(), passport, report, kind=kind, code=embedded.content)
         if not safe:  # which has no recipe
             plan = self._with_recipe(plan, origin, probes if all(map(is_repeatable, tuners)) else [])
         registry.announce("enginewright_build_finished", plan=plan, report=plan.report)
@@ -161,6 +163,15 @@ class _Build:
                 notes.append(f"no probes: the model does not run on generated inputs{why}")
         report = replace(plan.report, seconds=dict(self.seconds), notes=(*plan.report.notes, *notes))
         return replace(plan, origin=sections, report=report)
+
+    def _target(self, target: Target | None, meta: Meta, embedded: Embedded) -> Target | None:
+        """The machine that the plan needs: with the GPU if it uses one, and all of this CPU if its code is for that."""
+        if target is not None and embedded.is_native:
+            target = replace(target, needs=target.features)
+        return _on_gpu(target, self.config.target) if uses_device(meta) else target
+
+    def _architecture(self) -> str:
+        return "" if self.config.target == "cpu" else find_cuda(self.config.target).architecture
 
     def _passes(self) -> tuple[Pass, ...]:
         return pipeline(self.config.target.partition(":")[0], self.config.precision)
@@ -205,7 +216,7 @@ class _Build:
             passes=layout.records,
             layers=tuple(report for tuner in tuners for report in tuner.reports),
             seconds=dict(self.seconds),
-            notes=(*layout.network.notes, *self.deprecated, *(note for tuner in tuners for note in tuning_notes(tuner))),
+            notes=(*layout.network.notes, *self.deprecated, *(note for t in tuners for note in tuning_notes(t))),
             timings_measured=sum(tuner.measured for tuner in tuners),
             timings_cached=sum(tuner.cached for tuner in tuners),
             timings=next((word for word in (HEURISTIC, IMPORTED) if any(word in t.origins for t in tuners)), MEASURED),

@@ -87,6 +87,7 @@ class BuilderConfig:
     `recipe`: what the plan keeps to be built again: "digest" names the model, "full" carries it, "none" tells nothing
     of its origin; None: "full" for a `Network`, else "digest".
     `runtime`: "standard", or "safety" for a safe plan: `UnsafeNetwork` if a layer needs what that runtime lacks.
+    `embed_code`: the plan carries the compiled kernels of plugins, and loads without these, but only with `trust=`.
     """
 
     target: str = "cpu"
@@ -101,6 +102,7 @@ class BuilderConfig:
     recipe: str | None = None
     runtime: str = "standard"
     precision: str = "fp32"
+    embed_code: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that no build knows."""
@@ -110,6 +112,8 @@ class BuilderConfig:
             raise ConfigError(f"runtime {self.runtime!r} is not known", hint='Use "standard" or "safety".')
         if self.runtime == "safety" and self.target != "cpu":
             raise ConfigError("the safety runtime runs on the CPU only", hint='Build with target="cpu".')
+        if self.runtime == "safety" and self.embed_code:
+            raise ConfigError("safe plans carry no code", hint="Leave embed_code out.")
         if not 0 <= self.level <= 5:
             raise ConfigError(f"level {self.level} is not known", hint="Use 0 to 5.")
         if isinstance(self.replace, str) and self.replace not in ("unsupported", "all", "none"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from enginewright.compiler.embedding import Embedded, is_embedded
 from enginewright.compiler.lowering import Choice
 from enginewright.device.kernels import KernelSource
 from enginewright.graph.network import Layer, Network
@@ -16,16 +17,19 @@ MAX_NODES = 100
 """More are counted, not named: a passport has a limit."""
 
 
-def plugin_uses(choices: Mapping[Layer, Choice]) -> tuple[PluginUse, ...]:
-    """One record for each operator and tactic of a plugin, sorted; `nodes` are the ONNX nodes, else the layers."""
+def plugin_uses(choices: Mapping[Layer, Choice], embedded: Embedded) -> tuple[PluginUse, ...]:
+    """One record for each operator and tactic of a plugin, sorted; `nodes` are the ONNX nodes, else the layers.
+
+    What is `embedded` does not need the plugin at load.
+    """
     places: dict[tuple[str, str], list[Layer]] = {}
     for layer, choice in choices.items():
         if layer.key.namespace != OWN or choice.plugin is not None:
             places.setdefault((str(layer.key), choice.tactic), []).append(layer)
-    return tuple(_use(layers, choices[layers[0]]) for _, layers in sorted(places.items()))
+    return tuple(_use(layers, choices[layers[0]], embedded) for _, layers in sorted(places.items()))
 
 
-def _use(layers: list[Layer], choice: Choice) -> PluginUse:
+def _use(layers: list[Layer], choice: Choice, embedded: Embedded) -> PluginUse:
     cls = type(layers[0].op)
     # A kernel belongs to whoever declared the tactic, which may be an extension of another distribution.
     source = registry.source_of(choice.plugin.module if choice.plugin else cls.__module__)
@@ -40,7 +44,7 @@ def _use(layers: list[Layer], choice: Choice) -> PluginUse:
         level=choice.plugin.level if choice.plugin else 0,
         source=made.identity if made else "",
         abi=made.abi if made else "",
-        needed=True,
+        needed=not is_embedded(choice, embedded),
         nodes=_nodes(layers),
     )
 

@@ -6,18 +6,19 @@ import ctypes
 import hashlib
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from enginewright import _native
 from enginewright.device import cuda_driver, kernel_params, nvrtc
 from enginewright.device.cuda import cuda_devices
-from enginewright.device.kernel_source import KernelSource, check_stream
+from enginewright.device.kernel_source import CompiledCode, KernelSource, check_stream
 from enginewright.errors import PluginInvalid
 
 GEOMETRY = 7
 """Numbers before the params of a step: grid and block (three each), shared bytes."""
-_loaded: dict[tuple[str, str], cuda_driver.Kernel] = {}
+_loaded: dict[str, cuda_driver.Kernel] = {}
 _lock = threading.Lock()
 
 
@@ -50,10 +51,18 @@ class CudaSource(KernelSource):
         """Compile it for the GPUs that are here, unless that was done before; `DeviceMissing` where there is none."""
         for architecture in sorted({device.architecture for device in cuda_devices()}):
             self.compile(architecture)
-        name = f"cu:{self.identity}:{self.symbol}"
-        if not _native.find_kernel(name):
-            _native.add_python_kernel(name, self.queue)
-        return name
+        if not _native.find_kernel(self._name):
+            _native.add_python_kernel(self._name, self.queue)
+        return self._name
+
+    @property
+    def _name(self) -> str:
+        return f"cu:{self.identity}:{self.symbol}"
+
+    def code(self, architecture: str) -> CompiledCode:
+        """Its machine code."""
+        made = self.compile(architecture)
+        return CompiledCode("cubin", made.cubin, ((self._name, made.symbol),))
 
     def compile(self, architecture: str) -> nvrtc.MachineCode:
         """Its machine code for an architecture ("sm_90"); no GPU is needed."""
@@ -62,23 +71,29 @@ class CudaSource(KernelSource):
     def queue(self, call: _native.KernelCall) -> None:
         """Launch it as a step wants it."""
         check_stream(self.symbol, call)
-        geometry, given = call.params[:GEOMETRY], kernel_params.read(call.params[GEOMETRY:])
-        tensors = [_pointer(tensor) for tensor in (*call.inputs, *call.outputs)]
-        scratch = [ctypes.c_void_p(call.workspace)] if given.has_workspace else []
-        arguments: list[Any] = [*tensors, *scratch, *given.arguments()]
-        kernel = self._kernel()
-        check_arguments(self.symbol, [ctypes.sizeof(argument) for argument in arguments], kernel.parameter_sizes())
-        check_geometry(self.symbol, geometry)
-        if all(geometry[:3]):  # an empty grid has nothing to do, and can't be launched
-            kernel.launch(geometry, arguments, call.stream)
+        architecture = cuda_driver.current_architecture()
+        queue_kernel(self.symbol, kernel_of(f"{self._name} {architecture}", lambda: self.compile(architecture)), call)
 
-    def _kernel(self) -> cuda_driver.Kernel:
-        key = self.identity, cuda_driver.current_architecture()
-        with _lock:
-            if key not in _loaded:
-                code = self.compile(key[1])
-                _loaded[key] = cuda_driver.Kernel(code.cubin, code.symbol)
-            return _loaded[key]
+
+def kernel_of(key: str, code: Callable[[], nvrtc.MachineCode]) -> cuda_driver.Kernel:
+    """The kernel that was loaded under this key, else from this code."""
+    with _lock:
+        if key not in _loaded:
+            made = code()
+            _loaded[key] = cuda_driver.Kernel(made.cubin, made.symbol)
+        return _loaded[key]
+
+
+def queue_kernel(symbol: str, kernel: cuda_driver.Kernel, call: _native.KernelCall) -> None:
+    """Launch a kernel as a step wants it."""
+    geometry, given = call.params[:GEOMETRY], kernel_params.read(call.params[GEOMETRY:])
+    tensors = [_pointer(tensor) for tensor in (*call.inputs, *call.outputs)]
+    scratch = [ctypes.c_void_p(call.workspace)] if given.has_workspace else []
+    arguments: list[Any] = [*tensors, *scratch, *given.arguments()]
+    check_arguments(symbol, [ctypes.sizeof(argument) for argument in arguments], kernel.parameter_sizes())
+    check_geometry(symbol, geometry)
+    if all(geometry[:3]):  # an empty grid has nothing to do, and can't be launched
+        kernel.launch(geometry, arguments, call.stream)
 
 
 def _pointer(tensor: _native.CallTensor | None) -> ctypes.c_void_p:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 from enginewright import _native
 from enginewright.errors import PlanInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledCode:
+    """A kernel as a plan can carry it: "object" (from C), "library" or "cubin", its bytes, and names with symbols."""
+
+    kind: str
+    content: bytes
+    kernels: tuple[tuple[str, str], ...]
 
 
 class KernelSource(ABC):
@@ -32,6 +42,10 @@ class KernelSource(ABC):
     @abstractmethod
     def load(self) -> str:
         """Make it ready and return the name that native code knows it by; an error of ours says why it can't be."""
+
+    def code(self, architecture: str) -> CompiledCode | None:
+        """What a plan carries instead of needing the package, for a GPU's architecture; None: it can't."""
+        return None
 
 
 def check_stream(name: str, call: _native.KernelCall) -> None:

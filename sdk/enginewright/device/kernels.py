@@ -18,7 +18,7 @@ from enginewright import _native
 from enginewright.device.c_compiler import FLAGS, compiled
 from enginewright.device.cuda_sources import CudaSource
 from enginewright.device.device_functions import DeviceFunction
-from enginewright.device.kernel_source import KernelSource
+from enginewright.device.kernel_source import CompiledCode, KernelSource
 from enginewright.device.plugin_library import PluginLibrary, open_library
 from enginewright.device.shared_objects import function_address
 from enginewright.errors import PluginInvalid
@@ -46,12 +46,22 @@ class CSource(KernelSource):
         facts = json.dumps([self.text, self.symbol, self.flags], separators=(",", ":"))
         return hashlib.sha256(facts.encode()).hexdigest()[:32]
 
+    @property
+    def _name(self) -> str:
+        return f"c:{self.identity}:{self.symbol}"
+
     def load(self) -> str:
         """Compile it, unless that was done before on this machine."""
-        name = f"c:{self.identity}:{self.symbol}"
-        if not _native.find_kernel(name):
-            _native.add_kernel(name, function_address(compiled(self.text, self.flags, self.symbol), self.symbol))
-        return name
+        if not _native.find_kernel(self._name):
+            _native.add_kernel(self._name, function_address(self._object(), self.symbol))
+        return self._name
+
+    def code(self, architecture: str) -> CompiledCode:
+        """The shared library that it was compiled to."""
+        return CompiledCode("object", self._object().read_bytes(), ((self._name, self.symbol),))
+
+    def _object(self) -> Path:
+        return compiled(self.text, self.flags, self.symbol)
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,11 @@ class LibraryKernel(KernelSource):
                 where=str(self.path),
             )
         return library.kernels[self.name]
+
+    def code(self, architecture: str) -> CompiledCode:
+        """The whole library."""
+        kernels = tuple((signed, name) for name, signed in sorted(self._library().kernels.items()))
+        return CompiledCode("library", self.path.read_bytes(), kernels)
 
     def _library(self) -> PluginLibrary:
         return open_library(self.path)

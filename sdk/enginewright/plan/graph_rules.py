@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from enginewright.plan.meta import SCHEMA, Meta, Port, ProfileRecord, Program, Step, Weight
+from enginewright.plan.meta import CODE_KINDS, SCHEMA, CodeRecord, Meta, Port, ProfileRecord, Program, Step, Weight
 from enginewright.tensors import DataType
 from enginewright_compat.layout import ALIGN, MAX_DIMENSION, MAX_RANK, MAX_RECORDS, align_up
 from enginewright_compat.records import check_text
@@ -26,8 +26,8 @@ class TooMany(ValueError):
     """A count is over its limit."""
 
 
-def check_meta(meta: Meta, weights: npt.NDArray[np.uint8]) -> None:
-    """Raise ValueError (TooMany for a limit) for the first rule that the records break."""
+def check_meta(meta: Meta, weights: npt.NDArray[np.uint8], code: int = 0) -> None:
+    """Raise ValueError (TooMany for a limit) for the first rule that the records break; `code`: bytes of CODE."""
     if meta.schema != SCHEMA:
         raise ValueError(f"schema {meta.schema}, this release reads {SCHEMA}")
     _check_counts(meta)
@@ -40,12 +40,25 @@ def check_meta(meta: Meta, weights: npt.NDArray[np.uint8]) -> None:
         _check_profile(profile, meta.inputs)
     _check_programs(meta)
     _check_weights(meta.weights, weights)
+    _check_code(meta.code, code)
     if not 0 <= meta.threads <= MAX_RECORDS:
         raise ValueError(f"{meta.threads} threads")
 
 
+def _check_code(records: Sequence[CodeRecord], length: int) -> None:
+    for record in records:
+        if record.kind not in CODE_KINDS or record.length <= 0:
+            raise ValueError(f"code of kind {record.kind!r} with {record.length} bytes")
+        for texts in record.kernels:
+            for text in texts:
+                check_text(text)
+    given = sum(record.length for record in records)
+    if given != length:
+        raise ValueError(f"the records of code cover {given} bytes, the section has {length}")
+
+
 def _check_counts(meta: Meta) -> None:
-    counted: dict[str, int] = {"weights": len(meta.weights), "operators": len(meta.operators)}
+    counted: dict[str, int] = {"weights": len(meta.weights), "operators": len(meta.operators), "code": len(meta.code)}
     for name in ("steps", "tensors", "exprs", "checks", "storages", "segments", "inputs", "outputs"):
         counted[name] = sum(len(getattr(program, name)) for program in meta.programs)
     counted["programs"] = len(meta.programs)

@@ -37,6 +37,7 @@ EXPR_OPS = [
     "pair",
 ]
 CHECK_KINDS = ("equal", "broadcast", "at_least", "at_most")
+CODE_KINDS = ("object", "library", "cubin")
 STORAGE_KINDS = ("input", "output", "weight", "arena", "grown", "slot")
 
 
@@ -161,8 +162,22 @@ class ProfileRecord(Record, frozen=True):
     shapes: dict[str, list[tuple[int, int, int]]]
 
 
+class CodeRecord(Record, frozen=True):
+    """A compiled object in the CODE section: `kind` is "object" (C), "library" or "cubin".
+
+    `kernels`: names of steps, each with the symbol that it has in the object.
+    """
+
+    kind: str
+    length: int
+    kernels: list[tuple[str, str]] = []
+
+
 class Meta(Record, frozen=True):
-    """Everything that a plan holds beside its passport and its weights; `threads`: what it was tuned for."""
+    """Everything that a plan holds beside its passport and its weights; `threads`: what it was tuned for.
+
+    `code`: what the CODE section holds, one behind another.
+    """
 
     schema: int
     inputs: list[Port]
@@ -172,3 +187,4 @@ class Meta(Record, frozen=True):
     weights: list[Weight]
     operators: list[OperatorRecord] = []
     threads: int = 0
+    code: list[CodeRecord] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,8 +36,8 @@ ORIGIN = (Section.RECIPE, Section.SOURCE, Section.PROBES)
 class Plan:
     """A built engine: programs and tensors (`meta`), packed weights, and the passport that says what it is.
 
-    `report` tells how it was built; it is not saved. `origin` are the sections RECIPE, SOURCE and PROBES, as far as the
-    plan has them, as bytes that nobody reads before the plan is built again.
+    `origin` are the sections RECIPE, SOURCE and PROBES, as far as the plan has them, as bytes that nobody reads before
+    the plan is built again. `code` are compiled kernels of plugins, which `meta.code` lists.
     `report` tells how it was built; it is not saved. `kind` is PLAN, or SAFE_PLAN for the safety runtime.
     `lazy` checks weights that were not checked at load, before a program first uses them.
     """
@@ -49,6 +49,7 @@ class Plan:
     origin: Mapping[Section, bytes | memoryview] = field(default_factory=dict, repr=False)
     kind: Kind = Kind.PLAN
     lazy: LazyWeights | None = field(default=None, repr=False)
+    code: bytes | memoryview = field(default=b"", repr=False)
 
     @property
     def name(self) -> str:
@@ -66,7 +67,8 @@ class Plan:
     def _sections(self) -> dict[Section, Any]:
         if self.lazy is not None:
             self.lazy.check_all()  # a copy would get right digests for whatever the weights are
-        return {Section.META: encode_json(self.meta), Section.WEIGHTS: self.weights.data, **self.origin}
+        code = {Section.CODE: self.code} if self.code else {}
+        return {Section.META: encode_json(self.meta), Section.WEIGHTS: self.weights.data, **self.origin, **code}
 
     @staticmethod
     def load(
@@ -82,10 +84,11 @@ class Plan:
     @staticmethod
     def decode(artifact: Artifact) -> Plan:
         """The plan in an artifact that passed its checks; raises PlanInvalid or PlanLimitExceeded."""
-        meta = artifact.decode(Section.META, Meta)
+        meta, code = artifact.decode(Section.META, Meta), artifact.sections.get(Section.CODE, b"")
         try:
-            check_meta(meta, artifact.weights)
+            check_meta(meta, artifact.weights, len(code))
         except ValueError as error:
             raise invalid_content(error, artifact, Section.META, limit=isinstance(error, TooMany)) from error
         origin = {section: artifact.sections[section] for section in ORIGIN if section in artifact.sections}
-        return Plan(meta, artifact.weights, artifact.passport, origin=origin, kind=artifact.kind, lazy=artifact.lazy)
+        plan = Plan(meta, artifact.weights, artifact.passport, origin=origin, kind=artifact.kind, lazy=artifact.lazy)
+        return replace(plan, code=code)

@@ -17,7 +17,7 @@ from enginewright.errors import ClosedError, ConfigError, UsageError
 from enginewright.plan.plan import Plan
 from enginewright.registry.registry import registry
 from enginewright.runtime.object_ports import ObjectPorts, ObjectRun
-from enginewright.runtime.plugins import prepare_plugins
+from enginewright.runtime.plugins import load_embedded, prepare_plugins
 from enginewright.runtime.ports import PortInfo, check_names, fitting_profile, profile_text
 from enginewright.runtime.session import LoadedPlan, output_array
 from enginewright.tensors import DataType, as_objects
@@ -48,6 +48,8 @@ class Engine:
         self.outputs = tuple(PortInfo.of(port) for port in plan.meta.outputs)
         if plan.passport.plugins:
             prepare_plugins(plan.passport, plan.name)
+        if plan.meta.code:
+            load_embedded(plan.meta.code, plan.code)
         self._loaded = LoadedPlan(plan.meta, plan.weights, device)
         self._idle: list[Context] = []
         self._lock = threading.Lock()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from enginewright.device.embedded_code import load_code
+from enginewright.device.kernel_source import CompiledCode
 from enginewright.errors import MissingPlugin, PluginError, PluginNotFound
+from enginewright.plan.meta import CodeRecord
 from enginewright.plan.plugin_check import missing_plugin, not_available
 from enginewright.registry.keys import Key
 from enginewright.registry.registry import Tactic, registry
@@ -19,12 +24,23 @@ def prepare_plugins(passport: Passport, where: str) -> None:
     """
     missing: list[MissingPlugin] = []
     for use in passport.plugins:
+        if not use.needed:  # the plan carries its kernels
+            continue
         try:
             _prepare(use)
         except PluginNotFound as error:
             missing.append(missing_plugin(use, error.message))
     if missing:
         raise not_available(missing, "plan", where)
+
+
+def load_embedded(records: Sequence[CodeRecord], code: bytes | memoryview) -> None:
+    """Sign in what the plan carries itself; that it is trusted was checked before it was read."""
+    offset = 0
+    for record in records:
+        content = bytes(code[offset : offset + record.length])
+        load_code(CompiledCode(record.kind, content, tuple(record.kernels)))
+        offset += record.length
 
 
 def _prepare(use: PluginUse) -> None:

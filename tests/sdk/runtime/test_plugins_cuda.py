@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,34 @@ def test_saved_and_loaded_in_a_new_process(way: str, tmp_path: Path) -> None:
         np.save(tmp_path / "y.npy", engine.run({"x": numbers(300, 1)})["y"])
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "one.plan"), str(tmp_path / "y.npy")]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+
+
+EMBEDDED = """
+import sys
+import numpy as np
+import enginewright as ew
+with ew.load(sys.argv[1], trust="any") as engine:
+    for _ in range(3):
+        y = engine.run({"x": np.load(sys.argv[2])})["y"]
+np.testing.assert_array_equal(y, np.load(sys.argv[3]))
+assert "tests" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("way", ["source", "library"])
+def test_a_plan_that_carries_its_kernels(way: str, tmp_path: Path) -> None:
+    plan = ew.build(network(OPERATORS[way]), replace(CONFIG, embed_code=True))
+    assert not plan.passport.plugins[0].needed
+    assert plan.meta.code[0].kind == ("cubin" if way == "source" else "library")
+    plan.save(tmp_path / "one.plan")
+    x = numbers(300, 1)
+    with ew.load(plan) as engine:
+        y = [engine.run({"x": x})["y"] for _ in range(3)][-1]
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    command = [sys.executable, "-c", EMBEDDED, *(str(tmp_path / name) for name in ("one.plan", "x.npy", "y.npy"))]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "ENGINEWRIGHT_CACHE_DIR": str(tmp_path / "c")}
+    subprocess.run(command, check=True, env=environment)
 
 
 def test_queued_on_the_callers_stream() -> None:
