@@ -94,18 +94,8 @@ class _Build:
     deprecated: tuple[str, ...] = ()
 
     def run(self, read: Read) -> Plan:
-        with self._phase("parse", 1):
-            if self.config.target != "cpu":
-                use_cuda(self.config.target)
-            registry.discovery.load_extensions()
-            replacer = replacer_for(self.config)
-            enginewright.ops.load()
-            enginewright.tactics.load()
-            origin = read(replacer)
-            network = origin.network
-            replacer.replace_all(network)
-        if not network.outputs:
-            raise NetworkError("the network has no outputs", hint="Mark one with network.output(name, tensor).")
+        origin, replacements = self._parse(read)
+        network = origin.network
         registry.announce("enginewright_build_started", network=network, config=self.config)
         self.deprecated = deprecated_plugins(network)
         threads = self.config.threads or len(os.sched_getaffinity(0))
@@ -134,7 +124,7 @@ class _Build:
         safe = self.config.runtime == "safety"
         if safe:
             refuse_unsafe(meta, plugins)
-        report = self._report(layout, tuners, replacer.reports)
+        report = self._report(layout, tuners, replacements)
         features = tuple(find_features(meta, plugins))
         passport = _passport(network, meta, origin.model, report)
         passport = replace(passport, plugins=plugins, features=features, tolerance=tolerance)
@@ -145,6 +135,21 @@ class _Build:
             plan = self._with_recipe(plan, origin, probes if all(map(is_repeatable, tuners)) else [])
         registry.announce("enginewright_build_finished", plan=plan, report=plan.report)
         return plan
+
+    def _parse(self, read: Read) -> tuple[Origin, tuple[ReplacementReport, ...]]:
+        """The model as a network, with what rules of plugins replaced in it."""
+        with self._phase("parse", 1):
+            if self.config.target != "cpu":
+                use_cuda(self.config.target)
+            registry.discovery.load_extensions()
+            replacer = replacer_for(self.config)
+            enginewright.ops.load()
+            enginewright.tactics.load()
+            origin = read(replacer)
+            replacer.replace_all(origin.network)
+        if not origin.network.outputs:
+            raise NetworkError("the network has no outputs", hint="Mark one with network.output(name, tensor).")
+        return origin, replacer.reports
 
     def _with_recipe(self, plan: Plan, origin: Origin, probes: Sequence[Wanted]) -> Plan:
         """The plan with what it takes to build it again, and to tell that the result is right."""
