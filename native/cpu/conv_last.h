@@ -22,6 +22,7 @@ struct LastConv : Sliding {
     const float *x, *w, *bias;
     float *y;
     int32_t fixed, inputs;
+    bool bf16 = false;  // x and w are words of two bfloat16, and `c` and `channels` count words
     int64_t positions() const { return n * out_size(); }
 };
 

@@ -1,11 +1,15 @@
-// f32 convolution of images with their channels last: no patches are copied, each row of a tile points at a pixel.
+// Convolution of float32 images with their channels last: no patches are copied, each row of a tile points at a pixel.
 //
 // Rows of a tile are output positions, columns output channels. Every tap of the window is a part of a batch-reduce
 // product: the pixel that each position sees through it, or zeros where that lies in the padding.
 // Inputs x [N, spatial, C], packed w (logical shape [M, C / group, kernel]), bias [M] if any. Params: group, number of
 // inputs, then stride, dilation, padding for each spatial axis, then the fused program (rows: positions, columns: M).
+//
+// In bfloat16 the image is rounded first, as a whole, to words of two channels (narrow_gemm.h); then the same is done with
+// half as many "channels", which are words.
 #include "cpu/conv_last.h"
 #include "cpu/gemm_rows.h"
+#include "cpu/narrow_gemm.h"
 #include "cpu/pointwise.h"
 
 namespace ew::EW_ISA {
@@ -124,7 +128,8 @@ void run_tile_of(const Job &j, const Block &b, int64_t row, int64_t m, const flo
     f.accumulate = !b.begins;
     float *y = j.y + row * j.ld + column;
     const int64_t n = list_parts(j, b, pixels, w, vectors * VL, parts);
-    run_rows_tile({parts, n, y, j.ld, static_cast<int>(m), static_cast<int>(vectors), static_cast<int>(columns)}, f);
+    run_rows_tile(
+        {parts, n, y, j.ld, static_cast<int>(m), static_cast<int>(vectors), static_cast<int>(columns), c.bf16}, f);
     if (b.ends && j.ending.rest)
         j.epilogue.run(y, j.ld, j.first + row, j.first + row + m, channel0, channel0 + columns);
 }
@@ -186,7 +191,25 @@ void join_taps(const ew_call *call, LastConv &c, float *copy) {
     c.kernel[2] = 1;
 }
 
-int32_t run(const ew_call *call) {
+// Rounds the image; the weights are packed so already. Groups have an even number of channels, or there is one group.
+void round_image(const ew_call *call, LastConv &c, int32_t *words) {
+    const int64_t pixels = c.n * c.in_size(), channels = c.c, step = bf16_steps(channels);
+    const int64_t task = 1 + 8192 / most(1, channels);
+    const float *x = c.x;
+    parallel(call, ceil_div(pixels, task), [&](int64_t i) {
+        const int64_t first = i * task, n = least(task, pixels - first);
+        if (channels % 2 == 0)  // pixels follow each other
+            pack_bf16_rows({x + first * channels, 0, 1}, 1, n * channels, words + first * step, 0);
+        else
+            pack_bf16_rows({x + first * channels, channels, 1}, n, channels, words + first * step, step);
+    });
+    c.x = reinterpret_cast<const float *>(words);
+    c.c = step;
+    c.channels = bf16_steps(c.channels);
+    c.bf16 = true;
+}
+
+int32_t run_typed(const ew_call *call, bool bf16) {
     LastConv c;
     if (!read_last_conv(call, c)) return call->host->error(call, EW_SHAPE, "convolution: sizes disagree");
     if (c.positions() * c.m == 0) return EW_OK;
@@ -196,11 +219,15 @@ int32_t run(const ew_call *call) {
     ending.finish.bias_col = c.bias;
     ending.rest = !epilogue.empty() && !epilogue.as_finish(ending.finish);
     ending.in_y = !ending.rest || writes_f32(call);
-    const bool joins = c.group == 1 && c.c <= FEW_CHANNELS && c.kernel[2] > 1 && c.dilation[2] == 1;
-    const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], none = round_up(c.c * c.kernel[2], VL);
-    float *zeros = scratch(SCRATCH_D, none + (joins ? c.n * c.in[0] * c.in[1] * width * c.c : 0));
+    if (bf16 && c.group > 1 && c.channels % 2 != 0)
+        return call->host->error(call, EW_SHAPE, "convolution in bfloat16: groups of an odd number of channels");
+    const int64_t step = bf16 ? bf16_steps(c.c) : c.c, image = bf16 ? round_up(c.n * c.in_size() * step, VL) : 0;
+    const bool joins = c.group == 1 && step <= FEW_CHANNELS && c.kernel[2] > 1 && c.dilation[2] == 1;
+    const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], none = round_up(step * c.kernel[2], VL);
+    float *zeros = scratch(SCRATCH_D, none + image + (joins ? c.n * c.in[0] * c.in[1] * width * step : 0));
     std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(none));
-    if (joins) join_taps(call, c, zeros + none);
+    if (bf16) round_image(call, c, reinterpret_cast<int32_t *>(zeros + none));
+    if (joins) join_taps(call, c, zeros + none + image);
     const Panels panels(c.per_group);
     const Cut t = cut(c, panels);
     parallel(call, c.group * t.by_rows * t.by_panels, [&](int64_t task) {
@@ -225,8 +252,12 @@ int32_t run(const ew_call *call) {
     return EW_OK;
 }
 
-// [M, C / group, taps] to [group][panel][tap][C / group][width], the last panel zero-padded. Params: group.
-int32_t pack(const ew_call *call) {
+int32_t run(const ew_call *call) { return run_typed(call, false); }
+int32_t run_bf16(const ew_call *call) { return run_typed(call, true); }
+
+// [M, C / group, taps] to [group][panel][tap][C / group][width], the last panel zero-padded; in bfloat16 pairs of channels
+// are words. Params: group.
+int32_t pack_typed(const ew_call *call, bool bf16) {
     const ew_tensor &w = call->inputs[0];
     const int64_t group = call->params[0].i, per_group = w.shape[0] / group, channels = w.shape[1];
     const int64_t taps = count(w) / most(1, w.shape[0] * channels);
@@ -235,18 +266,31 @@ int32_t pack(const ew_call *call) {
     for (int64_t g = 0; g < group; ++g)
         for (int64_t p = 0; p < panels.count; ++p)
             for (int64_t tap = 0; tap < taps; ++tap)
-                for (int64_t c = 0; c < channels; ++c)
+                for (int64_t c = 0; c < channels; c += bf16 ? 2 : 1)
                     for (int64_t j = 0; j < panels.vectors(p) * VL; ++j) {
                         const int64_t m = panels.column(p) + j;
-                        *out++ = m < per_group ? f32(w)[((g * per_group + m) * channels + c) * taps + tap] : 0.0F;
+                        const auto weight = [&](int64_t channel) {
+                            const bool real = m < per_group && channel < channels;
+                            return real ? f32(w)[((g * per_group + m) * channels + channel) * taps + tap] : 0.0F;
+                        };
+                        const float even = weight(c), odd = bf16 ? weight(c + 1) : 0;
+                        if (bf16)
+                            pair_bf16(&even, &odd, 1, reinterpret_cast<int32_t *>(out++));
+                        else
+                            *out++ = even;
                     }
     clear_rest(call->outputs[0], out - begin);
     return EW_OK;
 }
 
+int32_t pack(const ew_call *call) { return pack_typed(call, false); }
+int32_t pack_bf16(const ew_call *call) { return pack_typed(call, true); }
+
 }  // namespace
 
 EW_KERNEL(conv_nhwc_f32, run)
 EW_KERNEL(pack_conv_nhwc_f32, pack)
+EW_KERNEL(conv_nhwc_bf16, run_bf16)
+EW_KERNEL(pack_conv_nhwc_bf16, pack_bf16)
 
 }  // namespace ew::EW_ISA

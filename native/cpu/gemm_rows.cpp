@@ -1,6 +1,8 @@
 // The micro-kernels of gemm_rows.h.
 #include "cpu/gemm_rows.h"
 
+#include "cpu/narrow_dot.h"
+
 #include <utility>
 
 namespace ew::EW_ISA {
@@ -52,7 +54,18 @@ EW_INLINE void end_sums(const RowsTile &t, const Finish &f, vf (&sums)[M][V]) {
         }
 }
 
-template <int M, int V, bool Whole>
+struct Floats {
+    using Wide = vf;
+    static EW_ALWAYS_INLINE vf widen(vf b) { return b; }
+    static EW_ALWAYS_INLINE vf dot(vf sum, vf a, vf b) { return sum + a * b; }
+};
+struct Pairs {
+    using Wide = Bf16::Wide;
+    static EW_ALWAYS_INLINE Wide widen(vf b) { return Bf16::widen((vi)b); }
+    static EW_ALWAYS_INLINE vf dot(vf sum, vf a, const Wide &b) { return Bf16::dot(sum, (vi)a, b); }
+};
+
+template <class Kind, int M, int V, bool Whole>
 void rows_kernel(const RowsTile &t, const Finish &f) {
 #pragma GCC unroll 8
     for (int r = 0; r < M; ++r)  // else the stores at the end would wait for one line after the other
@@ -65,14 +78,14 @@ void rows_kernel(const RowsTile &t, const Finish &f) {
         for (int r = 0; r < M; ++r) rows[r] = t.parts[part].rows[r];
         const int64_t depth = t.parts[part].k;
         for (int64_t k = 0; k < depth; ++k) {
-            vf bv[V];
+            typename Kind::Wide bv[V];
 #pragma GCC unroll 4
-            for (int v = 0; v < V; ++v) bv[v] = load(b + v * VL);
+            for (int v = 0; v < V; ++v) bv[v] = Kind::widen(load(b + v * VL));
 #pragma GCC unroll 8
             for (int r = 0; r < M; ++r) {
                 const vf av = splat(rows[r][k]);
 #pragma GCC unroll 4
-                for (int v = 0; v < V; ++v) sums[r][v] += av * bv[v];
+                for (int v = 0; v < V; ++v) sums[r][v] = Kind::dot(sums[r][v], av, bv[v]);
             }
             b += V * VL;
         }
@@ -82,20 +95,20 @@ void rows_kernel(const RowsTile &t, const Finish &f) {
 
 using RowsKernel = void (*)(const RowsTile &, const Finish &);
 
-template <int V, bool Whole, typename Sequence>
+template <class Kind, int V, bool Whole, typename Sequence>
 struct Row;
-template <int V, bool Whole, int... M>
-struct Row<V, Whole, std::integer_sequence<int, M...>> {
-    static constexpr RowsKernel kernels[] = {rows_kernel<M + 1, V, Whole>...};
+template <class Kind, int V, bool Whole, int... M>
+struct Row<Kind, V, Whole, std::integer_sequence<int, M...>> {
+    static constexpr RowsKernel kernels[] = {rows_kernel<Kind, M + 1, V, Whole>...};
 };
 
-template <bool Whole>
+template <class Kind, bool Whole>
 RowsKernel find_kernel(int m, int vectors) {
     using All = std::make_integer_sequence<int, MR>;
-    static constexpr const RowsKernel *table[] = {Row<1, Whole, All>::kernels, Row<2, Whole, All>::kernels,
+    static constexpr const RowsKernel *table[] = {Row<Kind, 1, Whole, All>::kernels, Row<Kind, 2, Whole, All>::kernels,
 #if EW_ISA_AVX512
-                                                  Row<3, Whole, All>::kernels,
-                                                  Row<4, Whole, std::make_integer_sequence<int, 6>>::kernels
+                                                  Row<Kind, 3, Whole, All>::kernels,
+                                                  Row<Kind, 4, Whole, std::make_integer_sequence<int, 6>>::kernels
 #endif
     };
     return table[vectors - 1][m - 1];
@@ -105,7 +118,9 @@ RowsKernel find_kernel(int m, int vectors) {
 
 void run_rows_tile(const RowsTile &tile, const Finish &finish) {
     const bool whole = tile.n == tile.vectors * VL;
-    (whole ? find_kernel<true> : find_kernel<false>)(tile.m, tile.vectors)(tile, finish);
+    const auto find = tile.bf16 ? (whole ? find_kernel<Pairs, true> : find_kernel<Pairs, false>)
+                                : (whole ? find_kernel<Floats, true> : find_kernel<Floats, false>);
+    find(tile.m, tile.vectors)(tile, finish);
 }
 
 }  // namespace ew::EW_ISA

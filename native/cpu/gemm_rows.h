@@ -1,4 +1,5 @@
-// A tile of a product whose rows of A lie anywhere, given by a pointer each: pixels that a convolution sees.
+// A tile of a product whose rows of A lie anywhere, given by a pointer each: pixels that a convolution sees. Numbers are
+// float32, or words of narrow_gemm.h.
 //
 // B comes in panels of 1 to MAX_VECTORS vectors: n columns are dealt out evenly, so that no panel is much narrower.
 #pragma once
@@ -42,6 +43,7 @@ struct RowsTile {
     float *c;
     int64_t ldc;
     int m, vectors, n;  // n: columns that are written
+    bool bf16 = false;  // rows and panels hold words of two bfloat16; k counts words
 };
 void run_rows_tile(const RowsTile &tile, const Finish &finish);
 

@@ -1,74 +1,25 @@
-// The matrix core of narrow_gemm.h: vdpbf16ps and vpdpbusd where the CPU has them; else bfloat16 as pairs of float32
-// products and bytes as pairs of 16-bit products (vpmaddubsw would saturate), or plain loops.
+// The matrix core of narrow_gemm.h: tiles, the loops around them, and rounding to bfloat16.
 #include "cpu/narrow_gemm.h"
 
 #include <utility>
 
 #include "cpu/gemm_finish.h"
 #include "cpu/gemm_half.h"
+#include "cpu/narrow_dot.h"
 
 namespace ew::EW_ISA {
 
 namespace {
 
-// `Wide` is a vector of words of B as the instruction set wants it; dot adds the products with words of A.
-struct Bf16 {
-    using Sums = vf;
-    using Finish = ew::EW_ISA::Finish;
-#if EW_ISA_AVX512
-    struct Wide {
-        vi b;
-    };
-    static EW_ALWAYS_INLINE Wide widen(vi b) { return {b}; }
-    static EW_ALWAYS_INLINE vf dot(vf acc, vi a, const Wide &w) {
-        return (vf)_mm512_dpbf16_ps((__m512)acc, (__m512bh)a, (__m512bh)w.b);
-    }
-#else
-    struct Wide {
-        vf even, odd;
-    };
-    static EW_ALWAYS_INLINE Wide widen(vi b) { return {(vf)(b << 16), (vf)(b & splat(int32_t(0xffff0000)))}; }
-    static EW_ALWAYS_INLINE vf dot(vf acc, vi a, const Wide &w) {
-        const Wide x = widen(a);
-        return fma(x.odd, w.odd, fma(x.even, w.even, acc));
-    }
-#endif
+template <class Kind>
+struct FinishOf;
+template <>
+struct FinishOf<Bf16> {
+    using type = Finish;
 };
-
-struct Bytes {
-    using Sums = vi;
-    using Finish = ByteFinish;
-#if EW_ISA_AVX512
-    struct Wide {
-        vi b;
-    };
-    static EW_ALWAYS_INLINE Wide widen(vi b) { return {b}; }
-    static EW_ALWAYS_INLINE vi dot(vi acc, vi a, const Wide &w) {
-        return (vi)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)a, (__m512i)w.b);
-    }
-#elif EW_ISA_AVX2
-    struct Wide {
-        __m256i even, odd;
-    };
-    static EW_ALWAYS_INLINE Wide widen(vi b) {
-        const __m256i x = (__m256i)b;
-        return {_mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8), _mm256_srai_epi16(x, 8)};
-    }
-    static EW_ALWAYS_INLINE vi dot(vi acc, vi a, const Wide &w) {
-        const __m256i even = _mm256_and_si256((__m256i)a, _mm256_set1_epi16(0xff));
-        const __m256i odd = _mm256_srli_epi16((__m256i)a, 8);
-        return acc + (vi)_mm256_madd_epi16(even, w.even) + (vi)_mm256_madd_epi16(odd, w.odd);
-    }
-#else
-    struct Wide {
-        vi b;
-    };
-    static EW_ALWAYS_INLINE Wide widen(vi b) { return {b}; }
-    static EW_ALWAYS_INLINE vi dot(vi acc, vi a, const Wide &w) {
-        for (int i = 0; i < 4; ++i) acc += (a >> 8 * i & 0xff) * (w.b << (24 - 8 * i) >> 24);
-        return acc;
-    }
-#endif
+template <>
+struct FinishOf<Bytes> {
+    using type = ByteFinish;
 };
 
 // One tile; `n`: columns of C that are written.
@@ -106,7 +57,7 @@ typedef int32_t AnyWord __attribute__((aligned(1), may_alias));  // bytes of A m
 
 // `Rows`: the words of a row of A follow each other, else those of a step.
 template <class Kind, int M, int V, bool Rows>
-void tile_kernel(const NarrowTile &t, const typename Kind::Finish &f) {
+void tile_kernel(const NarrowTile &t, const typename FinishOf<Kind>::type &f) {
     typename Kind::Sums acc[M][V] = {};
     const int32_t *a = t.a.data, *b = t.b;
     const int64_t stride = Rows ? t.a.row : t.a.step, row_b = t.row_b;
@@ -130,7 +81,7 @@ void tile_kernel(const NarrowTile &t, const typename Kind::Finish &f) {
 }
 
 template <class Kind>
-using TileKernel = void (*)(const NarrowTile &, const typename Kind::Finish &);
+using TileKernel = void (*)(const NarrowTile &, const typename FinishOf<Kind>::type &);
 
 template <class Kind, int V, bool Rows, typename Sequence>
 struct Row;
@@ -155,7 +106,7 @@ constexpr int64_t GROUP = 192 / NR * NR;  // columns handed on at once, as in ge
 constexpr int64_t MAX_ROWS = 128;
 
 template <class Kind>
-void run_rows(const NarrowGemm &g, const typename Kind::Finish &finish, int64_t first, int64_t rows) {
+void run_rows(const NarrowGemm &g, const typename FinishOf<Kind>::type &finish, int64_t first, int64_t rows) {
     for (int64_t col = 0; col < g.n; col += NR) {
         const int64_t width = panel_width(g.n, col / NR), columns = least(NR, g.n - col);
         const int32_t *b = g.panels + col * g.steps;
@@ -173,7 +124,7 @@ void run_rows(const NarrowGemm &g, const typename Kind::Finish &finish, int64_t 
 }
 
 template <class Kind>
-void run_all(const NarrowGemm &g, const typename Kind::Finish &finish) {
+void run_all(const NarrowGemm &g, const typename FinishOf<Kind>::type &finish) {
     for (int64_t row = 0; row < g.m; row += MAX_ROWS) run_rows<Kind>(g, finish, row, least(MAX_ROWS, g.m - row));
 }
 
@@ -214,9 +165,15 @@ void round_row(const float *x, int64_t k, int32_t *out) {
 #if EW_ISA_AVX512
     for (; i + 2 * VL <= k; i += 2 * VL)
         store(out + i / 2, (vi)(__m512i)_mm512_cvtne2ps_pbh((__m512)load(x + i + VL), (__m512)load(x + i)));
-#endif
+    for (; i < k; i += VL) {
+        const int64_t n = least(VL, k - i);
+        const auto words = static_cast<__mmask8>(_bzhi_u32(0xff, static_cast<uint32_t>(ceil_div(n, 2))));
+        _mm256_mask_storeu_epi32(out + i / 2, words, (__m256i)_mm512_cvtneps_pbh((__m512)load_n(x + i, n)));
+    }
+#else
     for (; i + 2 <= k; i += 2) out[i / 2] = word(x[i], x[i + 1]);
     if (i < k) out[i / 2] = word(x[i], 0);
+#endif
 }
 
 }  // namespace

@@ -111,6 +111,16 @@ class Epilogue {
     // this on sums in registers. False: finish is unchanged.
     bool as_finish(Finish &finish) const;
     void run(float *tile, int64_t ld, int64_t r0, int64_t r1, int64_t c0, int64_t c1) const;
+    // Whether a program on int32 sums begins by making float32 of them, times one number or one for each column: an anchor
+    // that does this itself, on sums in registers, calls `run` with float tiles.
+    bool scaled() const { return simple_ && pattern_.scaled; }
+    // The numbers of a scaled program; NULL: 1.
+    const float *scale() const {
+        return scaled() && pattern_.scale_input >= 0
+                   ? reinterpret_cast<const float *>(extra_[pattern_.scale_input].data)
+                   : nullptr;
+    }
+    bool scale_by_column() const { return scale() && !extra_[pattern_.scale_input].column_broadcast; }
     // For anchors with integer accumulators; the program's input 0 is int32 then.
     void run(int32_t *tile, int64_t ld, int64_t r0, int64_t r1, int64_t c0, int64_t c1) const;
 

@@ -80,6 +80,7 @@ bool Epilogue::parse(const ew_call *call, int fixed, int anchor_inputs, int64_t 
         if (call->outputs[k].dtype != program_.dtypes[program_.outputs[k]]) return false;
     if (!parse_extras(call, words + 1, call->n_inputs - n_extra_)) return false;
     simple_ = find_pattern(program_, pattern_);
+    if (pattern_.scale_input >= 0 && extra_[pattern_.scale_input].period != 1) simple_ = false;  // a scale for each row
     tile_ = program_.allocate(0, 0);
     return tile_ > 0;
 }

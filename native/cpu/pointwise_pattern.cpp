@@ -11,12 +11,13 @@ class Chain {
 
     bool follow() {
         if (program_.n_outputs != 1 || program_.n_instructions == 0) return false;
-        for (int v = 0; v < program_.n_inputs + program_.n_instructions; ++v)
+        const bool integer = program_.dtypes[0] == EW_INT32;
+        for (int v = integer; v < program_.n_inputs + program_.n_instructions; ++v)
             if (program_.dtypes[v] != EW_FLOAT32) return follow_sloped();
-        for (int k = 0; k < program_.n_instructions; ++k) {
+        for (int k = integer ? begin() : 0; k < program_.n_instructions; ++k) {
             const Program::Step &step = program_.step(k);
             if (step.opcode == op_constant) continue;
-            if (closed_ || !take(step)) return false;
+            if ((integer && !p_.scaled) || closed_ || !take(step)) return false;
             value_ = program_.n_inputs + k;
         }
         return program_.outputs[0] == value_;
@@ -27,6 +28,25 @@ class Chain {
     Pattern &p_;
     int value_ = 0, base_ = 0;  // the result so far; what the activation is applied to
     bool closed_ = false;       // after an activation that nothing may follow
+
+    // Behind a cast of the integer sums, and their scale: the instruction with which the pattern begins.
+    int begin() {
+        int k = 0;
+        const auto skip = [&] {
+            while (k < program_.n_instructions && program_.step(k).opcode == op_constant) ++k;
+            return k < program_.n_instructions;
+        };
+        if (!skip() || program_.step(k).opcode != op_cast || program_.step(k).args[0] != 0) return 0;
+        p_.scaled = true;
+        value_ = base_ = program_.n_inputs + k++;
+        if (!skip() || program_.step(k).opcode != op_mul) return k;
+        const Program::Step &step = program_.step(k);
+        const bool first = step.args[0] == value_;
+        if ((!first && step.args[1] != value_) || !is_extra(step.args[first ? 1 : 0])) return k;
+        p_.scale_input = step.args[first ? 1 : 0] - 1;
+        value_ = base_ = program_.n_inputs + k++;
+        return k;
+    }
 
     bool is_extra(int id) const { return id > 0 && id < program_.n_inputs; }
     const Program::Step *made_by(int id) const {

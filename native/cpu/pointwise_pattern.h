@@ -22,6 +22,10 @@ struct Pattern {
     float scale = 1, shift = 0, outer_scale = 1, outer_shift = 0;
     int slope_input = -1;
     float slope = 0;
+    // Of programs on int32 sums: what is described begins behind a cast to float32, times input `scale_input` if it is not
+    // -1. That input is one number, or one for each column.
+    bool scaled = false;
+    int scale_input = -1;
 };
 
 // False: the program is none of these.

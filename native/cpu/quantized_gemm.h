@@ -43,10 +43,10 @@ struct ZeroPoints {
 void correct_sums(int32_t *c, int64_t ldc, int64_t rows, int64_t cols, int64_t k, const ZeroPoints &zero,
                   const int32_t *row_sums, const int32_t *col_sums);
 
-// The range of a row and 0 as scale and zero point of uint8, as DynamicQuantizeLinear defines them; and the row so, with the sum of
-// its bytes: rint(x * (1 / scale)) + zero, saturated.
+// The range of a row and 0 as scale and zero point of uint8, as DynamicQuantizeLinear defines them; and the row so:
+// rint(x * (1 / scale)) + zero, saturated.
 void find_row_range(const float *x, int64_t n, float *scale, float *zero);
-int32_t quantize_row(const float *x, int64_t n, float scale, float zero, uint8_t *out);
+void quantize_row(const float *x, int64_t n, float scale, float zero, uint8_t *out);
 
 // Scale and zero point of the uint8 numbers that cover the range of x and 0, as DynamicQuantizeLinear defines them.
 void find_range(const ew_call *call, const float *x, int64_t n, float *scale, float *zero);

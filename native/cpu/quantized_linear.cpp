@@ -7,6 +7,7 @@
 
 #include "cpu/gemm_half.h"
 #include "cpu/quantized_gemm.h"
+#include "cpu/quantized_row.h"
 
 namespace ew::EW_ISA {
 
@@ -82,16 +83,10 @@ Places read_places(const ew_call *call) {
     return p;
 }
 
-// A whole row with one scale: f32 to bytes and back, in plain loops that the compiler turns into vectors.
-template <typename T>
-void quantize_row(const float *x, float scale, float zero, Range range, T *y, int64_t n) {
+// A whole row with one scale: f32 to bytes and back.
+void quantize_row(const float *x, float scale, float zero, Range range, void *y, int64_t n) {
     const auto lo = static_cast<float>(range.lo), hi = static_cast<float>(range.hi);
-    for (int64_t i = 0; i < n; ++i) {
-        float v = __builtin_rintf(x[i] / scale) + zero;
-        v = v > lo ? v : lo;  // also for NaN
-        v = v < hi ? v : hi;
-        y[i] = static_cast<T>(static_cast<int32_t>(v));
-    }
+    quantize_vectors(x, n, zero, lo, hi, y, [&](vf v) { return v / splat(scale); });
 }
 
 template <typename T>
@@ -155,11 +150,8 @@ int32_t quantize(const ew_call *call) {
             const double scale = number(s.data, s.dtype, at),
                          zero = with_zero ? number(call->inputs[2].data, y.dtype, at) : 0;
             const auto narrow_scale = static_cast<float>(scale), narrow_zero = static_cast<float>(zero);
-            if (plain && y.dtype == EW_UINT8)
+            if (plain && (y.dtype == EW_UINT8 || y.dtype == EW_INT8))
                 return quantize_row(f32(x) + i, narrow_scale, narrow_zero, r, static_cast<uint8_t *>(y.data) + i,
-                                    length);
-            if (plain && y.dtype == EW_INT8)
-                return quantize_row(f32(x) + i, narrow_scale, narrow_zero, r, static_cast<int8_t *>(y.data) + i,
                                     length);
             for (int64_t k = i; k < i + length; ++k)
                 write(y.data, y.dtype, k, quantized(number(x.data, x.dtype, k), scale, zero, r, x.dtype == EW_FLOAT64));
@@ -232,17 +224,9 @@ void find_row_range(const float *x, int64_t n, float *scale, float *zero) {
     scale_of_range(low, high, scale, zero);
 }
 
-int32_t quantize_row(const float *x, int64_t n, float scale, float zero, uint8_t *out) {
-    const float inverse = 1.0F / scale;
-    int32_t sum = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        float v = __builtin_rintf(x[i] * inverse) + zero;
-        v = v > 0 ? v : 0;  // also for NaN
-        const auto byte = static_cast<int32_t>(v < 255 ? v : 255);
-        out[i] = static_cast<uint8_t>(byte);
-        sum += byte;
-    }
-    return sum;
+void quantize_row(const float *x, int64_t n, float scale, float zero, uint8_t *out) {
+    const vf inverse = splat(1.0F / scale);
+    quantize_vectors(x, n, zero, 0, 255, out, [&](vf v) { return v * inverse; });
 }
 
 void find_range(const ew_call *call, const float *x, int64_t n, float *scale, float *zero) {

@@ -1,9 +1,8 @@
-// Products of 8-bit matrices, B packed or not: MatMulInteger (int32 out), QLinearMatMul (8 bits out), and products of
-// float rows that are made uint8 by their range (float32 out).
+// Products of 8-bit matrices, B packed or not: MatMulInteger (int32 out) and QLinearMatMul (8 bits out).
 //
 // Inputs of the first: a, b, a_zero_point, b_zero_point (one number, or one for each row of a / column of b); then the
-// fused program's. Of the second: a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero. Of the third: a (float32), b,
-// b_scale (one number, or one for each column); then the fused program's. Params: packed, number of inputs.
+// fused program's. Of the second: a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero. Params: packed, number of
+// inputs.
 #include <cmath>
 
 #include "cpu/pointwise.h"
@@ -110,11 +109,9 @@ struct Source {
     const Problem &p;
     const Right &right;
     const ew_tensor *zero;  // of a; NULL: 0
-    bool real;
-
     bool with_sums() const { return right.zero != 0 || right.zeros; }
     // Bytes can be used where they lie.
-    bool in_place() const { return !real && !p.flip_a && p.k % 4 == 0 && p.k % 2048 != 0 && !with_sums(); }
+    bool in_place() const { return !p.flip_a && p.k % 4 == 0 && p.k % 2048 != 0 && !with_sums(); }
     int64_t rows() const { return p.k == 0 ? p.m * p.batch : count(call->inputs[0]) / p.k; }
 
     RowTerms terms(int64_t row, int32_t sum) const {
@@ -133,15 +130,6 @@ struct Source {
         for (int64_t r = first; r < first + rows; ++r) {
             auto *out = reinterpret_cast<uint8_t *>(words + r * ld);
             int32_t sum = 0;
-            if (real) {
-                float scale, zero_point;
-                const float *x = f32(call->inputs[0]) + r * p.k;
-                find_row_range(x, p.k, &scale, &zero_point);
-                sum = quantize_row(x, p.k, scale, zero_point, out);
-                for (int64_t i = p.k; i < 4 * byte_steps(p.k); ++i) out[i] = 0;
-                terms_of[r] = with_zero({static_cast<int32_t>(zero_point), 0, 0, scale}, sum);
-                continue;
-            }
             if (words) copy_byte_rows({p.a + r * p.k, p.k, 1, p.flip_a}, 1, p.k, out, 0, with_sums() ? &sum : nullptr);
             terms_of[r] = terms(r, sum);
         }
@@ -253,7 +241,7 @@ void flatten(Problem &p, const ew_tensor &b) {
     p.rank = 0;
 }
 
-int32_t run_product(const ew_call *call, Problem &p, const ew_tensor *zero_a, const ew_tensor *zero_b, bool real_a,
+int32_t run_product(const ew_call *call, Problem &p, const ew_tensor *zero_a, const ew_tensor *zero_b,
                     const Exit &exit) {
     if (p.m * p.n * p.batch == 0) return EW_OK;
     bool shared = true;
@@ -261,7 +249,7 @@ int32_t run_product(const ew_call *call, Problem &p, const ew_tensor *zero_a, co
     const int64_t step = round_up(packed_bytes(p.k, p.n), 64), matrices = shared ? 1 : p.batch;
     const int64_t bytes = p.packed ? 0 : step * matrices, n_zeros = zero_b ? count(*zero_b) : 0;
     Right right = read_right(p, nullptr, nullptr);
-    const Source sizes{call, p, right, zero_a, real_a};
+    const Source sizes{call, p, right, zero_a};
     auto *own = reinterpret_cast<uint8_t *>(scratch(SCRATCH_D, bytes / 4 + sizes.memory() + n_zeros + 16));
     auto *memory = reinterpret_cast<int32_t *>(own + bytes);
     right = read_right(p, zero_b, memory);
@@ -273,7 +261,7 @@ int32_t run_product(const ew_call *call, Problem &p, const ew_tensor *zero_a, co
             pack_byte_panels(b, p.k, p.n, own + i * step);
         });
     }
-    const Source source{call, p, right, zero_a, real_a};
+    const Source source{call, p, right, zero_a};
     Job job{call,
             p,
             source.left(memory + round_up(n_zeros, 4)),
@@ -300,8 +288,6 @@ void store_reals(const void *self, void *reals, int64_t ld, int64_t row, int64_t
     static_cast<const Epilogue *>(self)->run(static_cast<float *>(reals), ld, row, row + rows, col, col + cols);
 }
 
-bool writes_f32(const ew_call *call) { return call->n_outputs == 1 && call->outputs[0].dtype == EW_FLOAT32; }
-
 int32_t matmul_integer(const ew_call *call) {
     Problem p;
     if (!read(call, 1, p)) return bad_sizes(call);
@@ -309,32 +295,15 @@ int32_t matmul_integer(const ew_call *call) {
     const int inputs = static_cast<int>(call->params[1].i);
     Epilogue epilogue;
     if (!epilogue.parse(call, FIXED, inputs, p.batch * p.m, p.n)) return EW_INVALID_PLAN;
-    const Sink sink{store_program, &epilogue};
+    const Sink sink{epilogue.scaled() ? store_reals : store_program, &epilogue};
     Exit exit;
-    exit.direct = epilogue.empty();
+    exit.real = epilogue.scaled();
+    exit.scale_b = epilogue.scale();
+    exit.scale_by_column = epilogue.scale_by_column();
+    exit.direct = epilogue.empty() || epilogue.scaled();
     exit.sink = epilogue.empty() ? nullptr : &sink;
     flatten(p, call->inputs[1]);
-    return run_product(call, p, given(call, inputs > 2 ? 2 : -1), given(call, inputs > 3 ? 3 : -1), false, exit);
-}
-
-int32_t row_quantized_matmul(const ew_call *call) {
-    Problem p;
-    if (!read(call, 1, p)) return bad_sizes(call);
-    if (p.m * p.n * p.batch == 0) return EW_OK;
-    p.flip_a = 0;
-    const int64_t scales = count(call->inputs[2]);
-    if (scales != 1 && scales != p.n) return bad_sizes(call);
-    Epilogue epilogue;
-    if (!epilogue.parse(call, FIXED, static_cast<int>(call->params[1].i), p.batch * p.m, p.n)) return EW_INVALID_PLAN;
-    const Sink sink{store_reals, &epilogue};
-    Exit exit;
-    exit.real = true;
-    exit.scale_b = f32(call->inputs[2]);
-    exit.scale_by_column = scales > 1;
-    exit.direct = epilogue.empty() || writes_f32(call);
-    exit.sink = epilogue.empty() ? nullptr : &sink;
-    flatten(p, call->inputs[1]);
-    return run_product(call, p, nullptr, nullptr, true, exit);
+    return run_product(call, p, given(call, inputs > 2 ? 2 : -1), given(call, inputs > 3 ? 3 : -1), exit);
 }
 
 // ---- quantized output ----
@@ -382,7 +351,7 @@ int32_t qlinear_matmul(const ew_call *call) {
     Exit exit;
     exit.sink = &sink;
     flatten(p, in[3]);
-    return run_product(call, p, given(call, 2), given(call, 5), false, exit);
+    return run_product(call, p, given(call, 2), given(call, 5), exit);
 }
 
 // Params: none. Output: the bytes of quantized_gemm.h.
@@ -399,7 +368,6 @@ int32_t pack_b(const ew_call *call) {
 }  // namespace
 
 EW_KERNEL(matmul_integer, matmul_integer)
-EW_KERNEL(row_quantized_matmul, row_quantized_matmul)
 EW_KERNEL(qlinear_matmul, qlinear_matmul)
 EW_KERNEL(pack_gemm_b_i8, pack_b)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
 from enginewright.ops.matmul import Gemm, MatMul
 from enginewright.ops.pointwise_table import cast_array
@@ -37,9 +38,10 @@ class Rounded:
     @staticmethod
     def examples() -> Iterator[tuple[Rounded, list[TensorSpec | None]]]:
         """Those of the anchors, in float32."""
-        for cls in (MatMul, Gemm, Conv):
+        for cls in (MatMul, Gemm, ChannelsLast):
             for op, specs in cls.examples():
-                if all(spec is None or spec.dtype is float32 for spec in specs):
+                of_product = not isinstance(op, ChannelsLast) or isinstance(op.anchor, Conv)
+                if of_product and all(spec is None or spec.dtype is float32 for spec in specs):
                     yield Rounded(op), list(specs)
 
 

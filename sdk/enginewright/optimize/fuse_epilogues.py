@@ -8,6 +8,7 @@ from enginewright.optimize.fuse_pointwise import is_pointwise, layer_program
 from enginewright.tensors import bfloat16, float16, float32
 
 ANCHORS = ("Conv", "MatMul", "Gemm", "ConvTranspose", "RowQuantizedMatMul")
+INTEGERS = ("MatMulInteger",)  # its sums are int32, which a program makes real
 WRAPPERS = ("ChannelsLast", "Rounded")
 FUSED = (float32, float16, bfloat16)  # no halves are left on the CPU: there they were widened
 
@@ -40,8 +41,11 @@ def _anchor(network: Network, layer: Layer) -> Layer | None:
 
 
 def _can_fuse(layer: Layer, tensor: Tensor) -> bool:
-    kind = layer.op.anchor.KEY.name if layer.kind in WRAPPERS else layer.kind
-    return kind in ANCHORS and tensor.dtype in FUSED
+    op = layer.op
+    while op.KEY.name in WRAPPERS:
+        op = op.anchor
+    kind = op.KEY.name
+    return kind in INTEGERS or (kind in ANCHORS and tensor.dtype in FUSED)
 
 
 def _join(network: Network, anchor: Layer, layer: Layer) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from enginewright.graph.network import Layer, Network
 from enginewright.ops.rounded import Rounded
-from enginewright.optimize.autocast import KEPT
 from enginewright.tensors import bfloat16, float32
 
-ROUNDED = frozenset(("MatMul", "Gemm"))
-"""What gains on a CPU: all else is as fast in float32, and stays there, as do the tensors between layers."""
 FEW_ROWS = 8
 
 
 def round_products(network: Network) -> int:
-    """Put each product of float32 into its rounded form; the number of layers changed."""
-    found = [layer for layer in network.layers if layer.kind in ROUNDED - KEPT.keys() and _gains(layer)]
+    """Put each product of float32 into its rounded form; the number of layers changed.
+
+    All else is as fast in float32, and stays there, as do the tensors between layers.
+    """
+    found = [layer for layer in network.layers if _gains(layer)]
     for layer in found:
         with network.at(layer):
             made = network.add(Rounded(layer.op, bfloat16), *layer.inputs)[0]
@@ -25,9 +25,19 @@ def round_products(network: Network) -> int:
 
 
 def _gains(layer: Layer) -> bool:
-    """Float32, and enough rows to pay for packing a right-hand side that is not constant."""
+    """Float32, and enough rows to pay for packing a right-hand side that is not constant; convolutions with one."""
+    conv = layer.kind == "ChannelsLast" and layer.op.anchor.KEY.name == "Conv"
+    if not conv and layer.kind not in ("MatMul", "Gemm"):
+        return False
     left, right = layer.inputs[:2]
     if left is None or right is None or left.dtype is not float32:
         return False
+    if conv:
+        return right.const is not None and _mixes_channels(right.const.shape, layer.op.anchor.group)
     rows = layer.outputs[0].shape[-2] if layer.outputs[0].rank > 1 else 1
     return right.const is not None or not isinstance(rows, int) or rows >= FEW_ROWS
+
+
+def _mixes_channels(weight: tuple[int, ...], group: int) -> bool:
+    """Not depthwise; words of two channels do not cross from one group to the next."""
+    return group == 1 or (weight[1] > 1 and weight[1] % 2 == 0)

@@ -9,7 +9,7 @@ from enginewright.ops.conv_integer import ConvInteger, QLinearConv
 from enginewright.ops.matmul import MatMulInteger, QLinearMatMul
 from enginewright.ops.quantize import DequantizeLinear, DynamicQuantizeLinear, QuantizeLinear
 from enginewright.ops.recurrent_quantized import DynamicQuantizeLSTM
-from enginewright.ops.row_quantized import RowQuantizedMatMul
+from enginewright.ops.row_quantized import GROUP, RowQuantizedMatMul
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.conv import window_params
 from enginewright.tactics.matmul import PACKED_INSTEAD, panel_bytes
@@ -35,11 +35,18 @@ from enginewright.tensors import (
 
 INTEGERS = (uint8, int8, uint16, int16, uint4, int4, uint2, int2)
 FLOATS = (float32, float64, float16, bfloat16)
+PANEL = 48
+"""Columns of a panel, of the instruction set with the widest; a multiple of the others."""
 
 
 def byte_panel_bytes(k: int, n: int) -> int:
     """Bytes of an 8-bit matrix [k, n] in panels with its column sums, for the instruction set that needs most."""
     return panel_bytes(-(-k // 4), n) + 4 * n
+
+
+def grouped_bytes(k: int, n: int) -> int:
+    """Bytes of a matrix [k, n] in panels with the sums of its columns in each group, as floats in whole panels."""
+    return panel_bytes(-(-k // 4), n) + 4 * -(-k // GROUP) * (-(-n // PANEL) * PANEL)
 
 
 def _scale_params(x: TensorSpec, scale: TensorSpec, axis: int, block: int) -> tuple[int, ...]:
@@ -131,7 +138,7 @@ def row_quantized_matmul_packed(
     rows, columns = b.shape
     if not isinstance(rows, int) or not isinstance(columns, int):
         return "the right-hand side has sizes that are not known when building"
-    pack = Pack("cpu_pack_gemm_b_i8", byte_panel_bytes(rows, columns))
+    pack = Pack("cpu_pack_row_quantized", grouped_bytes(rows, columns))
     return Launch((1, 3), pack={1: pack}, split=max(a.rank, 2) - 1 - (a.rank == 1))
 
 

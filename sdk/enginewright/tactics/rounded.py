@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.matmul import Gemm, MatMul
 from enginewright.ops.rounded import Rounded
 from enginewright.registry.registry import Launch, Pack, tactic
+from enginewright.tactics.channels_last import conv_nhwc_f32
 from enginewright.tactics.matmul import gemm_f32, gemm_packed_f32, matmul_f32, matmul_packed_f32, panel_bytes
 from enginewright.tensors import TensorSpec, bfloat16
 
@@ -40,3 +42,21 @@ def matmul_packed_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
 def matmul_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
     """Both sides dynamic: each task rounds and packs its part of the right one."""
     return _product(op, inputs, matmul_f32, gemm_f32)
+
+
+@tactic(Rounded, kernel="cpu_conv_nhwc_bf16")
+def conv_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
+    """A convolution with channels last: the image is rounded first, weights are packed as pairs of channels."""
+    if op.dtype is not bfloat16 or not isinstance(op.anchor, ChannelsLast):
+        return "needs a convolution in bfloat16 with channels last"
+    x, w = inputs[:2]
+    assert x is not None
+    launch = conv_nhwc_f32(op.anchor, x, *inputs[1:])
+    if isinstance(launch, str) or w is None:
+        return launch if isinstance(launch, str) else "is no convolution"
+    group, channels = op.anchor.anchor.group, w.shape[1]
+    assert isinstance(channels, int)
+    if group > 1 and channels % 2:
+        return "groups have an odd number of channels"
+    size = launch.pack[1].size // channels * -(-channels // 2) if channels else 0
+    return replace(launch, pack={1: Pack("cpu_pack_conv_nhwc_bf16", size, (group,))})

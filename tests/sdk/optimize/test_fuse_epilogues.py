@@ -45,3 +45,15 @@ def test_a_product_that_others_read_stays_alone() -> None:
     net.output("y", net.relu(product))
     net.output("product", product)
     assert rewrite(net, _both)[0] == 0
+
+
+def test_integer_sums_are_scaled_where_they_are_made() -> None:
+    net = Network()
+    x, scale, zero = net.dynamic_quantize_linear(net.input("x", FLOAT, (5, 8)))
+    weight = net.constant(RNG.integers(-128, 128, (8, 4)).astype(np.int8))
+    product = net.cast(net.mat_mul_integer(x, weight, zero, None), to=FLOAT)
+    scaled = net.mul(product, net.mul(scale, net.constant(np.linspace(0.01, 0.03, 4, dtype=np.float32))))
+    net.output("y", net.relu(net.add(scaled, net.constant(np.arange(4, dtype=np.float32)))))
+    changes, after = rewrite(net, _both)
+    assert changes == 1
+    assert "MatMulInteger" not in operators(after)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import enginewright as ew
-from enginewright.optimize import pipeline
+from enginewright.optimize import optimize, pipeline
 from enginewright.optimize.round_products import round_products
 from tests.sdk.optimize.rewriting import operators, rewrite
 
@@ -41,6 +41,17 @@ def test_few_rows_do_not_pay_for_packing_a_side_that_changes() -> None:
     net.output("z", net.matmul(net.input("rows", ew.float32, (2, 30, 64)), k))
     # 64 products of which each is off by 2 ** -8.5: 0.022, of which this is five.
     assert rewrite(net, round_products, 0.11)[0] == 1
+
+
+def test_convolutions_with_channels_last_are_rounded_and_depthwise_ones_are_not() -> None:
+    net = ew.Network()
+    x = net.input("x", ew.float32, (1, 6, 9, 9))
+    h = net.relu(net.conv(x, net.constant(weight(32, 6, 3, 3) / 6)))
+    h = net.conv(h, net.constant(weight(32, 1, 3, 3) / 3), group=32)
+    net.output("y", net.conv(h, net.constant(weight(32, 16, 1, 1) / 4), group=2))
+    optimize(net, pipeline("cpu", "bf16"))
+    kinds = [layer.op.anchor if layer.kind == "Fused" else layer.op for layer in net.layers]
+    assert [op.KEY.name for op in kinds if op.KEY.name != "Transpose"] == ["Rounded", "ChannelsLast", "Rounded"]
 
 
 def test_other_types_are_left() -> None:

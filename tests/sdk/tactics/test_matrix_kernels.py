@@ -12,6 +12,7 @@ from enginewright import _native
 from enginewright.ops.attention import Attention
 from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
+from enginewright.ops.rounded import Rounded
 from enginewright.ops.row_quantized import RowQuantizedMatMul
 from enginewright.tactics.channels_last import (
     conv_nhwc_f32,
@@ -21,7 +22,8 @@ from enginewright.tactics.channels_last import (
 )
 from enginewright.tactics.conv import conv_direct_f32, conv_gemm_f32, conv_swapped_f32, depthwise_direct_f32
 from enginewright.tactics.matmul import panel_bytes
-from enginewright.tactics.quantize import byte_panel_bytes
+from enginewright.tactics.quantize import byte_panel_bytes, grouped_bytes
+from enginewright.tactics.rounded import conv_nhwc_bf16
 from enginewright.tensors import TensorSpec, float32
 
 Array = np.ndarray[Any, Any]
@@ -140,7 +142,7 @@ def test_rows_quantized_by_their_range(isa: str, m: int, k: int, n: int) -> None
     a[: m // 2] += 3  # all of one sign
     a[m // 3 : m // 3 + 1] = 0
     b = np.random.default_rng(k).integers(-128, 128, (k, n)).astype(np.int8)
-    panels = packed(f"cpu_pack_gemm_b_i8@{isa}", b, byte_panel_bytes(k, n), ())
+    panels = packed(f"cpu_pack_row_quantized@{isa}", b, grouped_bytes(k, n), ())
     for scale in (np.array(0.02, np.float32), np.linspace(0.01, 0.03, n, dtype=np.float32)):
         wanted = op.reference(a, b, scale)
         for right, flag in ((b, 0), (panels, 1)):
@@ -250,6 +252,25 @@ def test_minimal_filtering_is_within_its_bounds(isa: str, channels: int, outputs
         error = np.abs(np.moveaxis(out[0], -1, 1) - wanted).max() / np.abs(wanted).max()
         assert error < bound
         np.testing.assert_array_equal(out[0], out[1])
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("op", "x", "w"), LAST)
+def test_convolutions_in_bfloat16(isa: str, op: Conv, x: tuple[int, ...], w: tuple[int, ...]) -> None:
+    data, weight, bias = normal(*x), normal(*w), normal(w[0])
+    turned = normal(int(np.prod(x))).reshape((x[0], *x[2:], x[1]))
+    turned[...] = np.moveaxis(data, 1, -1)
+    launch = conv_nhwc_bf16(Rounded(ChannelsLast(op)), *(TensorSpec(float32, y.shape) for y in (turned, weight, bias)))
+    if isinstance(launch, str):
+        assert op.group > 1
+        return
+    wanted = np.moveaxis(op.reference(bfloat16(data), bfloat16(weight), bias.astype(np.float64)), 1, -1)
+    pack = launch.pack[1]
+    panels = packed(f"{pack.kernel}@{isa}", weight, pack.size, pack.params)  # type: ignore[arg-type]
+    params: Any = launch.params
+    out = [call(f"cpu_conv_nhwc_bf16@{isa}", [turned, panels, bias], wanted.shape, params, n) for n in (1, 2)]
+    close(out[0], wanted)
+    np.testing.assert_array_equal(out[0], out[1])
 
 
 def _taps_first(weight: Array) -> Array:
