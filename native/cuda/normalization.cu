@@ -71,8 +71,29 @@ __device__ __forceinline__ void keep(const Arguments &p, int64_t row, float mean
     if (p.inverse != nullptr) p.inverse[row] = inverse;
 }
 
+// A thread's part of a row, widened. PLAIN: nothing is added, so that all loads are under way before the first is used.
+template <class T, int CHUNKS, bool PLAIN>
+__device__ __forceinline__ void load_row(float (&x)[CHUNKS][LANES<T>], const Arguments &p, int64_t row, int lane) {
+    constexpr int V = LANES<T>;
+    Vector<T, V> raw[CHUNKS];
+#pragma unroll
+    for (int c = 0; c < CHUNKS; ++c) {
+        const int i = (c * 32 + lane) * V;
+        if (i >= p.n) continue;
+        if constexpr (PLAIN)
+            raw[c] = *reinterpret_cast<const Vector<T, V> *>(static_cast<const T *>(p.x) + row * p.n + i);
+        else
+            load_sum<T>(x[c], p, row, i);
+    }
+    if constexpr (PLAIN)
+#pragma unroll
+        for (int c = 0; c < CHUNKS; ++c)
+#pragma unroll
+            for (int j = 0; j < V; ++j) x[c][j] = (c * 32 + lane) * V < p.n ? widen(raw[c].v[j]) : 0.0f;
+}
+
 // A warp for each row, which stays in registers: at most CHUNKS vectors a thread.
-template <class T, int CHUNKS>
+template <class T, int CHUNKS, bool PLAIN>
 __global__ void warp_kernel(const Arguments p) {
     constexpr int V = LANES<T>;
     const int lane = threadIdx.x & 31;
@@ -87,14 +108,12 @@ __global__ void warp_kernel(const Arguments p) {
     wait_for_previous();
     if (row >= p.rows) return;
     float x[CHUNKS][V], total = 0.0f;
+    load_row<T, CHUNKS, PLAIN>(x, p, row, lane);
 #pragma unroll
-    for (int c = 0; c < CHUNKS; ++c) {
-        const int i = (c * 32 + lane) * V;
-        if (i >= p.n) continue;
-        load_sum<T>(x[c], p, row, i);
+    for (int c = 0; c < CHUNKS; ++c)
+        if ((c * 32 + lane) * V < p.n)
 #pragma unroll
-        for (int j = 0; j < V; ++j) total += x[c][j];
-    }
+            for (int j = 0; j < V; ++j) total += x[c][j];
     const float mean = p.rms ? 0.0f : across_warp<Add>(total) / static_cast<float>(p.n);
     float squares = 0.0f;
 #pragma unroll
@@ -149,8 +168,11 @@ int32_t launch_rows(const ew_call *call, const Arguments &p) {
         const int warps = p.rows <= 1024 ? 1 : 4;
         shape.grid = dim3(static_cast<unsigned>((p.rows + warps - 1) / warps));
         shape.block = dim3(static_cast<unsigned>(warps * 32));
-        if (p.n <= IN_WARP / 4) return launch(call, warp_kernel<T, IN_WARP / 4 / 32 / V>, shape, p);
-        return launch(call, warp_kernel<T, IN_WARP / 32 / V>, shape, p);
+        const bool plain = p.parts == 0 && p.shift == nullptr && p.residual == nullptr && p.sum == nullptr;
+        constexpr int FEW = IN_WARP / 4 / 32 / V, MANY = IN_WARP / 32 / V;
+        if (p.n <= IN_WARP / 4)
+            return launch(call, plain ? warp_kernel<T, FEW, true> : warp_kernel<T, FEW, false>, shape, p);
+        return launch(call, plain ? warp_kernel<T, MANY, true> : warp_kernel<T, MANY, false>, shape, p);
     }
     shape.grid = dim3(static_cast<unsigned>(p.rows));
     shape.block = dim3(256);

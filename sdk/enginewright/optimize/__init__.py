@@ -27,6 +27,7 @@ from enginewright.optimize.prefer_channels_last import prefer_channels_last, put
 from enginewright.optimize.quantize_products import quantize_products
 from enginewright.optimize.reuse_order import reuse_order
 from enginewright.optimize.round_products import round_products
+from enginewright.optimize.select_early import select_early
 from enginewright.optimize.simplify_algebra import simplify_algebra
 from enginewright.optimize.sink_squeezes import sink_squeezes
 from enginewright.optimize.sink_transposes import sink_transposes
@@ -73,6 +74,7 @@ FOR_DEVICES: tuple[Pass, ...] = (
     simplify_algebra,
     fuse_gelu,
     eliminate_dead,
+    select_early,
 )
 """What other targets than the CPU run before elementwise layers are joined."""
 
