@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from enginewright.dims import Check, Dim, evaluate
@@ -13,6 +14,8 @@ BATCHES = (1, 2, 16)
 SIZES = (128, 1, 512, 48, 224, 64, 32, 256, 576, 320, 96, 16)
 """What is tried for axis 0 and for the others, in this order: common sequence lengths, image sides and frame sizes."""
 MOST_TRIALS = 2000
+MOST_ELEMENTS = 1 << 22
+"""Of one input at the usual size of its axes: with many axes 128 each would not fit any memory."""
 
 
 def accepted_sizes(network: Network, given: Mapping[str, int]) -> dict[str, int]:
@@ -23,15 +26,30 @@ def accepted_sizes(network: Network, given: Mapping[str, int]) -> dict[str, int]
     axes = _named(network)
     checks = [check for check in dict.fromkeys(_checks(network)) if _symbols(check) <= axes.keys()]
     free = [name for name in axes if name not in given]
-    choices = [SIZES if axes[name] else BATCHES for name in free]
+    usual = usual_size(network)
+    sizes = (usual, *(size for size in SIZES if size != usual))
+    choices = [sizes if axes[name] else BATCHES for name in free]
     trials = sorted(itertools.product(*map(range, map(len, choices))), key=sum) if _few(choices) else []
     first: dict[str, int] | None = None
     for trial in trials[:MOST_TRIALS]:
-        sizes = {**given, **{name: tried[index] for name, tried, index in zip(free, choices, trial, strict=True)}}
-        first = first or sizes
-        if all(_passes(check, sizes) for check in checks):
-            return sizes
-    return first or {**{name: SIZES[0] if axis else BATCHES[0] for name, axis in axes.items()}, **given}
+        found = {**given, **{name: tried[index] for name, tried, index in zip(free, choices, trial, strict=True)}}
+        first = first or found
+        if all(_passes(check, found) for check in checks):
+            return found
+    return first or {**{name: usual if axis else BATCHES[0] for name, axis in axes.items()}, **given}
+
+
+def usual_size(network: Network) -> int:
+    """The size of dynamic axes but the first: 128, or half as often as it takes to make no input too large."""
+    size = SIZES[0]
+    while size > 1 and any(_elements(tensor.shape, size) > MOST_ELEMENTS for tensor in network.inputs):
+        size //= 2
+    return size
+
+
+def _elements(shape: Sequence[int | Dim], size: int) -> int:
+    """How many elements there are if each dynamic axis but the first has this size."""
+    return math.prod(n if isinstance(n, int) else size if axis else BATCHES[0] for axis, n in enumerate(shape))
 
 
 def _few(choices: Sequence[tuple[int, ...]]) -> bool:

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from enginewright.compiler.accepted_sizes import usual_size
 from enginewright.compiler.candidates import Candidates, candidates, on_host
 from enginewright.compiler.checking import Agreement
 from enginewright.compiler.liveness import network_fields, view_offset
@@ -25,7 +26,7 @@ from enginewright.registry.registry import registry
 from enginewright.tensors import TensorSpec
 
 Step = Callable[[int, int], None]
-DEFAULT_SIZE, DEFAULT_BATCH = 128, 1
+DEFAULT_BATCH = 1
 LOWEST_TIMED = 2
 MEASURED, IMPORTED, HEURISTIC = "measured", "imported", "heuristic"
 HOPELESS = 2.0
@@ -226,15 +227,16 @@ class Tuner:
 
 
 def default_sizes(network: Network) -> dict[str, int]:
-    """Numbers for named dimensions where no profile says more: 1 on axis 0, 128 elsewhere.
+    """Numbers for named dimensions where no profile says more: 1 on axis 0, elsewhere 128, less if there are many.
 
     Twice as many, up to 16 times, where with fewer a layer would have nothing to do, such as a window longer than that.
     """
     found: dict[str, int] = {}
+    usual = usual_size(network)
     for tensor in network.inputs:
         for axis, size in enumerate(tensor.shape):
             if isinstance(size, Dim) and len(size.atoms) == 1 and size.atoms[0].kind == "symbol":
-                found.setdefault(str(size.atoms[0].args[0]), DEFAULT_SIZE if axis else DEFAULT_BATCH)
+                found.setdefault(str(size.atoms[0].args[0]), usual if axis else DEFAULT_BATCH)
     choices = [{name: n if n == DEFAULT_BATCH else n << more for name, n in found.items()} for more in range(5)]
     return next((sizes for sizes in choices if not _leaves_nothing(network, sizes)), choices[0])
 

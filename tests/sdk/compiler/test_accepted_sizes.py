@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import enginewright as ew
-from enginewright.compiler.accepted_sizes import accepted_sizes
+from enginewright.compiler.accepted_sizes import accepted_sizes, usual_size
 from tests.sdk.tools.small_models import chain
 
 
@@ -47,4 +47,12 @@ def test_where_nothing_fits_the_first_trial_is_taken() -> None:
 def test_many_free_sizes_are_not_searched() -> None:
     net = ew.Network()
     net.output("y", net.relu(net.input("x", ew.float32, tuple("abcdefg"))))
-    assert accepted_sizes(net, {"g": 3}) == {**dict.fromkeys("bcdef", 128), "a": 1, "g": 3}
+    assert accepted_sizes(net, {"g": 3}) == {**dict.fromkeys("bcdef", 8), "a": 1, "g": 3}
+
+
+def test_an_input_with_many_dynamic_axes_stays_small() -> None:
+    """128 on each of seven axes would be 2 PiB; a model whose inputs fit keeps 128."""
+    net = ew.Network()
+    net.output("y", net.relu(net.input("x", ew.float32, tuple("abcdefgh"))))
+    assert accepted_sizes(net, {}) == {**dict.fromkeys("bcdefgh", 8), "a": 1}
+    assert usual_size(ew.parse(chain())) == 128
