@@ -36,9 +36,10 @@ FAR = 2**40
 
 @operator("ew::Slice")
 class Slice:
-    """`data` from `starts` to before `ends` along `axes` (all if left out), every `steps`-th, as Python slices.
+    """`data` from `starts` to before `ends` along `axes` (all if left out), every `steps`-th.
 
-    Negative starts and ends count from the end of the axis; both are clamped to it; negative steps go backwards.
+    Negative starts and ends count from the end of the axis; both are clamped to it; negative steps go backwards. As
+    Python slices, but that a backward one from before the first element begins at the first, as ONNX has it.
     """
 
     def infer(
@@ -78,13 +79,14 @@ class Slice:
     def reference(
         self, data: Array, starts: Array, ends: Array, axes: Array | None = None, steps: Array | None = None
     ) -> Array:
-        """Basic indexing of NumPy."""
+        """Basic indexing of NumPy, whose backward slices from before the first element are empty."""
         index = [slice(None)] * data.ndim
         which = range(len(starts)) if axes is None else axes
         strides = np.ones(len(starts), np.int64) if steps is None else steps
         for start, end, axis, step in zip(starts, ends, which, strides, strict=True):
             # Python would read an end of -1 as the last element: ONNX's "before the first" is anything below -size.
-            index[int(axis)] = slice(int(start), int(end), int(step))
+            begin = max(int(start), -data.shape[int(axis)]) if step < 0 else int(start)
+            index[int(axis)] = slice(begin, int(end), int(step))
         return dense(data[tuple(index)])
 
     def view(self, data: TensorSpec, *bounds: TensorSpec | None) -> Size | None:
@@ -119,6 +121,8 @@ class Slice:
             ((1, 9, 16), [3], [7], [1], None),
             ((3, 1, 40, 50), [2, 7], [39, 44], [2, 3], [1, 1]),
             ((0, 3), [0], [1], [1], None),
+            ((5, 1), [-9, -3], [-(2**63), -(2**31)], [0, 1], [-2, -1]),
+            ((0, 3), [-4, -4], [-9, -9], [0, 1], [-1, -1]),
         ]:
             lists = [None if item is None else np.array(item, np.int64) for item in (starts, ends, axes, steps)]
             yield Slice(), [TensorSpec(float32, shape), *lists]
@@ -130,12 +134,15 @@ class Slice:
 def _range(size: Size, start: Size, end: Size, step: int) -> tuple[Size, Size, int]:
     """Place of the first element, number of elements and step of one sliced axis.
 
-    Forwards the range is the common part of [start, end) and [0, size); backwards of [start, end) and [size - 1, -1).
+    Forwards the range is the common part of [start, end) and [0, size); backwards of [start, end) and [size - 1, -1),
+    with a start before the first element moved there.
     """
     first, last = _from_front(size, start), _from_front(size, end)
     if step > 0:
         span = _smallest(last - first, last, size - first, size)
         return dim_max(first, 0), ceil_div(_count(span, size), step), step
+    if not isinstance(start, int) or start < -1:  # -1 is the last element, and no place is before an axis without any
+        first = dim_max(first, 0)
     span = _smallest(first - last, first + 1, size - 1 - last, size)
     return dim_min(first, size - 1), ceil_div(_count(span, size), -step), step
 
