@@ -6,6 +6,7 @@ PYTHON ?= $(VENV)/bin/python
 PY     := $(if $(findstring /,$(PYTHON)),$(abspath $(PYTHON)),$(shell command -v $(PYTHON)))
 JOBS   ?= $(shell nproc)
 SECONDS ?= 60
+N      ?= 10000
 RUN    := PATH="$(dir $(PY)):$$PATH" PYTHONPATH="$(CURDIR)/sdk:$(CURDIR)/compat:$(CURDIR)/plugins"
 PIP    := $(PY) -m pip install -q --disable-pip-version-check
 COVER  := --cov --cov-report=term --cov-report=html --cov-fail-under=90
@@ -17,7 +18,7 @@ NATIVE_SOURCES := git ls-files -z --cached --others --exclude-standard -- \
 # A stamp for each set of dependencies; an interpreter of one's own has them, so then there is none.
 needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)/.$(extra)))
 
-.PHONY: demo test test-long fuzz lint format bench bench-models bench-gemm bench-cuda verify-models docs wheel native methods release c-deprecations models clean
+.PHONY: demo test test-long fuzz fuzz-models lint format bench bench-models bench-gemm bench-cuda verify-models docs wheel native methods release c-deprecations models clean
 .DELETE_ON_ERROR:
 
 # ---- what a user runs -------------------------------------------------------------------------------------------------
@@ -53,6 +54,9 @@ test-long: $(call needs,test peers models cross) native    ## all tests, with do
 
 fuzz: $(call needs,fuzz test) native      ## look for bytes that break the loader: make fuzz SECONDS=60 (for each target)
 	$(RUN) $(PY) -m tests.fuzz $(SECONDS)
+
+fuzz-models: $(call needs,test) native    ## compare random models with ONNX Runtime and onnx's reference: make fuzz-models N=10000
+	$(RUN) $(PY) -m tests.conformance.random_models $(N)
 
 lint: $(call needs,dev test) native       ## style, types, layers, and the rules of the repository
 	$(RUN) ruff check .

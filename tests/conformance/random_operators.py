@@ -1,4 +1,4 @@
-"""The operators of random graphs: each function draws inputs that fit and attributes, and adds one node or a few."""
+"""The operators of random graphs that compute elements or move them: each draws inputs that fit, and adds nodes."""
 
 from __future__ import annotations
 
@@ -6,42 +6,61 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import helper
 
-from tests.conformance.random_graphs import FLOATS, Array, Graph, Refused, Value
+from tests.conformance.random_graphs import FLOATS, INTEGERS, Array, Graph, Refused, Value
 
 Add = Callable[[Graph], Any]
 WHOLE = (np.int32, np.int64)
+Test = Callable[[Value], bool]
 
 
-def _float(value: Value) -> bool:
+def is_float(value: Value) -> bool:
+    """Whether its elements are floating-point numbers."""
     return value.is_float
 
 
-def _exact(value: Value) -> bool:
-    return value.exact and value.array.dtype.kind in "fi"
+def is_number(value: Value) -> bool:
+    """Whether one can compute with its elements."""
+    return value.is_number
 
 
-def _rank(low: int, high: int = 9) -> Callable[[Value], bool]:
+def is_exact(value: Value) -> bool:
+    """Whether its elements are numbers that any arithmetic gives."""
+    return value.exact and value.is_number
+
+
+def has_elements(value: Value) -> bool:
+    """Whether no size is 0."""
+    return value.array.size > 0
+
+
+def has_rank(low: int, high: int = 9) -> Test:
+    """Whether the rank is in a range."""
     return lambda value: low <= value.array.ndim <= high
 
 
-def _both(*tests: Callable[[Value], bool]) -> Callable[[Value], bool]:
+def both(*tests: Test) -> Test:
+    """Whether all hold."""
     return lambda value: all(test(value) for test in tests)
 
 
-def _below(limit: float) -> Callable[[Value], bool]:
-    return lambda value: value.is_float and float(np.abs(value.array).max(initial=0)) <= limit
+def below(limit: float) -> Test:
+    """Whether it holds floating-point numbers of small magnitude."""
+    return both(is_float, lambda value: value.largest <= limit)
 
 
-def _like(g: Graph, value: Value, shape: tuple[int, ...] | None = None) -> Value:
+def is_signed(value: Value) -> bool:
+    """Whether its numbers may be negative."""
+    return value.array.dtype.kind != "u"
+
+
+def like(g: Graph, value: Value, shape: tuple[int, ...] | None = None) -> Value:
     """A constant of a value's type that broadcasts to it, or has the given shape."""
     if shape is None:
         shape = tuple(g.choose((1, size)) for size in value.array.shape)[g.number(0, value.array.ndim) :]
-    exact = value.exact and bool(g.number(0, 1))
-    array = g.whole(shape) if exact or not value.is_float else g.real(shape)
-    return g.constant(array.astype(value.array.dtype), exact or not value.is_float)
+    exact = not value.is_float or (value.exact and bool(g.number(0, 1)))
+    return g.constant(g.numbers(value.array.dtype, shape, exact), exact)
 
 
 # ---- elementwise -----------------------------------------------------------------------------------------------------
@@ -49,35 +68,39 @@ def _like(g: Graph, value: Value, shape: tuple[int, ...] | None = None) -> Value
 
 def unary(g: Graph) -> None:
     """Functions whose results are in the range of their inputs, or nearly."""
+    a = g.pick(is_number)
+    if a.is_integer:
+        g.node(g.choose(["Relu", "Abs", "Neg", "Sign", "Identity"]), [a])
+        return
     op = g.choose(["Relu", "Abs", "Neg", "Sigmoid", "Tanh", "Erf", "Softplus", "Softsign", "LeakyRelu", "Elu", "Selu",
                    "HardSigmoid", "HardSwish", "ThresholdedRelu", "Celu", "Mish", "Gelu", "Identity"])  # fmt: skip
     keeps = op in ("Relu", "Abs", "Neg", "Identity")
     attributes = {"alpha": g.choose([0.1, 0.5, 1.0])} if op in ("LeakyRelu", "Elu", "ThresholdedRelu", "Celu") else {}
-    g.node(op, [g.pick(_float)], exact=None if keeps else False, **attributes)
+    g.node(op, [a], exact=None if keeps else False, **attributes)
 
 
 def steep(g: Graph) -> None:
     """Functions that are computed on small numbers only."""
-    g.node(g.choose(["Exp", "Sin", "Cos", "Atan", "Sinh", "Cosh", "Asinh"]), [g.pick(_below(8))], exact=False)
+    g.node(g.choose(["Exp", "Sin", "Cos", "Atan", "Sinh", "Cosh", "Asinh"]), [g.pick(below(8))], exact=False)
 
 
 def positive(g: Graph) -> None:
     """Functions of positive numbers."""
-    (size,) = g.node("Abs", [g.pick(_float)])
-    (above,) = g.node("Add", [size, g.constant(np.ones((), size.array.dtype))])
+    (size,) = g.node("Abs", [g.pick(is_float)])
+    (above,) = g.node("Add", [size, g.constant(np.ones(()).astype(size.array.dtype))])
     g.node(g.choose(["Sqrt", "Log", "Reciprocal"]), [above], exact=False)
 
 
 def steps(g: Graph) -> None:
     """Functions with steps, of exact values."""
-    g.node(g.choose(["Floor", "Ceil", "Round", "Sign"]), [g.pick(_both(_exact, _float))])
+    g.node(g.choose(["Floor", "Ceil", "Round", "Sign"]), [g.pick(both(is_exact, is_float))])
 
 
 def binary(g: Graph) -> None:
     """Arithmetic of two values, or a value and a constant."""
-    a = g.pick(lambda value: value.array.dtype.kind in "fi")
+    a = g.pick(is_number)
     same = [v for v in g.values if v.array.dtype == a.array.dtype and _broadcasts(v.array, a.array)]
-    b = g.choose(same) if same and g.number(0, 1) else _like(g, a)
+    b = g.choose(same) if same and g.number(0, 1) else like(g, a)
     pair = [a, b] if g.number(0, 1) else [b, a]
     g.node(g.choose(["Add", "Sub", "Mul", "Min", "Max"]), pair)
 
@@ -92,26 +115,26 @@ def _broadcasts(a: Array, b: Array) -> bool:
 
 def divide(g: Graph) -> None:
     """A quotient by a constant that is not near zero."""
-    a = g.pick(lambda value: value.is_float or value.array.dtype in WHOLE)
+    a = g.pick(is_number)
     low = g.whole((), 1, 4)
     g.node("Div", [a, g.constant(low.astype(a.array.dtype))], exact=None if not a.is_float else False)
 
 
 def power(g: Graph) -> None:
     """A small power."""
-    a = g.pick(_below(20))
-    g.node("Pow", [a, g.constant(np.array(g.choose([2, 3]), a.array.dtype))])
+    a = g.pick(both(is_number, lambda value: value.largest <= 20))
+    g.node("Pow", [a, g.constant(np.array(g.choose([2, 3])).astype(g.choose([a.array.dtype, *WHOLE])))])
 
 
 def compare(g: Graph) -> None:
     """A comparison of exact values."""
-    a = g.pick(_exact)
+    a = g.pick(is_exact)
     g.node(g.choose(["Less", "Greater", "Equal", "LessOrEqual", "GreaterOrEqual"]), [a, _exact_like(g, a)], exact=True)
 
 
 def _exact_like(g: Graph, value: Value) -> Value:
     shape = tuple(g.choose((1, size)) for size in value.array.shape)
-    return g.constant(g.whole(shape).astype(value.array.dtype))
+    return g.constant(g.numbers(value.array.dtype, shape, exact=True))
 
 
 def logical(g: Graph) -> None:
@@ -124,22 +147,30 @@ def logical(g: Graph) -> None:
 def where(g: Graph) -> None:
     """A choice by a condition."""
     flag = g.pick(lambda value: value.array.dtype == bool)
-    a = g.pick(lambda value: value.array.dtype.kind in "fi" and _broadcasts(value.array, flag.array))
-    g.node("Where", [flag, a, _like(g, a)])
+    a = g.pick(both(is_number, lambda value: _broadcasts(value.array, flag.array)))
+    g.node("Where", [flag, a, like(g, a)])
 
 
 def clip(g: Graph) -> None:
     """Both bounds, or one."""
-    a = g.pick(lambda value: value.is_float)
-    low, high = (g.constant(np.array(n, a.array.dtype)) for n in (-2, 3))
+    a = g.pick(is_number)
+    low, high = (g.constant(np.array(n).astype(a.array.dtype)) for n in ((-2, 3) if is_signed(a) else (1, 3)))
     g.node("Clip", g.choose([[a, low, high], [a, low], [a, None, high]]))
 
 
 def cast(g: Graph) -> None:
-    """To another type; to integers from exact values only."""
-    a = g.pick(lambda value: value.array.dtype.kind in "fib")
-    kinds = [*FLOATS, *WHOLE, np.bool_] if a.exact or a.array.dtype == bool else [np.float32, np.float64]
+    """To another type; floating-point numbers to integers only where they are whole and in range."""
+    a = g.pick(lambda value: value.is_number or value.array.dtype == bool)
+    kinds = [*FLOATS, *(kind for kind in (*INTEGERS, np.bool_) if _holds(np.dtype(kind), a))]
     g.node("Cast", [a], to=helper.np_dtype_to_tensor_dtype(np.dtype(g.choose(kinds))))
+
+
+def _holds(kind: np.dtype[Any], value: Value) -> bool:
+    """Whether a cast to an integer type is defined: bits are cut off an integer, but not off a fraction."""
+    if not value.is_float or kind.kind == "b":
+        return value.exact or not value.is_float
+    limits = np.iinfo(kind)
+    return value.exact and limits.min <= -value.largest and value.largest <= limits.max
 
 
 # ---- movement --------------------------------------------------------------------------------------------------------
@@ -147,7 +178,7 @@ def cast(g: Graph) -> None:
 
 def transpose(g: Graph) -> None:
     """Any permutation."""
-    a = g.pick(_rank(2))
+    a = g.pick(has_rank(2))
     order = list(range(a.array.ndim))
     for index in range(len(order) - 1):
         other = g.number(index, len(order) - 1)
@@ -157,7 +188,7 @@ def transpose(g: Graph) -> None:
 
 def reshape(g: Graph) -> None:
     """Two axes become one, one becomes two, or the shape is computed from the input's shape."""
-    a = g.pick(_rank(1))
+    a = g.pick(has_rank(1))
     way = g.choose(["flat", "join", "rows", "computed"])
     if way == "computed":
         (shape,) = g.node("Shape", [a])
@@ -176,7 +207,7 @@ def reshape(g: Graph) -> None:
 
 def axes(g: Graph) -> None:
     """Squeeze and Unsqueeze."""
-    a = g.pick(_rank(1))
+    a = g.pick(has_rank(1))
     ones = [axis for axis, size in enumerate(a.array.shape) if size == 1]
     if ones and g.number(0, 1):
         g.node("Squeeze", [a, g.ints(g.choose(ones))])
@@ -186,7 +217,7 @@ def axes(g: Graph) -> None:
 
 def cut(g: Graph) -> None:
     """A slice with any start, end and step."""
-    a = g.pick(_rank(1))
+    a = g.pick(has_rank(1))
     axis = g.number(-a.array.ndim, a.array.ndim - 1)
     size = a.array.shape[axis]
     start, end = g.number(-size - 1, size), g.choose([size, -1, 2**31 - 1, g.number(-size, size + 1)])
@@ -198,17 +229,17 @@ def cut(g: Graph) -> None:
 
 def concat(g: Graph) -> None:
     """A value with itself, another one or a constant."""
-    a = g.pick(_rank(1))
+    a = g.pick(has_rank(1))
     axis = g.number(-a.array.ndim, a.array.ndim - 1)
     shape = list(a.array.shape)
     shape[axis] = g.number(1, 3)
-    more = a if a.array.dtype == bool or g.number(0, 1) else _like(g, a, tuple(shape))
+    more = a if a.array.dtype == bool or g.number(0, 1) else like(g, a, tuple(shape))
     g.node("Concat", [a, more, a][: g.number(2, 3)], axis=axis)
 
 
 def split(g: Graph) -> None:
     """Two parts of given sizes."""
-    a = g.pick(_rank(1))
+    a = g.pick(has_rank(1))
     axis = g.number(0, a.array.ndim - 1)
     first = g.number(0, a.array.shape[axis])
     g.node("Split", [a, g.ints(first, a.array.shape[axis] - first)], 2, axis=axis)
@@ -216,7 +247,7 @@ def split(g: Graph) -> None:
 
 def gather(g: Graph) -> None:
     """Elements by constant indices, negative ones too."""
-    a = g.pick(_rank(1))
+    a = g.pick(has_rank(1))
     axis = g.number(-a.array.ndim, a.array.ndim - 1)
     size = a.array.shape[axis]
     if not size:
@@ -227,7 +258,7 @@ def gather(g: Graph) -> None:
 
 def gather_elements(g: Graph) -> None:
     """One index for each element."""
-    a = g.pick(_rank(1))
+    a = g.pick(has_rank(1))
     axis = g.number(0, a.array.ndim - 1)
     size = a.array.shape[axis]
     if not a.array.size:
@@ -236,26 +267,31 @@ def gather_elements(g: Graph) -> None:
 
 
 def scatter(g: Graph) -> None:
-    """Rows written over."""
-    a = g.pick(_both(_rank(2), lambda value: value.array.dtype.kind in "fi" and value.array.shape[0] > 0))
-    row = g.number(0, a.array.shape[0] - 1)
-    g.node("ScatterND", [a, g.constant(np.array([[row]])), _like(g, a, (1, *a.array.shape[1:]))])
+    """Rows written over, or added to; elements of an axis."""
+    a = g.pick(both(has_rank(1), is_number, has_elements))
+    row = g.number(-a.array.shape[0], a.array.shape[0] - 1)
+    how = g.choose(["none", "add", "max", "min", "mul"])
+    if g.number(0, 1):
+        g.node("ScatterND", [a, g.constant(np.array([[row]])), like(g, a, (1, *a.array.shape[1:]))], reduction=how)
+    else:
+        places = g.constant(np.full((1, *a.array.shape[1:]), row))
+        g.node("ScatterElements", [a, places, like(g, a, places.array.shape)], axis=0, reduction=how)
 
 
 def pad(g: Graph) -> None:
     """Every mode."""
-    a = g.pick(_both(_rank(1), lambda value: value.array.dtype.kind in "fi"))
+    a = g.pick(both(has_rank(1), is_number))
     mode = g.choose(["constant", "edge", "reflect", "wrap"])
     most = 2 if mode == "constant" else min(a.array.shape) - 1
     if mode != "constant" and most < 1:
         raise Refused
-    amounts = [g.number(0, min(most, 2)) for _ in range(2 * a.array.ndim)]
-    g.node("Pad", [a, g.ints(*amounts)], mode=mode if mode != "wrap" else "constant")
+    amounts = [g.number(-(mode == "constant"), min(most, 2)) for _ in range(2 * a.array.ndim)]
+    g.node("Pad", [a, g.ints(*amounts)], mode=mode)
 
 
 def repeat(g: Graph) -> None:
     """Tile and Expand."""
-    a = g.pick(_rank(1))
+    a = g.pick(has_rank(1))
     if g.number(0, 1):
         g.node("Tile", [a, g.ints(*(g.number(1, 2) for _ in a.array.shape))])
     else:
@@ -270,7 +306,7 @@ def shape_of(g: Graph) -> None:
 
 def nonzero(g: Graph) -> None:
     """Outputs whose size depends on the contents."""
-    a = g.pick(_both(_rank(1), lambda value: value.exact))
+    a = g.pick(both(has_rank(1), lambda value: value.exact))
     if g.number(0, 1):
         g.node("NonZero", [a], exact=True)
     else:
@@ -280,8 +316,11 @@ def nonzero(g: Graph) -> None:
 
 def order(g: Graph) -> None:
     """Largest elements and their places, of exact values without equal ones among them where places are asked for."""
-    a = g.pick(_both(_rank(1), _exact, lambda value: value.array.shape[-1] > 0))
-    if g.number(0, 1):
+    a = g.pick(both(has_rank(1), is_exact, lambda value: value.array.shape[-1] > 0))
+    way = g.number(0, 2)
+    if way == 2:
+        g.node("Unique", [a], g.number(1, 4), exact=True)
+    elif way:
         g.node("TopK", [a, g.ints(g.number(1, a.array.shape[-1]))], 2, axis=-1, largest=g.number(0, 1))
     else:
         g.node(g.choose(["ArgMax", "ArgMin"]), [a], axis=-1, keepdims=g.number(0, 1), exact=True)
@@ -289,246 +328,70 @@ def order(g: Graph) -> None:
 
 def total(g: Graph) -> None:
     """Running sums."""
-    a = g.pick(_both(_rank(1), lambda value: value.is_float))
-    g.node("CumSum", [a, g.constant(np.array(g.number(0, a.array.ndim - 1)))], reverse=g.number(0, 1))
-
-
-# ---- reductions and layers of networks -------------------------------------------------------------------------------
-
-
-def reduce(g: Graph) -> None:
-    """Over any axes."""
-    op = g.choose(["Sum", "Mean", "Max", "Min", "L1", "L2", "SumSquare", "LogSumExp"])
-    exact = None if op in ("Sum", "Max", "Min", "L1", "SumSquare") else False
-    a = g.pick(_both(_rank(1), _below(8) if op == "LogSumExp" else _float, lambda value: value.array.size > 0))
-    chosen = sorted({g.number(0, a.array.ndim - 1) for _ in range(g.number(1, 2))})
-    keep = g.number(0, 1)
-    if op in ("Max", "Min", "Mean", "L1", "L2", "SumSquare", "LogSumExp", "Sum"):
-        g.node(f"Reduce{op}", [a, g.ints(*chosen)], exact=exact, keepdims=keep)
-
-
-def softmax(g: Graph) -> None:
-    """Along any axis."""
-    a = g.pick(_both(_rank(1), _float, lambda value: value.array.size > 0))
-    g.node(g.choose(["Softmax", "LogSoftmax"]), [a], exact=False, axis=g.number(-a.array.ndim, a.array.ndim - 1))
-
-
-def matmul(g: Graph) -> None:
-    """With a constant matrix, or the transpose of the value itself."""
-    a = g.pick(_both(_rank(2), _float))
-    width = a.array.shape[-1]
-    if g.number(0, 1):
-        other = _like(g, a, (width, g.number(1, 5)))
-    else:
-        order = [*range(a.array.ndim - 2), a.array.ndim - 1, a.array.ndim - 2]
-        (other,) = g.node("Transpose", [a], perm=order)
-    g.node("MatMul", [a, other])
-
-
-def gemm(g: Graph) -> None:
-    """With every flag."""
-    a = g.pick(_both(_rank(2, 2), _float))
-    flip, flop = g.number(0, 1), g.number(0, 1)
-    inner, outer = a.array.shape[0 if flip else 1], g.number(1, 4)
-    b = _like(g, a, (outer, inner) if flop else (inner, outer))
-    c = g.choose([None, _like(g, a, (outer,)), _like(g, a, ())])
-    alpha = g.choose([1.0, 0.5])
-    g.node("Gemm", [a, b, c], exact=None if alpha == 1 else False, transA=flip, transB=flop, alpha=alpha)
-
-
-def conv(g: Graph) -> None:
-    """In one or two dimensions, with groups, pads, strides and dilations."""
-    a = g.pick(_both(_rank(3, 4), _float, lambda value: 0 not in value.array.shape))
-    channels, spatial = a.array.shape[1], a.array.ndim - 2
-    groups = g.choose([1, channels])
-    kernel = tuple(g.number(1, 3) for _ in range(spatial))
-    weight = _like(g, a, (groups * g.number(1, 3), channels // groups, *kernel))
-    bias = g.choose([None, _like(g, a, (weight.array.shape[0],))])
-    pads = [g.number(0, 1) for _ in range(2 * spatial)]
-    strides, dilations = ([g.number(1, 2) for _ in range(spatial)] for _ in range(2))
-    g.node("Conv", [a, weight, bias], group=groups, pads=pads, strides=strides, dilations=dilations)
-
-
-def pool(g: Graph) -> None:
-    """Windows over the last axes."""
-    a = g.pick(_both(_rank(3, 4), _float, lambda value: 0 not in value.array.shape))
-    spatial = a.array.ndim - 2
-    # onnx's reference of GlobalMaxPool loses an axis of inputs with three: ONNX says that the rank stays.
-    op = g.choose(["MaxPool", "AveragePool", "GlobalAveragePool", *(["GlobalMaxPool"] if spatial == 2 else [])])
-    if op.startswith("Global"):
-        g.node(op, [a], exact=None if op == "GlobalMaxPool" else False)
-        return
-    kernel = [g.number(1, 3) for _ in range(spatial)]
-    pads = [g.number(0, size - 1) for size in kernel] * 2
-    strides = [g.number(1, 2) for _ in kernel]
-    more: dict[str, Any] = {"count_include_pad": g.number(0, 1)} if op == "AveragePool" else {}
-    g.node(op, [a], exact=None if op == "MaxPool" else False, kernel_shape=kernel, pads=pads, strides=strides, **more)
-
-
-def normalize(g: Graph) -> None:
-    """Batch, layer and instance normalization."""
-    a = g.pick(_both(_rank(3, 4), _float, lambda value: value.array.dtype == np.float32 and value.array.size > 0))
-    channels = a.array.shape[1]
-    op = g.choose(["BatchNormalization", "LayerNormalization", "InstanceNormalization"])
-    if op == "LayerNormalization":
-        g.node(op, [a, _like(g, a, (a.array.shape[-1],))], exact=False, axis=-1, epsilon=1e-2)
-        return
-    scale, shift = (_like(g, a, (channels,)) for _ in range(2))
-    more = [_like(g, a, (channels,)), g.constant(g.whole((channels,), 1, 3).astype(np.float32))]
-    g.node(op, [a, scale, shift, *(more if op == "BatchNormalization" else [])], exact=False, epsilon=1e-2)
-
-
-def conv_transpose(g: Graph) -> None:
-    """In one or two dimensions, with pads and strides."""
-    a = g.pick(_both(_rank(3, 4), _float, lambda value: 0 not in value.array.shape))
-    spatial = a.array.ndim - 2
-    kernel = tuple(g.number(1, 3) for _ in range(spatial))
-    weight = _like(g, a, (a.array.shape[1], g.number(1, 3), *kernel))
-    strides = [g.number(1, 2) for _ in range(spatial)]
-    g.node("ConvTranspose", [a, weight], strides=strides, pads=[g.number(0, 1) for _ in range(2 * spatial)])
-
-
-def resize(g: Graph) -> None:
-    """Nearest ones, by a whole factor, so that no rounding decides."""
-    a = g.pick(_both(_rank(4, 4), _float, lambda value: 0 not in value.array.shape))
-    scales = g.constant(np.array([1, 1, g.number(1, 3), g.number(1, 3)], np.float32))
-    g.node("Resize", [a, None, scales], mode="nearest", coordinate_transformation_mode="asymmetric",
-           nearest_mode="floor")  # fmt: skip
+    a = g.pick(both(has_rank(1), is_number))
+    axis = g.constant(np.array(g.number(-a.array.ndim, a.array.ndim - 1)))
+    g.node("CumSum", [a, axis], reverse=g.number(0, 1), exclusive=g.number(0, 1))
 
 
 def rearrange(g: Graph) -> None:
     """Triangles, diagonals and blocks."""
-    a = g.pick(_rank(2))
+    a = g.pick(has_rank(2))
     op = g.choose(["Trilu", "EyeLike", "DepthToSpace", "SpaceToDepth"])
     if op == "Trilu":
         g.node(op, [a, g.constant(np.array(g.number(-2, 2)))], upper=g.number(0, 1))
     elif op == "EyeLike":
-        g.node(op, [g.pick(_rank(2, 2))], exact=True, k=g.number(-1, 1))
+        g.node(op, [g.pick(has_rank(2, 2))], exact=True, k=g.number(-1, 1))
     else:
-        g.node(op, [g.pick(_rank(4, 4))], blocksize=2)
+        fits = (lambda s: s[1] % 4 == 0) if op == "DepthToSpace" else (lambda s: s[2] % 2 == s[3] % 2 == 0)
+        a = g.pick(both(has_rank(4, 4), has_elements, lambda value: fits(value.array.shape)))
+        g.node(op, [a], blocksize=2, mode=g.choose(["DCR", "CRD"]) if op == "DepthToSpace" else None)
 
 
 def remainder(g: Graph) -> None:
     """Both kinds of remainder, of integers."""
-    a = g.pick(lambda value: value.array.dtype in WHOLE)
-    b = g.constant(np.array(g.choose([2, 3, -2, -3]), a.array.dtype))
-    g.node("Mod", [a, b], fmod=g.number(0, 1))
+    a = g.pick(is_exact)
+    b = g.constant(np.array(g.choose([2, 3, -2, -3] if is_signed(a) else [2, 3])).astype(a.array.dtype))
+    g.node("Mod", [a, b], fmod=1 if a.is_float else g.number(0, 1))
 
 
 def fill(g: Graph) -> None:
     """A constant of a shape that the graph computes, and one element in each row."""
-    a = g.pick(_rank(1))
+    a = g.pick(has_rank(1))
     (shape,) = g.node("Shape", [a], exact=True)
     if g.number(0, 1):
         g.node("ConstantOfShape", [shape], exact=True)
     else:
-        index = g.pick(_both(_exact, lambda value: value.array.dtype in WHOLE))
+        index = g.pick(both(is_exact, lambda value: value.array.dtype in WHOLE))
         values = g.constant(np.array([g.number(-1, 1), 2], np.float32))
         g.node("OneHot", [index, g.constant(np.array(g.number(1, 4))), values], axis=g.choose([-1, 0]))
 
 
-def einsum(g: Graph) -> None:
-    """Products with a constant, as subscripts; not of empty tensors, for which ONNX Runtime ends the process.
-
-    Nor of sizes of 1: at another size of the input, ONNX Runtime would broadcast, as no text of ONNX says.
-    """
-    a = g.pick(_both(_rank(2, 2), _float, lambda value: min(value.array.shape) > 1))
-    rows, columns = a.array.shape
-    equation, shape = g.choose(
-        [("ij,jk->ik", (columns, 2)), ("ij,kj->ki", (3, columns)), ("ij,ij->j", (rows, columns))]
-    )
-    g.node("Einsum", [a, _like(g, a, shape)], equation=equation)
+def bits(g: Graph) -> None:
+    """Bitwise arithmetic of integers, and shifts of unsigned ones."""
+    a = g.pick(lambda value: value.is_integer)
+    op = g.choose(["BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot", "BitShift"])
+    more = [] if op == "BitwiseNot" else [g.constant(np.array(g.number(0, 3)).astype(a.array.dtype))]
+    g.node(op, [a, *more], direction=g.choose(["LEFT", "RIGHT"]) if op == "BitShift" else None)
 
 
-def quantize(g: Graph) -> None:
-    """To eight bits and back, with scales that are powers of two."""
-    a = g.pick(_both(_exact, lambda value: value.array.dtype == np.float32))
-    scale, zero = g.constant(np.float32(g.choose([1, 2]))), g.constant(np.array(g.number(0, 3), np.uint8))
-    (small,) = g.node("QuantizeLinear", [a, scale, zero], exact=True)
-    g.node("DequantizeLinear", [small, scale, zero], exact=True)
+def several(g: Graph) -> None:
+    """Operators of any number of inputs."""
+    a = g.pick(is_number)
+    op = g.choose(["Max", "Min", "Sum", "Mean"])
+    g.node(op, [a, like(g, a), like(g, a)][: g.number(1, 3)], exact=False if op == "Mean" else None)
 
 
-# ---- control flow ----------------------------------------------------------------------------------------------------
-
-
-def choice(g: Graph) -> None:
-    """If: two branches that read values from outside and give tensors of one type."""
-    a = g.pick(lambda value: value.is_float)
-    (total,) = g.node("ReduceSum", [g.pick(_both(_exact, _float))], keepdims=0)
-    (flag,) = g.node("Greater", [total, g.constant(np.zeros((), total.array.dtype))], exact=True)
-    branches, exact = [], True
-    for side in ("then", "else"):
-        inner = _nested(g, side)
-        inner.node(g.choose(["Relu", "Neg", "Abs"]), [a])
-        _grow(inner, g.number(0, 2))
-        (result,) = inner.node("Mul", [a, inner.constant(np.array(2, a.array.dtype))])
-        exact &= result.exact
-        branches.append(_graph(inner, [], [result]))
-    g.node("If", [flag], exact=exact, then_branch=branches[0], else_branch=branches[1])
-
-
-def loop(g: Graph) -> None:
-    """Loop: a carried tensor, a value from outside, and one output that is stacked.
-
-    Its elements have one axis, and there is one: onnx's reference joins others along their own first axis, where ONNX
-    says of scan outputs that each iteration's value is one element of a new first axis.
-    """
-    a = g.pick(_both(_below(10), lambda value: value.array.ndim <= MAX_CARRIED))
-    count = g.number(1, 3)
-    inner = _nested(g, "body")
-    dtype = helper.np_dtype_to_tensor_dtype(a.array.dtype)
-    index, cond, state = (f"{inner.prefix}{name}" for name in ("i", "cond", "state"))
-    inner.values += [Value(index, np.array(0), True), Value(cond, np.array(True), True), Value(state, a.array, a.exact)]
-    carried = inner.values[-1]
-    (after,) = inner.node(g.choose(["Add", "Sub", "Max"]), [carried, a])
-    (again,) = inner.node("Identity", [inner.values[1]])
-    (row,) = inner.node("Reshape", [after, inner.ints(-1)])
-    infos = [
-        helper.make_tensor_value_info(index, onnx.TensorProto.INT64, []),
-        helper.make_tensor_value_info(cond, onnx.TensorProto.BOOL, []),
-        helper.make_tensor_value_info(state, dtype, None),
-    ]
-    body = _graph(inner, infos, [again, after, row])
-    trips = g.constant(np.array(count, np.int64))
-    g.node("Loop", [trips, g.constant(np.array(True)), a], 2, body=body)
-
-
-MAX_CARRIED = 3
-
-
-def _nested(g: Graph, side: str) -> Graph:
-    if g.depth >= 2:
-        raise Refused
-    return Graph(g.draw, f"{g.name()}_{side}_", (*g.outer, *g.values), g.depth + 1)
-
-
-def _graph(inner: Graph, infos: list[onnx.ValueInfoProto], outputs: list[Value]) -> onnx.GraphProto:
-    made = [
-        helper.make_tensor_value_info(v.name, helper.np_dtype_to_tensor_dtype(v.array.dtype), None) for v in outputs
-    ]
-    return helper.make_graph(inner.nodes, inner.prefix, infos, made, inner.constants)
-
-
-def _grow(g: Graph, count: int) -> None:
-    for _ in range(count):
-        try_operator(g, g.choose(OPERATORS))
-
-
-def try_operator(g: Graph, add: Add) -> bool:
-    """Add an operator if it fits; the graph is as before if it does not."""
-    kept = len(g.nodes), len(g.values), len(g.constants)
-    try:
-        add(g)
-    except Refused:
-        del g.nodes[kept[0] :], g.values[kept[1] :], g.constants[kept[2] :]
-        return False
-    return True
+def gather_nd(g: Graph) -> None:
+    """Elements or rows by tuples of indices."""
+    a = g.pick(both(has_rank(1), has_elements))
+    depth = g.number(1, min(2, a.array.ndim))
+    columns = [g.whole((2, 1), -size, size - 1) for size in a.array.shape[:depth]]
+    g.node("GatherND", [a, g.constant(np.concatenate(columns, axis=1))])
 
 
 OPERATORS: tuple[Add, ...] = (
-    unary, binary, transpose, reshape, reduce, matmul, conv, steep, positive, steps, divide, power, compare, logical,
-    where, clip, cast, axes, cut, concat, split, gather, gather_elements, scatter, pad, repeat, shape_of, nonzero,
-    order, total, softmax, gemm, pool, normalize, quantize, choice, loop, conv_transpose, resize, rearrange, remainder,
-    fill, einsum,
+    unary, binary, transpose, reshape, steep, positive, steps, divide, power, compare, logical, where, clip, cast, axes,
+    cut, concat, split, gather, gather_elements, scatter, pad, repeat, shape_of, nonzero, order, total, rearrange,
+    remainder, fill, bits, several, gather_nd,
 )  # fmt: skip
 """Simpler ones first: hypothesis shrinks towards them."""
