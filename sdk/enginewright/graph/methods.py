@@ -22,6 +22,7 @@ from enginewright.ops.activation import (
     Swish as SwishOp,
     ThresholdedRelu as ThresholdedReluOp,
 )
+from enginewright.ops.append_rows import AppendRows as AppendRowsOp
 from enginewright.ops.arg_reduction import ArgMax as ArgMaxOp, ArgMin as ArgMinOp
 from enginewright.ops.arithmetic import (
     Abs as AbsOp,
@@ -234,6 +235,12 @@ class OperatorMethods:
     def and_(self, a: Tensor, b: Tensor, *, name: str = "") -> Tensor:
         """Whether both are true, broadcast."""
         return self.add(AndOp(), a, b, name=name)[0]
+
+    def append_rows(self, past: Tensor, new: Tensor, lengths: Tensor, total: Tensor, *, name: str = "") -> Tensor:
+        """`past` [B, G, P, D], of which each sequence keeps its first `lengths` [B] rows, then its rows of `new`.
+
+        new is [B, G, S, D]; the result is [B, G, `total`, D], with zeros behind the new rows. total is one integer."""
+        return self.add(AppendRowsOp(), past, new, lengths, total, name=name)[0]
 
     def argmax(
         self, x: Tensor, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0, name: str = ""
@@ -1720,9 +1727,10 @@ class OperatorMethods:
         *,
         name: str = "",
     ) -> Tensor:
-        """`data` from `starts` to before `ends` along `axes` (all if left out), every `steps`-th, as Python slices.
+        """`data` from `starts` to before `ends` along `axes` (all if left out), every `steps`-th.
 
-        Negative starts and ends count from the end of the axis; both are clamped to it; negative steps go backwards."""
+        Negative starts and ends count from the end of the axis; both are clamped to it; negative steps go backwards. As
+        Python slices, but that a backward one from before the first element begins at the first, as ONNX has it."""
         return self.add(SliceOp(), data, starts, ends, axes, steps, name=name)[0]
 
     def softmax(self, x: Tensor, *, axis: int = -1, name: str = "") -> Tensor:

@@ -51,8 +51,14 @@ def custom_rule(domain: str, op_type: str, version: int, uid_of: UidOf) -> OnnxR
     return rule
 
 
+BLOCKED = "com.microsoft.nchwc"
+"""What ONNX Runtime saves at optimization level "all" or "layout"; the size of the blocks is not in the file."""
+
+
 def nearest(domain: str, op_type: str) -> str:
     """What there is instead of an operator of a custom domain that is not known; empty if nothing is near."""
+    if domain == BLOCKED:
+        return "its layout is that of the machine that wrote it: let ONNX Runtime save it without its layout level"
     return "" if domain.startswith(STANDARD) else near_matches(Key(domain, op_type), registry)
 
 

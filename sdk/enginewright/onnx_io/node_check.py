@@ -16,6 +16,9 @@ from enginewright.onnx_io.model_file import EXPORT_AGAIN
 from enginewright.registry.onnx_node import NotSupported
 from enginewright.tensors import DataType, ItemSpec, TensorSpec
 
+OF_ANY_OPSET = {"LayerNormalization": 17, "SimplifiedLayerNormalization": 1}
+"""What ONNX Runtime's optimizer writes into models of older opsets, too, with the version that defines it."""
+
 _NAMES = {DataType.FLOAT32: "float", DataType.FLOAT64: "double"}
 
 
@@ -50,8 +53,10 @@ def check_node(proto: onnx.NodeProto, domain: str, version: int, inputs: Sequenc
 
     `inputs` holds None where one is left out. `NotSupported`: the opset has no such operator yet.
     """
+    if domain == "ai.onnx":
+        version = max(version, OF_ANY_OPSET.get(proto.op_type, 0))
     signature = _signature(proto.op_type, version, "" if domain == "ai.onnx" else domain)
-    if signature is None and domain == "ai.onnx":
+    if signature is None and domain == "ai.onnx" and proto.op_type not in OF_ANY_OPSET:
         raise NotSupported(f"opset {version} has no such operator")
     if signature is not None:
         for problem in (*_counts(proto, signature), *_attributes(proto, signature), *_types(signature, inputs)):

@@ -41,34 +41,46 @@ def _masks(net: Network, mask: Tensor | None, bias: Tensor | None, like: Tensor)
 
 @onnx_rule("com.microsoft::Attention", since=1)
 def attention(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
-    """One projection gives q, k and v; the past and the present hold k and v in one tensor [2, B, H, T, D]."""
-    x, heads = node.input(0), node.integer("num_heads")
+    """One projection gives q, k and v."""
     if node.integer("do_rotary", 0) or node.integer("past_present_share_buffer", 0):
         raise NotSupported("do_rotary and past_present_share_buffer are not supported")
-    projected = net.matmul(x, node.input(1))
+    projected = net.matmul(node.input(0), node.input(1))
     bias = node.optional(2)
     if bias is not None:
         projected = net.add(projected, bias)
+    return attend(net, node, projected, node.optional(3), node.optional(4), node.optional(5))
+
+
+def attend(
+    net: Network,
+    node: OnnxNode,
+    projected: Tensor,
+    mask: Tensor | None,
+    past: Tensor | None,
+    bias: Tensor | None = None,
+) -> tuple[Tensor, ...]:
+    """Attention of q, k and v side by side; the past and the present hold k and v in one tensor [2, B, H, T, D]."""
+    heads = node.integer("num_heads")
     sizes = node.integers("qkv_hidden_sizes", ())
     parts = net.split(projected, _integers(net, *sizes) if sizes else None, axis=2, num_outputs=0 if sizes else 3)
     q, k, v = (split_heads(net, part, heads) for part in parts)
-    past, count = node.optional(4), node.integer("unidirectional", 0)
+    causal = bool(node.integer("unidirectional", 0))
     if past is not None:
         k, v = (
             with_past(net, net.gather(past, net.constant(np.array(index)), axis=0), new)
             for index, new in enumerate((k, v))
         )
-    mask, lengths = _padding(net, node.optional(3))
-    if lengths is not None and count:
+    seen, lengths = _padding(net, mask)
+    if lengths is not None and causal:
         raise NotSupported("lengths together with unidirectional")
     y = net.attention(
         q,
         k,
         v,
-        _masks(net, mask, node.optional(5), q),
+        _masks(net, seen, bias, q),
         lengths,
         scale=node.number("scale", 0.0),
-        is_causal=bool(count),
+        is_causal=causal,
         bottom_right=past is not None,
     )
     outputs = [join_heads(net, y)]
@@ -79,7 +91,7 @@ def attention(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
 
 @onnx_rule("com.microsoft::MultiHeadAttention", since=1)
 def multi_head_attention(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
-    """q, k and v as [B, S, H * D], or k and v with heads apart already, or all three in one tensor [B, S, H, 3, D]."""
+    """q, k, v as [B, S, H * D], k and v with heads apart already, or as [B, T, H, 2, D], or all as [B, S, H, 3, D]."""
     heads, bias = node.integer("num_heads"), node.optional(3)
     q, k, v = _query_key_value(net, node, heads)
     if bias is not None:
@@ -110,8 +122,13 @@ def _query_key_value(net: Network, node: OnnxNode, heads: int) -> tuple[Tensor, 
         parts = net.split(q, None, axis=3, num_outputs=3)
         flat = [net.transpose(net.squeeze(part, _integers(net, 3)), perm=(0, 2, 1, 3)) for part in parts]
         return flat[0], flat[1], flat[2]
+    if k is not None and k.rank == 5:
+        k, v = (
+            net.transpose(net.squeeze(part, _integers(net, 3)), perm=(0, 2, 1, 3))
+            for part in net.split(k, None, axis=3, num_outputs=2)
+        )
     if k is None or v is None:
-        raise NotSupported("key and value packed in one tensor")
+        raise NotSupported("the keys or the values are left out")
     apart = [part if part.rank == 4 else split_heads(net, part, heads) for part in (k, v)]
     return split_heads(net, q, heads), apart[0], apart[1]
 
@@ -176,11 +193,11 @@ def rotary_embedding(net: Network, node: OnnxNode) -> Tensor:
     angles = [
         net.unsqueeze(net.gather(table, positions, axis=0), _integers(net, 1)) for table in node.inputs[2:4] if table
     ]
-    turned = _rotated(net, apart, (angles[0], angles[1]), width, interleaved=bool(node.integer("interleaved", 0)))
+    turned = rotated(net, apart, (angles[0], angles[1]), width, interleaved=bool(node.integer("interleaved", 0)))
     return join_heads(net, turned) if x.rank == 3 else turned
 
 
-def _rotated(net: Network, x: Tensor, angles: tuple[Tensor, Tensor], width: int, *, interleaved: bool) -> Tensor:
+def rotated(net: Network, x: Tensor, angles: tuple[Tensor, Tensor], width: int, *, interleaved: bool) -> Tensor:
     """x [B, H, S, D] with its first `width` columns (0: all) turned by cosines and sines [B, 1, S, width / 2]."""
     cos, sin = angles
     rest = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,15 +35,16 @@ def _swapped(net: Network, x: Tensor) -> Tensor:
 @onnx_rule("com.microsoft::TransposeMatMul", since=1)
 def fused_matmul(net: Network, node: OnnxNode) -> Tensor:
     """Transposes, product, factor alpha."""
-    if node.integer("transBatchA", 0) or node.integer("transBatchB", 0):
-        raise NotSupported("transBatchA and transBatchB are not supported")
-    a, b = node.input(0), node.input(1)
-    if node.integer("transA", 0) and a.rank > 1:
-        a = _swapped(net, a)
-    if node.integer("transB", 0) and b.rank > 1:
-        b = _swapped(net, b)
+    a, b = (_turned(net, node.input(index), node, which) for index, which in enumerate("AB"))
     y, alpha = net.matmul(a, b), node.number("alpha", 1.0)
     return y if alpha == 1 else net.mul(y, _numbers(net, y, alpha))
+
+
+def _turned(net: Network, x: Tensor, node: OnnxNode, which: str) -> Tensor:
+    """x as a matrix or a batch of these: `transBatch` moves its first axis behind the batch, then `trans` swaps two."""
+    if node.integer(f"transBatch{which}", 0) and x.rank > 2:
+        x = net.transpose(x, perm=(*range(1, x.rank - 1), 0, x.rank - 1))
+    return _swapped(net, x) if node.integer(f"trans{which}", 0) and x.rank > 1 else x
 
 
 @onnx_rule("com.microsoft::MatMulIntegerToFloat", since=1)
@@ -70,44 +72,6 @@ def dynamic_quantize_matmul(net: Network, node: OnnxNode) -> Tensor:
     a, a_scale, a_zero = net.dynamic_quantize_linear(node.input(0))
     product = net.mat_mul_integer(a, node.input(1), a_zero, node.optional(3))
     return _scaled(net, product, net.mul(a_scale, node.input(2)), node.optional(4))
-
-
-@onnx_rule("com.microsoft::MatMulNBits", since=1)
-def matmul_n_bits(net: Network, node: OnnxNode) -> Tensor:
-    """Weights [N, blocks, bytes] of 4 or 8 bits, unpacked and dequantized block by block; the constants fold."""
-    bits, size = node.integer("bits", 4), node.integer("block_size")
-    columns, depth = node.integer("N"), node.integer("K")
-    if bits not in (4, 8) or node.optional(4) is not None:
-        raise NotSupported(f"{bits} bits, or an index of groups" if bits in (4, 8) else f"{bits} bits")
-    packed, scales = node.input(1), node.input(2)
-    zero = node.optional(3)
-    if packed.const is None or (zero is not None and zero.const is None):
-        raise NotSupported("the weight is not a constant")
-    blocks = -(-depth // size)
-    weight = _unpacked(packed.const.reshape(columns, -1), bits)[:, :depth]
-    zeros = np.full((columns, blocks), 1 << (bits - 1), np.uint8)
-    if zero is not None and zero.const is not None:
-        if zero.const.dtype != np.uint8:
-            raise NotSupported("zero points are not packed integers")
-        zeros = _unpacked(zero.const.reshape(columns, -1), bits)[:, :blocks]
-    shaped = net.reshape(scales, net.constant(np.array([columns, blocks])))
-    real = net.dequantize_linear(
-        net.constant(np.ascontiguousarray(weight)),
-        shaped,
-        net.constant(np.ascontiguousarray(zeros)),
-        axis=1,
-        block_size=size,
-    )
-    y = net.matmul(node.input(0), net.transpose(real, perm=(1, 0)))
-    bias = node.optional(5)
-    return y if bias is None else net.add(y, bias)
-
-
-def _unpacked(data: Array, bits: int) -> Array:
-    """Rows of numbers from rows of bytes, low half first."""
-    if bits == 8:
-        return data
-    return np.stack([data & 15, data >> 4], axis=-1).reshape(data.shape[0], -1)
 
 
 ACTIVATIONS: dict[str, Callable[[Network, Tensor, tuple[float, ...]], Tensor]] = {
@@ -157,23 +121,36 @@ def fused_conv(net: Network, node: OnnxNode) -> Tensor:
     return _activated(net, node, y, node.numbers("activation_params", ()))
 
 
+@onnx_rule("com.microsoft::NhwcFusedConv", since=1)
+def nhwc_fused_conv(net: Network, node: OnnxNode) -> Tensor:
+    """The same of x [N, spatial, C]; w is as in ONNX."""
+    x, more = (None if item is None else channels_first(net, item) for item in (node.input(0), node.optional(3)))
+    inner = replace(node, inputs=(x, node.input(1), node.optional(2), more))
+    return channels_last(net, fused_conv(net, inner))
+
+
+def channels_first(net: Network, x: Tensor) -> Tensor:
+    """[N, spatial, C] as [N, C, spatial]."""
+    return net.transpose(x, perm=(0, x.rank - 1, *range(1, x.rank - 1)))
+
+
+def channels_last(net: Network, x: Tensor) -> Tensor:
+    """[N, C, spatial] as [N, spatial, C]."""
+    return net.transpose(x, perm=(0, *range(2, x.rank), 1))
+
+
 @onnx_rule("com.microsoft::NhwcMaxPool", since=1)
 def nhwc_max_pool(net: Network, node: OnnxNode) -> Tensor:
     """max_pool between transposes."""
-    x = node.input(0)
-    inner = net.transpose(x, perm=(0, x.rank - 1, *range(1, x.rank - 1)))
-    y = net.max_pool(inner, **pool_attributes(node))
-    return net.transpose(y, perm=(0, *range(2, x.rank), 1))
+    return channels_last(net, net.max_pool(channels_first(net, node.input(0)), **pool_attributes(node)))
 
 
 @onnx_rule("com.microsoft::NhwcConv", since=1)
 def nhwc_conv(net: Network, node: OnnxNode) -> Tensor:
     """Convolution of x [N, spatial, C] by w [M, kernel, C / group]."""
-    x, w = node.input(0), node.input(1)
-    first = (0, x.rank - 1, *range(1, x.rank - 1))
+    x, w = (channels_first(net, node.input(index)) for index in (0, 1))
     attributes = sliding_attributes(node, conv_rank(node)) | {"group": node.integer("group", 1)}
-    y = net.conv(net.transpose(x, perm=first), net.transpose(w, perm=first), node.optional(2), **attributes)
-    return net.transpose(y, perm=(0, *range(2, x.rank), 1))
+    return channels_last(net, net.conv(x, w, node.optional(2), **attributes))
 
 
 @onnx_rule("com.microsoft::QGemm", since=1)

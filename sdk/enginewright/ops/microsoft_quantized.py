@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from enginewright.ops.conv import check_kernel_shape, conv_rank
+from enginewright.ops.microsoft_matmul import channels_first, channels_last
 from enginewright.ops.pool import pool_attributes
+from enginewright.ops.window import sliding_attributes
 from enginewright.registry.onnx_node import NotSupported, OnnxNode
 from enginewright.registry.registry import onnx_rule
 
@@ -58,8 +61,7 @@ def _softmax(net: Network, node: OnnxNode, x: Tensor) -> Tensor:
 def _channels_first(net: Network, node: OnnxNode, x: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
     if not node.integer("channels_last", 0):
         return make(x)
-    inner = net.transpose(x, perm=(0, x.rank - 1, *range(1, x.rank - 1)))
-    return net.transpose(make(inner), perm=(0, *range(2, x.rank), 1))
+    return channels_last(net, make(channels_first(net, x)))
 
 
 def _average_pool(net: Network, node: OnnxNode, x: Tensor) -> Tensor:
@@ -81,6 +83,20 @@ _import_unary(
     "QLinearGlobalAveragePool", lambda net, node, x: _channels_first(net, node, x, lambda y: net.global_average_pool(y))
 )
 _import_unary("QLinearReduceMean", _reduce_mean)
+
+
+@onnx_rule("com.microsoft::QLinearConv", since=1)
+def q_linear_conv(net: Network, node: OnnxNode) -> Tensor:
+    """As ONNX's, with the channels first or last."""
+    check_kernel_shape(node, node.input(3).shape[2:])
+    attributes = sliding_attributes(node, conv_rank(node)) | {"group": node.integer("group", 1)}
+    x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero = (node.input(index) for index in range(1, 8))
+
+    def make(x: Tensor) -> Tensor:
+        given = x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero
+        return net.q_linear_conv(x, *given, node.optional(8), **attributes)
+
+    return _channels_first(net, node, node.input(0), make)
 
 
 @onnx_rule("com.microsoft::QLinearConcat", since=1)

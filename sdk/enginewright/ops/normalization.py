@@ -254,9 +254,9 @@ import_plainly(InstanceNormalization)
 import_plainly(GroupNormalization, since=21)
 
 
-@onnx_rule("ai.onnx::LayerNormalization", since=17)
+@onnx_rule("ai.onnx::LayerNormalization", since=1)
 def layer_normalization(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
-    """As many outputs as are asked for."""
+    """As many outputs as are asked for. ONNX has it since opset 17, ONNX Runtime's optimizer writes it into any."""
     op = LayerNormalization(node.integer("axis", -1), node.number("epsilon", 1e-5), node.integer("stash_type", 1))
     return net.add(op, node.input(0), node.input(1), node.optional(2))[: len(node.outputs)]
 

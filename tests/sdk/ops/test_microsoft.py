@@ -13,69 +13,7 @@ import pytest
 from enginewright.errors import UnsupportedModel
 from enginewright.onnx_io.parser import parse
 from enginewright.ops.conv import Conv
-from enginewright.tensors import DataType
-
-Array = np.ndarray[Any, Any]
-RNG = np.random.default_rng(5)
-
-
-def floats(*shape: int) -> Array:
-    return RNG.standard_normal(shape).astype(np.float32)
-
-
-def bytes_(*shape: int) -> Array:
-    return RNG.integers(0, 256, shape).astype(np.uint8)
-
-
-def scalar(value: float, dtype: type = np.float32) -> Array:
-    return np.array(value, dtype)
-
-
-def model_of(
-    op_type: str, inputs: Sequence[Array | None], outputs: int, constants: tuple[int, ...], **attributes: Any
-) -> onnx.ModelProto:
-    """One node of com.microsoft; the inputs numbered in `constants` are initializers."""
-    names = ["" if array is None else f"x{index}" for index, array in enumerate(inputs)]
-    node = onnx.helper.make_node(
-        op_type, names, [f"y{i}" for i in range(outputs)], domain="com.microsoft", **attributes
-    )
-    given = [
-        (index, name, array) for index, (name, array) in enumerate(zip(names, inputs, strict=True)) if array is not None
-    ]
-    free = [
-        onnx.helper.make_tensor_value_info(name, int(DataType.of(array)), array.shape)
-        for index, name, array in given
-        if index not in constants
-    ]
-    fixed = [onnx.numpy_helper.from_array(array, name) for index, name, array in given if index in constants]
-    results = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output]
-    graph = onnx.helper.make_graph([node], "g", free, results, fixed)
-    opsets = [onnx.helper.make_opsetid("", 21), onnx.helper.make_opsetid("com.microsoft", 1)]
-    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
-
-
-def check(
-    op_type: str,
-    inputs: Sequence[Array | None],
-    outputs: int = 1,
-    constants: tuple[int, ...] = (),
-    *,
-    steps: int = 0,
-    **attributes: Any,
-) -> None:
-    """The import evaluates to what ONNX Runtime gives; quantized results may differ by `steps` in their last place."""
-    model = model_of(op_type, inputs, outputs, constants, **attributes)
-    feeds = {f"x{i}": array for i, array in enumerate(inputs) if array is not None and i not in constants}
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    expected = session.run(None, feeds)
-    found = parse(model).evaluate(feeds)
-    for name, array in zip(found, expected, strict=True):
-        assert found[name].shape == array.shape
-        assert found[name].dtype == array.dtype
-        if array.dtype.kind in "iu":
-            assert np.abs(found[name].astype(np.int64) - array).max(initial=0) <= steps
-        else:
-            np.testing.assert_allclose(found[name], array, rtol=2e-5, atol=2e-5)
+from tests.sdk.ops.microsoft import RNG, Array, bytes_, check, floats, model_of, scalar
 
 
 @pytest.mark.parametrize(("a", "b"), [(0, 0), (0, 1), (1, 0), (1, 1)])
@@ -83,6 +21,18 @@ def test_fused_matmul(a: int, b: int) -> None:
     left, right = floats(2, 3, 4), floats(2, 4, 5)
     inputs = [left.swapaxes(1, 2).copy() if a else left, right.swapaxes(1, 2).copy() if b else right]
     check("FusedMatMul", inputs, transA=a, transB=b, alpha=0.5)
+
+
+@pytest.mark.parametrize(("trans", "batch"), [("A", ""), ("", "A"), ("A", "A"), ("B", "B"), ("AB", "AB"), ("A", "B")])
+def test_fused_matmul_with_the_batch_behind(trans: str, batch: str) -> None:
+    """`transBatch` moves the first axis of [rows, batches, columns] behind its batch, then `trans` swaps two."""
+    sides = {"A": floats(2, 3, 4, 5), "B": floats(2, 3, 5, 6)}
+    for name in trans:
+        sides[name] = sides[name].swapaxes(-1, -2)
+    for name in batch:
+        sides[name] = np.moveaxis(sides[name], -2, 0)
+    flags = {f"trans{name}": 1 for name in trans} | {f"transBatch{name}": 1 for name in batch}
+    check("FusedMatMul", [side.copy() for side in sides.values()], **flags)
 
 
 def test_matmul_integer_to_float() -> None:
@@ -180,6 +130,14 @@ def test_quantized_unary(name: str, attributes: dict[str, Any]) -> None:
     check(name, inputs, constants=constants, steps=1, **attributes)
 
 
+@pytest.mark.parametrize("last", [0, 1])
+def test_quantized_conv(last: int) -> None:
+    x = bytes_(1, 7, 8, 3) if last else bytes_(1, 3, 7, 8)
+    one, zero, bias = scalar(0.05), scalar(128, np.uint8), RNG.integers(-50, 50, 4).astype(np.int32)
+    inputs = [x, one, zero, bytes_(4, 3, 3, 3), scalar(0.02), zero, scalar(0.3), zero, bias]
+    check("QLinearConv", inputs, constants=(3,), pads=[1, 1, 1, 1], channels_last=last, steps=1)
+
+
 def test_quantized_concat() -> None:
     one, zero = scalar(0.05), scalar(110, np.uint8)
     check("QLinearConcat", [one, zero, bytes_(2, 3), one, zero, bytes_(2, 4), scalar(0.02), zero], axis=1, steps=1)
@@ -229,6 +187,16 @@ def test_multi_head_attention_packed() -> None:
     np.testing.assert_allclose(both[0]["y0"], both[1]["y0"], rtol=1e-6)
 
 
+def test_keys_and_values_packed() -> None:
+    """Nor is this form there on the CPU: [B, T, heads, 2, D]."""
+    q, packed = floats(2, 5, 8), floats(2, 7, 2, 2, 4)
+    apart = [np.ascontiguousarray(packed[:, :, :, i]).reshape(2, 7, 8) for i in range(2)]
+    found = parse(model_of("MultiHeadAttention", [q, packed], 1, (), num_heads=2)).evaluate({"x0": q, "x1": packed})
+    feeds = dict(zip(["x0", "x1", "x2"], [q, *apart], strict=True))
+    expected = parse(model_of("MultiHeadAttention", [q, *apart], 1, (), num_heads=2)).evaluate(feeds)
+    np.testing.assert_allclose(found["y0"], expected["y0"], rtol=1e-6)
+
+
 def test_embed_layer_normalization() -> None:
     words, segments = RNG.integers(0, 9, (2, 5)).astype(np.int32), RNG.integers(0, 2, (2, 5)).astype(np.int32)
     tables = [floats(9, 8), floats(6, 8), floats(2, 8), floats(8), floats(8)]
@@ -245,18 +213,13 @@ def test_rotary_embedding(interleaved: int) -> None:
 
 
 BYTES, ONE = bytes_(2, 3), scalar(0.1)
+GROUPED = [floats(1, 2, 8), floats(1, 2, 4), floats(1, 2, 4), None, None, np.array([1], np.int32), scalar(2, np.int32)]
 
 
 @pytest.mark.parametrize(
     ("op_type", "inputs", "attributes", "reason"),
     [
-        ("FusedMatMul", [floats(2, 3, 4), floats(2, 4, 5)], {"transBatchA": 1}, "transBatchA"),
-        (
-            "MatMulNBits",
-            [floats(3, 32), bytes_(6, 1, 8), floats(6)],
-            {"K": 32, "N": 6, "bits": 2, "block_size": 32},
-            "2 bits",
-        ),
+        ("GroupQueryAttention", GROUPED, {"num_heads": 2, "kv_num_heads": 1, "causal": 0}, "causal"),
         (
             "MatMulNBits",
             [floats(3, 32), bytes_(6, 1, 16), floats(6)],
@@ -267,7 +230,6 @@ BYTES, ONE = bytes_(2, 3), scalar(0.1)
         ("Attention", ATTENTION, {"num_heads": 2, "do_rotary": 1}, "do_rotary"),
         ("Attention", [*ATTENTION, np.ones((2, 1, 5, 5), np.int32)], {"num_heads": 2}, "a mask with 4 axes"),
         ("Attention", [*ATTENTION, np.ones(2, np.int32)], {"num_heads": 2, "unidirectional": 1}, "lengths together"),
-        ("MultiHeadAttention", [floats(2, 5, 8), floats(2, 7, 2, 2, 4)], {"num_heads": 2}, "packed in one tensor"),
         ("QLinearConcat", [ONE, scalar(0, np.uint8), BYTES, ONE], {"axis": 0}, "4 inputs"),
         ("RotaryEmbedding", [floats(2, 5, 24), np.array([0]), floats(9, 4), floats(9, 4)], {"scale": 2.0}, "scale"),
     ],
@@ -279,6 +241,29 @@ def test_forms_that_are_not_supported(
         parse(model_of(op_type, inputs, 1, (), **attributes))
 
 
+def written_by_the_optimizer(op_type: str, opset: int) -> onnx.ModelProto:
+    """A node of ai.onnx in an older opset, as ONNX Runtime's optimizer writes it."""
+    x, scale = floats(2, 3, 8), floats(8)
+    model = model_of(op_type, [x, scale], 1, (1,), axis=-1, epsilon=1e-3)
+    model.graph.node[0].domain, model.opset_import[0].version = "", opset
+    return model
+
+
+@pytest.mark.parametrize("op_type", ["LayerNormalization", "SimplifiedLayerNormalization"])
+def test_normalization_in_an_older_opset(op_type: str) -> None:
+    """ONNX has the first since opset 17, the second never; ONNX Runtime takes both in any."""
+    x, model = floats(2, 3, 8), written_by_the_optimizer(op_type, 12)
+    (expected,) = ort.InferenceSession(model.SerializeToString()).run(None, {"x0": x})
+    np.testing.assert_allclose(parse(model).evaluate({"x0": x})["y0"], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_layout_of_one_machine_is_explained() -> None:
+    model = model_of("Conv", [floats(1, 16, 5, 5), floats(16, 16, 3, 3)], 1, (1,))
+    model.graph.node[0].domain = model.opset_import[1].domain = "com.microsoft.nchwc"
+    with pytest.raises(UnsupportedModel, match="without its layout level"):
+        parse(model)
+
+
 def test_nhwc_conv() -> None:
     """ONNX Runtime has no kernel for it on the CPU: it equals a convolution between transposes."""
     x, w = floats(1, 6, 7, 3), floats(4, 3, 3, 3)
@@ -286,6 +271,15 @@ def test_nhwc_conv() -> None:
     found = parse(model).evaluate({"x0": x, "x1": w})["y0"]
     plain = Conv(padding=1, stride=2).reference(x.transpose(0, 3, 1, 2), w.transpose(0, 3, 1, 2))
     np.testing.assert_allclose(found, plain.transpose(0, 2, 3, 1), rtol=1e-5, atol=1e-5)
+
+
+def test_nhwc_fused_conv() -> None:
+    """Nor for this: the sum and the activation follow."""
+    x, w, b, z = floats(1, 6, 7, 3), floats(4, 3, 3, 3), floats(4), floats(1, 6, 7, 4)
+    model = model_of("NhwcFusedConv", [x, w, b, z], 1, (), pads=[1, 1, 1, 1], activation="Relu")
+    found = parse(model).evaluate({"x0": x, "x1": w, "x2": b, "x3": z})["y0"]
+    plain = Conv(padding=1).reference(x.transpose(0, 3, 1, 2), w, b).transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(found, np.maximum(plain + z, 0), rtol=1e-5, atol=1e-5)
 
 
 def test_masks_together() -> None:
