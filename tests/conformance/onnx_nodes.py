@@ -109,13 +109,13 @@ def _read(folder: Path, kind: str, infos: Iterable[onnx.ValueInfoProto]) -> list
     return found
 
 
-def run_case(case: TestCase) -> bool:
-    """Build and run one test; raise AssertionError if an output differs beyond onnx's own tolerance.
+def run_case(case: TestCase, level: int = 0) -> bool:
+    """Build at a level and run one test; raise AssertionError if an output differs beyond onnx's own tolerance.
 
     Return whether native kernels did it all.
     """
     model = model_of(case)
-    plan = ew.build(model, ew.BuilderConfig(level=0))
+    plan = ew.build(model, ew.BuilderConfig(level=level))
     engine = ew.load(plan)
     fixed = {tensor.name for tensor in model.graph.initializer}
     names = [value.name for value in model.graph.input if value.name not in fixed]

@@ -48,19 +48,15 @@ def attention(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
     bias = node.optional(2)
     if bias is not None:
         projected = net.add(projected, bias)
-    return attend(net, node, projected, node.optional(3), node.optional(4), node.optional(5))
+    return attend(net, node, projected, (3, 4, 5))
 
 
-def attend(
-    net: Network,
-    node: OnnxNode,
-    projected: Tensor,
-    mask: Tensor | None,
-    past: Tensor | None,
-    bias: Tensor | None = None,
-) -> tuple[Tensor, ...]:
-    """Attention of q, k and v side by side; the past and the present hold k and v in one tensor [2, B, H, T, D]."""
-    heads = node.integer("num_heads")
+def attend(net: Network, node: OnnxNode, projected: Tensor, places: tuple[int, int, int]) -> tuple[Tensor, ...]:
+    """Attention of q, k and v side by side; `places` are the inputs that hold mask, past and bias.
+
+    The past and the present hold k and v in one tensor [2, B, H, T, D].
+    """
+    heads, (mask, past, bias) = node.integer("num_heads"), (node.optional(index) for index in places)
     sizes = node.integers("qkv_hidden_sizes", ())
     parts = net.split(projected, _integers(net, *sizes) if sizes else None, axis=2, num_outputs=0 if sizes else 3)
     q, k, v = (split_heads(net, part, heads) for part in parts)

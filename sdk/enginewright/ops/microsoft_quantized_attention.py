@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from enginewright.graph.network import Network, Tensor
 
 
+NONE = 9
+"""The place of an input that this operator does not have: the bias of the scores."""
+
+
 @onnx_rule("com.microsoft::QAttention", since=1)
 def q_attention(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
     """The projection as a product of integers, scaled; then as Attention."""
@@ -21,7 +25,7 @@ def q_attention(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
     product = net.mat_mul_integer(node.input(0), node.input(1), node.optional(6), node.optional(7))
     scale = net.mul(node.input(3), node.input(4))
     projected = net.add(net.mul(net.cast(product, to=scale.dtype), scale), node.input(2))
-    return attend(net, node, projected, node.optional(5), node.optional(8))
+    return attend(net, node, projected, (5, 8, NONE))
 
 
 @onnx_rule("com.microsoft::QEmbedLayerNormalization", since=1)
