@@ -84,9 +84,16 @@ int32_t launch(const ew_call *call, cudaKernel_t kernel, PointwiseSizes &sizes) 
     for (int i = 0; i < call->n_inputs; ++i, ++n) pointers[n - 1] = call->inputs[i].data;
     for (int i = 0; i < call->n_outputs; ++i, ++n) pointers[n - 1] = call->outputs[i].data;
     for (int i = 1; i < n; ++i) args[i] = &pointers[i - 1];
-    const dim3 grid((sizes.groups + 255) / 256);
-    return checked(call,
-                   cudaLaunchKernel(reinterpret_cast<const void *>(kernel), grid, dim3(256), args, 0, stream_of(call)));
+    cudaLaunchAttribute early;
+    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    early.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config = {};
+    config.gridDim = dim3((sizes.groups + 255) / 256);
+    config.blockDim = dim3(256);
+    config.stream = stream_of(call);
+    config.attrs = &early;
+    config.numAttrs = 1;
+    return checked(call, cudaLaunchKernelExC(&config, reinterpret_cast<const void *>(kernel), args));
 }
 
 int32_t run(const ew_call *call) {

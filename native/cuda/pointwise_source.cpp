@@ -189,6 +189,13 @@ template <typename T> bool op_less_equal(T a, T b) { return a <= b; }
 template <typename T> T op_where(bool c, T a, T b) { return c ? a : b; }
 )";
 
+// What begin() in launch.h does: the kernel is launched while the one before it runs.
+constexpr const char *BEGIN = R"(
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;\n\tgriddepcontrol.wait;" ::: "memory");
+#endif
+)";
+
 std::string number(const Type &type, const ew_param &word) {
     char text[64];
     const bool is_float = std::strcmp(type.value, "float") == 0 || type.dtype == EW_FLOAT64;
@@ -331,6 +338,7 @@ std::string pointwise_source(const PointwiseForm &form) {
     std::ostringstream out;
     out << PREAMBLE;
     write_signature(out, program);
+    out << BEGIN;
     write_indices(out, form);
     write_loads(out, program, form);
     for (int i = 0; i < program.n_outputs; ++i)
