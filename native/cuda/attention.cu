@@ -5,7 +5,7 @@
 // query, key or value is 64 (or `size`) neighbouring elements, so heads may lie apart or side by side, in tensors of
 // their own or in one. Mask kinds: 0 none, 1 added, 2 bool (false forbids).
 #include "cuda/launch.h"
-#include "cuda/mma.h"
+#include "cuda/mma_group.h"
 
 namespace ew::cuda {
 namespace {
@@ -74,7 +74,6 @@ template <class T, bool SHARED_QUERIES>
 struct Block {
     static constexpr int THREADS = 128;
     static constexpr int QUERIES = SHARED_QUERIES ? 16 : 64, KEYS = SHARED_QUERIES ? 128 : 64;
-    static constexpr int KEYS_OF_WARP = SHARED_QUERIES ? 32 : 64;
     static constexpr int KV_BYTES = KEYS * ROW_BYTES, STAGE = 2 * KV_BYTES;
     static constexpr int SHARED = 2 * STAGE + QUERIES * ROW_BYTES;
 };
@@ -100,11 +99,14 @@ struct Rows {
     float top[2] = {-INFINITY, -INFINITY}, total[2] = {};
 };
 
+// count: how many of the keys there are; the scores of the others stay 0, 16 at a time.
 template <class T, int KEYS>
-__device__ __forceinline__ void scores_of(float (&s)[KEYS / 8][4], const uint32_t (&q)[HEAD / 16][4], uint32_t k) {
+__device__ __forceinline__ void scores_of(float (&s)[KEYS / 8][4], const uint32_t (&q)[HEAD / 16][4], uint32_t k,
+                                          int count) {
     const int lane = threadIdx.x & 31;
 #pragma unroll
-    for (int j = 0; j < KEYS / 16; ++j)
+    for (int j = 0; j < KEYS / 16; ++j) {
+        if (j * 16 >= count) break;
 #pragma unroll
         for (int d = 0; d < HEAD / 16; ++d) {
             uint32_t right[4];
@@ -112,6 +114,7 @@ __device__ __forceinline__ void scores_of(float (&s)[KEYS / 8][4], const uint32_
             multiply<T>(s[j * 2], q[d], right[0], right[1]);
             multiply<T>(s[j * 2 + 1], q[d], right[2], right[3]);
         }
+    }
 }
 
 // Scales and masks the scores, which then count in powers of two. Each thread has two rows, two columns of each 8.
@@ -145,18 +148,12 @@ __device__ __forceinline__ void weigh(float (&s)[KEYS / 8][4], const Arguments &
         }
 }
 
-__device__ __forceinline__ float exp2_fast(float x) {
-    float y;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
-
 // 2 to the x - top; 0 where nothing has been seen, so that all of it is -inf.
-__device__ __forceinline__ float power(float x, float top) { return exp2_fast(x - (top == -INFINITY ? 0.0f : top)); }
+__device__ __forceinline__ float power(float x, float top) { return power_of_2(x - (top == -INFINITY ? 0.0f : top)); }
 
-template <class T, int KEYS>
-__device__ __forceinline__ void accumulate(Rows &rows, float (&s)[KEYS / 8][4], uint32_t v) {
-    const int lane = threadIdx.x & 31;
+// Scores become weights, and what has been summed before is brought to the same scale.
+template <int KEYS>
+__device__ __forceinline__ void soften(Rows &rows, float (&s)[KEYS / 8][4]) {
     float factor[2];
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
@@ -173,7 +170,7 @@ __device__ __forceinline__ void accumulate(Rows &rows, float (&s)[KEYS / 8][4], 
         for (int j = 0; j < KEYS / 8; ++j)
 #pragma unroll
             for (int e = h * 2; e < h * 2 + 2; ++e) {
-                s[j][e] = exp2_fast(s[j][e] - base);
+                s[j][e] = power_of_2(s[j][e] - base);
                 total += s[j][e];
             }
         rows.total[h] = rows.total[h] * factor[h] + total;
@@ -182,10 +179,23 @@ __device__ __forceinline__ void accumulate(Rows &rows, float (&s)[KEYS / 8][4], 
     for (int d = 0; d < HEAD / 8; ++d)
 #pragma unroll
         for (int e = 0; e < 4; ++e) rows.out[d][e] *= factor[e / 2];
+}
+
+// Weights of 16 keys as an operand.
+template <class T>
+__device__ __forceinline__ void pack(uint32_t (&to)[4], const float (&low)[4], const float (&high)[4]) {
+    to[0] = pair<T>(low[0], low[1]), to[1] = pair<T>(low[2], low[3]);
+    to[2] = pair<T>(high[0], high[1]), to[3] = pair<T>(high[2], high[3]);
+}
+
+template <class T, int KEYS>
+__device__ __forceinline__ void accumulate(Rows &rows, const float (&s)[KEYS / 8][4], uint32_t v, int count) {
+    const int lane = threadIdx.x & 31;
 #pragma unroll
     for (int j = 0; j < KEYS / 16; ++j) {
-        const uint32_t left[4] = {pair<T>(s[j * 2][0], s[j * 2][1]), pair<T>(s[j * 2][2], s[j * 2][3]),
-                                  pair<T>(s[j * 2 + 1][0], s[j * 2 + 1][1]), pair<T>(s[j * 2 + 1][2], s[j * 2 + 1][3])};
+        if (j * 16 >= count) break;
+        uint32_t left[4];
+        pack<T>(left, s[j * 2], s[j * 2 + 1]);
 #pragma unroll
         for (int d = 0; d < HEAD / 16; ++d) {
             uint32_t right[4];
@@ -250,8 +260,55 @@ __device__ __forceinline__ void write(Rows &rows, const Arguments &p, T *out, in
     }
 }
 
+// What a step of an attention kernel works on.
+template <class T>
+struct View {
+    const Arguments &p;
+    const Sight &sight;
+    const T *mask;
+    uint32_t queries, keys, values;
+};
+
+// Four warps with 16 queries each and the same 64 keys, by instructions of all four.
+template <class T>
+__device__ __forceinline__ void step_in_group(Rows &rows, const View<T> &on, int query, int key) {
+    constexpr int KEYS = 64;
+    float s[KEYS / 8][4] = {};
+    group_begin();
+#pragma unroll
+    for (int d = 0; d < HEAD / 16; ++d)
+        multiply_group<T, false>(s, operand(on.queries + d * 32, 16), operand(on.keys + d * 32, 16));
+    group_commit();
+    group_wait<0>();
+    weigh<T, KEYS>(s, on.p, on.sight, on.mask, query, key);
+    soften<KEYS>(rows, s);
+    uint32_t left[KEYS / 16][4];
+#pragma unroll
+    for (int j = 0; j < KEYS / 16; ++j) pack<T>(left[j], s[j * 2], s[j * 2 + 1]);
+    group_begin();
+#pragma unroll
+    for (int j = 0; j < KEYS / 16; ++j)
+        multiply_group_kept<T>(rows.out, left[j], operand(on.values + j * 16 * ROW_BYTES, KEYS * ROW_BYTES));
+    group_commit();
+    group_wait<0>();
+}
+
+// Each warp has its own 32 keys for the same 16 queries, which it keeps.
+template <class T>
+__device__ __forceinline__ void step_in_warps(Rows &rows, const View<T> &on, const uint32_t (&left)[HEAD / 16][4],
+                                              int query, int key) {
+    constexpr int KEYS = 32;
+    const int count = on.sight.highest(min(query + 15, on.p.queries - 1)) - key;
+    if (count <= 0) return;
+    float s[KEYS / 8][4] = {};
+    scores_of<T, KEYS>(s, left, on.keys, count);
+    weigh<T, KEYS>(s, on.p, on.sight, on.mask, query, key);
+    soften<KEYS>(rows, s);
+    accumulate<T, KEYS>(rows, s, on.values, count);
+}
+
 template <class T, bool SHARED_QUERIES>
-__global__ void __launch_bounds__(128) attention_kernel(const __grid_constant__ Arguments p) {
+__global__ void __launch_bounds__(128, 4) attention_kernel(const __grid_constant__ Arguments p) {
     using B = Block<T, SHARED_QUERIES>;
     extern __shared__ __align__(1024) unsigned char shared[];
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
@@ -282,18 +339,19 @@ __global__ void __launch_bounds__(128) attention_kernel(const __grid_constant__ 
         if (tile + 1 < last) fetch_tile(tile + 1);
         commit_copies();
         wait_copies<1>();
+        if constexpr (!SHARED_QUERIES) publish_copies();
         __syncthreads();
-        if (tile == first) {
-#pragma unroll
-            for (int d = 0; d < HEAD / 16; ++d)
-                load_matrices(left[d],
-                              queries + place((SHARED_QUERIES ? 0 : warp * 16) + (lane & 15), d * 2 + (lane >> 4)));
-        }
         const uint32_t stage = base + (tile - first) % 2 * B::STAGE + key * ROW_BYTES;
-        float s[B::KEYS_OF_WARP / 8][4] = {};
-        scores_of<T, B::KEYS_OF_WARP>(s, left, stage);
-        weigh<T, B::KEYS_OF_WARP>(s, p, sight, mask, query, tile * B::KEYS + key);
-        accumulate<T, B::KEYS_OF_WARP>(rows, s, stage + B::KV_BYTES);
+        const View<T> view{p, sight, mask, queries, stage, stage + B::KV_BYTES};
+        if constexpr (SHARED_QUERIES) {
+            if (tile == first)
+#pragma unroll
+                for (int d = 0; d < HEAD / 16; ++d)
+                    load_matrices(left[d], queries + place(lane & 15, d * 2 + (lane >> 4)));
+            step_in_warps(rows, view, left, query, tile * B::KEYS + key);
+        } else {
+            step_in_group(rows, view, query, tile * B::KEYS);
+        }
         __syncthreads();
     }
     wait_copies<0>();
