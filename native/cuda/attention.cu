@@ -63,6 +63,14 @@ __device__ __forceinline__ float mask_at(const Arguments &p, const T *mask, int6
     return reinterpret_cast<const uint8_t *>(mask)[at] ? 0.0f : -INFINITY;
 }
 
+// A mask's first element for a head, counted in its own type.
+template <class T>
+__device__ __forceinline__ const T *mask_of(const Arguments &p, int batch, int head) {
+    const int64_t at = batch * p.mask_batch + head * p.mask_head;
+    if (p.mask_kind == 2) return reinterpret_cast<const T *>(static_cast<const uint8_t *>(p.mask) + at);
+    return static_cast<const T *>(p.mask) + at;
+}
+
 template <class T>
 __device__ __forceinline__ const T *head_at(const void *data, const Strides &s, int batch, int head) {
     return static_cast<const T *>(data) + s.offset + batch * s.batch + head * s.head;
@@ -330,9 +338,7 @@ __global__ void __launch_bounds__(128, 4) attention_kernel(const __grid_constant
     if (first < last) fetch_tile(first);
     commit_copies();
     const int query = query0 + (SHARED_QUERIES ? 0 : warp * 16), key = SHARED_QUERIES ? warp * 32 : 0;
-    const int64_t mask_at = batch * p.mask_batch + head * p.mask_head;
-    const T *mask = p.mask_kind == 2 ? reinterpret_cast<const T *>(static_cast<const uint8_t *>(p.mask) + mask_at)
-                                     : static_cast<const T *>(p.mask) + mask_at;
+    const T *mask = mask_of<T>(p, batch, head);
     uint32_t left[HEAD / 16][4];
     Rows rows;
     for (int tile = first; tile < last; ++tile) {

@@ -82,14 +82,39 @@ enum Activation {
     N_ACTIVATIONS = 9
 };
 
+// Single instructions: 2 to the x, and 1 / x, within 2 units in the last place; what is too small for a float is 0.
+__device__ __forceinline__ float power_of_2(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+__device__ __forceinline__ float inverse_of(float x) {
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+// x within [low, high]; NaN stays.
+__device__ __forceinline__ float clip(float x, float low, float high) {
+    asm("max.NaN.f32 %0, %0, %1;\n\tmin.NaN.f32 %0, %0, %2;" : "+f"(x) : "f"(low), "f"(high));
+    return x;
+}
+
 // x times the normal distribution's cumulative function, by Abramowitz and Stegun, Handbook of Mathematical Functions,
 // 7.1.26: within 1.5e-7 |x|.
 __device__ __forceinline__ float gelu(float x) {
-    const float t = __fdividef(1.0f, 1.0f + 0.3275911f * 0.70710678f * fabsf(x));
+    const float t = inverse_of(1.0f + 0.3275911f * 0.70710678f * fabsf(x));
     const float poly = ((((0.53070271f * t - 0.72657601f) * t + 0.71070687f) * t - 0.14224837f) * t + 0.12741480f) * t;
-    const float beyond = poly * __expf(-0.5f * x * x);
+    const float beyond = poly * power_of_2(-0.72134752f * x * x);
     return x * (x < 0.0f ? beyond : 1.0f - beyond);
 }
+
+// The same in its tanh form, which is x times a logistic function.
+__device__ __forceinline__ float gelu_tanh(float x) {
+    return x * inverse_of(1.0f + power_of_2(-2.3022082f * (x + 0.044715f * x * x * x)));
+}
+
+__device__ __forceinline__ float silu(float x) { return x * inverse_of(1.0f + power_of_2(-1.4426950f * x)); }
 
 struct Activate {
     int kind;
@@ -99,17 +124,13 @@ struct Activate {
     template <int N>
     __device__ __forceinline__ void operator()(float (&x)[N]) const {
         switch (kind) {
-            case RELU: each(x, [](float v) { return v < 0.0f ? 0.0f : v; }); break;  // NaN stays
-            case CLIP: each(x, [this](float v) { return v < low ? low : v > high ? high : v; }); break;
-            case SIGMOID: each(x, [](float v) { return __fdividef(1.0f, 1.0f + __expf(-v)); }); break;
-            case SILU: each(x, [](float v) { return __fdividef(v, 1.0f + __expf(-v)); }); break;
+            case RELU: each(x, [](float v) { return clip(v, 0.0f, INFINITY); }); break;
+            case CLIP: each(x, [this](float v) { return clip(v, low, high); }); break;
+            case SIGMOID: each(x, [](float v) { return inverse_of(1.0f + power_of_2(-1.4426950f * v)); }); break;
+            case SILU: each(x, silu); break;
             case HARD_SWISH: each(x, [](float v) { return v * __saturatef(v * (1.0f / 6.0f) + 0.5f); }); break;
             case GELU: each(x, gelu); break;
-            case GELU_TANH:
-                each(x, [](float v) {
-                    return __fdividef(v, 1.0f + __expf(-1.5957691216057308f * (v + 0.044715f * v * v * v)));
-                });
-                break;
+            case GELU_TANH: each(x, gelu_tanh); break;
             case TANH: each(x, [](float v) { return tanhf(v); }); break;
             default: break;
         }

@@ -13,10 +13,25 @@ from enginewright.ops.conv import Conv
 from enginewright.ops.pool import AveragePool, GlobalAveragePool, MaxPool
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.epilogue import Epilogue
-from enginewright.tactics.matmul_cuda import ALGORITHMS, WAYS, WORKSPACE, Params, _lt_epilogue, _plain
+from enginewright.tactics.matmul_cuda import (
+    ALGORITHMS,
+    BULK_TILES,
+    BULK_WAYS,
+    SHARED_SUM,
+    WAYS,
+    WORKSPACE,
+    Params,
+    _lt_epilogue,
+    _plain,
+    bulk_epilogue,
+    bulk_tile_fits,
+)
 from enginewright.tactics.rows import HALVES, is_narrow
 from enginewright.tensors import TensorSpec
 
+CONV_BULK_TILES = ((128, 64), (128, 128), (128, 256), (64, 64))
+"""Places and output channels of cuda_conv_bulk's tiles, by number; with the last one blocks share a sum."""
+CONV_BULK_WAYS = (*((tile, blocks) for tile in range(3) for blocks in (1, 2)), *((3, split) for split in (2, 4, 8)))
 VECTOR = 8
 """Channels of 16 bits that a thread reads at once."""
 Finish = Callable[[Epilogue], Params | str]
@@ -121,11 +136,70 @@ def conv_1x1_gemm(
     return _plain(launch, _bias_fixed(_own_epilogue, b), 2 if b is None else 3)
 
 
-@tactic(ChannelsLast, kernel="cuda_depthwise_nhwc")
-def depthwise_nhwc(
+def conv_1x1_bulk(
+    way: tuple[int, int], op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
+) -> Launch | str:
+    """The same by bulk copies."""
+    found = _pointwise_conv(op, x, w)
+    if isinstance(found, str):
+        return found
+    places, outputs, channels = found[1]
+    if not isinstance(channels, int) or channels % VECTOR or not isinstance(outputs, int):
+        return "rows are not whole 16-byte vectors"
+    if reason := bulk_tile_fits(BULK_TILES[way[0]], way[1], way[0] >= SHARED_SUM, places, outputs):
+        return reason
+    launch = Launch((*found[1], 1, 1, *way), inputs=(0, 1) if b is None else (0, 1, 2))
+    return _plain(launch, _bias_fixed(lambda e: bulk_epilogue(e, outputs), b), 2 if b is None else 3)
+
+
+def conv_bulk(
+    way: tuple[int, int], op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
+) -> Launch | str:
+    """A matrix product of patches that bulk copies collect."""
+    conv = _conv_of(op, x, w, depthwise=False)
+    if isinstance(conv, str):
+        return conv
+    assert w is not None
+    channels, outputs = x.shape[3], w.shape[0]
+    if not isinstance(channels, int) or channels % 64 or not isinstance(outputs, int) or outputs % VECTOR:
+        return "channels do not come in 64s, or outputs in 8s"
+    window = conv.window(channels_first(x), w)
+    sizes = _image_sizes(op, x, w, b)
+    if reason := bulk_tile_fits(CONV_BULK_TILES[way[0]], way[1], way[0] == 3, product((sizes[0], *sizes[4:])), outputs):
+        return reason
+    if any(not isinstance(number, int) or number > 100 for number in (*window.kernel, *window.begins, *window.ends)):
+        return "the window is too large, or not known when building"
+    pairs = (*window.kernel, *window.strides, *window.begins, *window.dilations)
+    params = (*sizes, outputs, *pairs, *way)
+    launch = Launch(params, pack={1: _packed(w, (0, 2, 3, 1))}, inputs=(0, 1) if b is None else (0, 1, 2))
+    return _plain(launch, _bias_fixed(lambda e: bulk_epilogue(e, outputs), b), 2 if b is None else 3)
+
+
+@tactic(ChannelsLast, kernel="cuda_conv_stem")
+def conv_stem(
     op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
 ) -> Launch | str:
-    """Neighbouring channels in vectors, each at several places of a row."""
+    """The first convolution of a network, its patches read straight from the image."""
+    conv = _conv_of(op, x, w, depthwise=False)
+    if isinstance(conv, str):
+        return conv
+    assert w is not None
+    window, outputs = conv.window(channels_first(x), w), w.shape[0]
+    if x.shape[3] != 4 or window.kernel not in ((3, 4), (7, 8)) or set(window.dilations) != {1}:
+        return "needs 4 channels and a window of 3 x 4 or 7 x 8"
+    if not isinstance(outputs, int) or outputs % VECTOR or outputs > 64:
+        return "needs up to 64 output channels in eights"
+
+    def finish(found: Epilogue) -> Params | str:
+        return "the kernel adds no residual" if found.residual is not None else bulk_epilogue(found, outputs)
+
+    pairs = (*window.kernel, *window.strides, *window.begins, *window.dilations)
+    params = (*_image_sizes(op, x, w, b), outputs, *pairs, 0, 1)
+    launch = Launch(params, pack={1: _packed(w, (0, 2, 3, 1))}, inputs=(0, 1) if b is None else (0, 1, 2))
+    return _plain(launch, _bias_fixed(finish, b), 2 if b is None else 3)
+
+
+def _depthwise(op: ChannelsLast, x: TensorSpec, w: TensorSpec | None, b: TensorSpec | None) -> Launch | str:
     conv = _conv_of(op, x, w, depthwise=True)
     if isinstance(conv, str):
         return conv
@@ -145,6 +219,23 @@ def depthwise_nhwc(
     params = (*_image_sizes(op, x, w, b), window.kernel[0], window.strides[0], *window.begins)
     launch = Launch(params, pack={1: _packed(w, (2, 3, 0, 1))}, inputs=(0, 1) if b is None else (0, 1, 2))
     return _plain(launch, _bias_fixed(finish, b), 2 if b is None else 3)
+
+
+@tactic(ChannelsLast, kernel="cuda_depthwise_nhwc")
+def depthwise_nhwc(
+    op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
+) -> Launch | str:
+    """Neighbouring channels in vectors, each at several places of a row."""
+    return _depthwise(op, x, w, b)
+
+
+@tactic(ChannelsLast, kernel="cuda_depthwise_bulk")
+def depthwise_bulk(
+    op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
+) -> Launch | str:
+    """Tiles of an image, each brought by one copy."""
+    launch = _depthwise(op, x, w, b)
+    return launch if isinstance(launch, str) or launch.params[6] == 3 else "needs a window of 3"
 
 
 @tactic(ChannelsLast, kernel="cuda_pool_nhwc")
@@ -187,3 +278,8 @@ def _named(function: Any, way: tuple[int, int]) -> Any:
 for _way in WAYS:
     tactic(ChannelsLast, kernel="cuda_conv_nhwc")(_named(conv_nhwc, _way))
     tactic(ChannelsLast, kernel="cuda_gemm")(_named(conv_1x1_gemm, _way))
+
+for _way in BULK_WAYS:
+    tactic(ChannelsLast, kernel="cuda_gemm_bulk")(_named(conv_1x1_bulk, _way))
+for _way in CONV_BULK_WAYS:
+    tactic(ChannelsLast, kernel="cuda_conv_bulk")(_named(conv_bulk, _way))

@@ -40,14 +40,18 @@ class Epilogue:
         return (self.activation, self.low, self.high, int(self.activate_first), *given)
 
 
-def epilogue_of(program: PointwiseProgram, extras: Sequence[TensorSpec], output: TensorSpec) -> Epilogue | str:
+def epilogue_of(
+    program: PointwiseProgram, extras: Sequence[TensorSpec], output: TensorSpec, *, wide: bool = False
+) -> Epilogue | str:
     """The epilogue that a program behind an anchor is; the reason where it is another one.
 
     The program's input 0 is the anchor's output, the others are `extras`; the last axis of the output has the bias.
-    Casts to float32 and back mean nothing here: kernels have floats in between, rounded once at the end.
+    Casts to float32 and back mean nothing here: kernels have floats in between, rounded once at the end, or with `wide`
+    not at all.
     """
-    types = {*program.dtypes[: program.n_inputs], program.dtypes[program.outputs[0]]}
-    if len(program.outputs) != 1 or types != {output.dtype} or not set(program.dtypes) <= {output.dtype, float32}:
+    narrow, result = program.dtypes[0], program.dtypes[program.outputs[0]]
+    known = {*program.dtypes[: program.n_inputs]} == {narrow} and {*program.dtypes} <= {narrow, float32}
+    if len(program.outputs) != 1 or not known or result is not output.dtype or (result is not narrow and not wide):
         return "the fused program has several types or outputs"
     chain = _Chain(program, extras, output)
     found, value = Epilogue(), 0
