@@ -84,6 +84,9 @@ def large(name: str) -> tuple[Any, list[Any]]:
         starts = np.cumsum([0, *np.prod(shapes, axis=1)[:-1]])
         points, weights = rng.random((2, 300, 8, 4, 4, 2), np.float32), rng.random((2, 300, 8, 4, 4), np.float32)
         return cls(), [normal(2, 1700, 8, 32), shapes, starts, points, weights]
+    if name == "ModulatedDeformConv":
+        shapes = (2, 64, 40, 56), (2, 36, 40, 56), (2, 18, 40, 56), (128, 32, 3, 3), (128,)
+        return cls(padding=(1, 1), groups=2, deform_groups=2), [normal(*shape) for shape in shapes]
     if name == "TopPSample":
         return cls(top_p=0.95), [normal(8, 50257) * 3, np.arange(8, dtype=np.int64)]
     angles = np.arange(512)[:, None] / 10000 ** (np.arange(64) / 64)
