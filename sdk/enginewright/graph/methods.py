@@ -1919,7 +1919,7 @@ class OperatorMethods:
 
         `nodes` [K, 7]: for each node the column of x, the mode (a place in MODES), the next node if it is true and if it is
         false (~k for leaf k), whether what is no number is true, and the range of its `members` [M]. `splits` [K]: what x
-        is compared with. `roots` [T] begin the trees. `leaves` [E, 2]: leaf and target of each of the `weights` [E].
+        is compared with. `roots` [T] begin the trees. `leaves` [E, 2], sorted: leaf and target of each `weights` [E].
         `aggregate`: how the weights of all trees become one number; a target that no leaf speaks of is 0."""
         return self.add(
             TreeEnsembleOp(n_targets=n_targets, aggregate=aggregate),

@@ -9,7 +9,7 @@ import numpy as np
 
 from enginewright.registry.onnx_node import NotSupported, OnnxNode
 from enginewright.registry.registry import onnx_rule
-from enginewright.tensors import float32, int64
+from enginewright.tensors import float32, int64, string
 
 if TYPE_CHECKING:
     from enginewright.graph.network import Network, Tensor
@@ -71,7 +71,7 @@ def one_hot_encoder(net: Network, node: OnnxNode) -> Tensor:
     x = node.input(0)
     if not node.integer("zeros", 1):
         raise NotSupported("it refuses what is none of its categories")
-    given = node.attributes.get("cats_strings") or node.integers("cats_int64s")
+    given: Sequence[Any] = node.texts("cats_strings") if x.dtype is string else node.integers("cats_int64s")
     if x.dtype.is_float:
         x = net.cast(x, to=int64)
     categories = net.constant(np.array(given, x.dtype.numpy))

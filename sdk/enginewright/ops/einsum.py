@@ -10,7 +10,7 @@ import numpy as np
 
 from enginewright.dims import Size, dim_broadcast, same
 from enginewright.errors import NetworkError, ShapeError
-from enginewright.ops.element_types import FLOATS, INTEGERS, check_same_type, check_type, widen
+from enginewright.ops.element_types import FLOATS, INTEGERS, WIDE_INTEGERS, check_same_type, check_type, widen
 from enginewright.registry.onnx_node import OnnxNode
 from enginewright.registry.registry import onnx_rule, operator
 from enginewright.tensors import TensorSpec, float32, int32
@@ -107,11 +107,53 @@ class Einsum:
 
 @onnx_rule("ai.onnx::Einsum", since=12)
 def einsum(net: Network, node: OnnxNode) -> Tensor:
-    """A matrix product between transposes where there are two operands; else as it is."""
+    """Sums, transposes and products of two operands after each other; as it is where a letter is repeated."""
     inputs = [node.input(index) for index in range(len(node.inputs))]
     text = node.text("equation")
     equation = parse_equation(text, [tensor.rank for tensor in inputs])
-    return _as_matmul(net, equation, inputs) or net.einsum(*inputs, equation=text)
+    return _in_steps(net, equation, inputs) or net.einsum(*inputs, equation=text)
+
+
+def _in_steps(net: Network, equation: Equation, inputs: list[Tensor]) -> Tensor | None:
+    """The same by sums, transposes and products; None where a letter is repeated, or integers are small."""
+    if any(len(set(term)) != len(term) for term in equation.operands):
+        return None
+    if inputs[0].dtype not in (*FLOATS, *WIDE_INTEGERS):
+        return _as_matmul(net, equation, inputs)
+    terms = list(equation.operands)
+    first, tensor = terms.pop(0), inputs[0]
+    first, tensor = _summed(net, first, tensor, "".join(terms) + equation.output)
+    for place, term in enumerate(terms, start=1):
+        rest = "".join(terms[place:]) + equation.output
+        other, right = _summed(net, term, inputs[place], first + rest)
+        kept = "".join(dict.fromkeys(c for c in first + other if c in rest))
+        pair = Equation((first, other), kept, equation.spread)
+        found = _as_matmul(net, pair, [tensor, right])
+        tensor, first = found if found is not None else _as_product(net, pair, tensor, right), kept
+    perm = tuple(first.index(c) for c in equation.output)
+    return tensor if perm == tuple(range(len(perm))) else net.transpose(tensor, perm=perm)
+
+
+def _summed(net: Network, letters: str, tensor: Tensor, needed: str) -> tuple[str, Tensor]:
+    """A tensor summed over the letters that nothing else has."""
+    axes = [at for at, letter in enumerate(letters) if letter not in needed]
+    if not axes:
+        return letters, tensor
+    left = "".join(letter for letter in letters if letter in needed)
+    return left, net.reduce_sum(tensor, net.constant(np.array(axes)), keepdims=0)
+
+
+def _as_product(net: Network, pair: Equation, a: Tensor, b: Tensor) -> Tensor:
+    """Elements multiplied, for two operands of which no letter is summed, or one of an ellipsis."""
+    letters = "".join(dict.fromkeys("".join(pair.operands)))
+    parts = []
+    for tensor, term in zip((a, b), pair.operands, strict=True):
+        perm = tuple(term.index(c) for c in letters if c in term)
+        moved = tensor if perm == tuple(range(len(perm))) else net.transpose(tensor, perm=perm)
+        missing = [at for at, c in enumerate(letters) if c not in term]
+        parts.append(net.unsqueeze(moved, net.constant(np.array(missing))) if missing else moved)
+    _, found = _summed(net, letters, net.mul(*parts), pair.output)
+    return found
 
 
 def _as_matmul(net: Network, equation: Equation, inputs: list[Tensor]) -> Tensor | None:

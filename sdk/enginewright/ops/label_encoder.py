@@ -78,8 +78,7 @@ def label_encoder(net: Network, node: OnnxNode) -> Tensor:
     else:
         name = {string: "default_string", int64: "default_int64", float32: "default_float"}.get(kind, "")
         default = np.array([node.attributes.get(name, DEFAULTS.get(kind, 0))], values.dtype)
-    tables = (net.constant(array) for array in (keys.astype(x.dtype.numpy), values, default))
-    return net.label_encoder(x, *tables)
+    return net.label_encoder(x, *map(net.constant, (keys, values, default)))
 
 
 def _table(node: OnnxNode, name: str) -> Array:

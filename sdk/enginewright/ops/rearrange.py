@@ -267,13 +267,13 @@ class Col2Im:
             raise ShapeError(f"{x.rank} axes, {len(sizes)} and {len(block)} sizes", hint="Give [N, C * block, L].")
         blocks = [
             (size + pad - reach) // stride + 1
-            for size, (reach, stride, pad) in zip(sizes, self._grid(block), strict=True)
+            for size, (reach, stride, pad) in zip(sizes, self.grid(block), strict=True)
         ]
         same(product(blocks), x.shape[2])
         same(x.shape[1] // product(block) * product(block), x.shape[1])
         return TensorSpec(x.dtype, (x.shape[0], x.shape[1] // product(block), *sizes))
 
-    def _grid(self, block: tuple[int, ...]) -> list[tuple[int, int, int]]:
+    def grid(self, block: tuple[int, ...]) -> list[tuple[int, int, int]]:
         """For each axis: the reach of a block, the stride, and both pads added up."""
         rank = len(block)
         dilations, strides, pads = (
@@ -292,7 +292,7 @@ class Col2Im:
         """Each element of the block in turn, all blocks at once; in float32 at least."""
         sizes, block = tuple(int(s) for s in image_shape), tuple(int(s) for s in block_shape)
         rank = len(sizes)
-        grid, dilations, pads = self._grid(block), self.dilations or (1,) * rank, self.pads or (0,) * 2 * rank
+        grid, dilations, pads = self.grid(block), self.dilations or (1,) * rank, self.pads or (0,) * 2 * rank
         counts = [(size + pad - reach) // stride + 1 for size, (reach, stride, pad) in zip(sizes, grid, strict=True)]
         channels = x.shape[1] // int(np.prod(block))
         parts = widen(x).reshape(len(x), channels, *block, *counts)
@@ -351,6 +351,34 @@ def center_crop_pad(net: Network, node: OnnxNode) -> Tensor:
 
 @onnx_rule("ai.onnx::Col2Im", since=18)
 def col2im(net: Network, node: OnnxNode) -> Tensor:
-    """All versions alike."""
+    """A transposed convolution where the shapes are known, as blocks that overlap are added up there natively."""
     dilations, pads, strides = (node.integers(name, ()) for name in ("dilations", "pads", "strides"))
-    return net.col2im(*(node.input(index) for index in range(3)), dilations=dilations, pads=pads, strides=strides)
+    x, image, block = (node.input(index) for index in range(3))
+    op = Col2Im(dilations, pads, strides)
+    sizes, kernel = image.spec.constants(), block.spec.constants()
+    if x.dtype is not float32 or sizes is None or kernel is None or not isinstance(x.shape[1], int):
+        found: Tensor = net.add(op, x, image, block)[0]
+        return found
+    op.infer(x.spec, image.spec, block.spec)  # checks that they fit
+    return _added_up(net, op, x, sizes, kernel)
+
+
+def _added_up(net: Network, op: Col2Im, x: Tensor, sizes: tuple[int, ...], block: tuple[int, ...]) -> Tensor:
+    """Each channel by itself, with a kernel for each element of the block that puts it in its place."""
+    count, channels = int(np.prod(block)), x.shape[1]
+    assert isinstance(channels, int)
+    grid = op.grid(block)
+    rooms = [size + pad - reach for size, (reach, _, pad) in zip(sizes, grid, strict=True)]
+    blocks = [room // stride + 1 for room, (_, stride, _) in zip(rooms, grid, strict=True)]
+    kernels = np.tile(
+        np.eye(count, dtype=np.float32).reshape(count, 1, *block), (channels // count, *[1] * (len(block) + 1))
+    )
+    return net.conv_transpose(
+        net.reshape(x, net.constant(np.array([0, channels, *blocks]))),
+        net.constant(kernels),
+        stride=op.strides or 1,
+        padding=op.pads or 0,
+        dilation=op.dilations or 1,
+        group=channels // count,
+        output_padding=tuple(room % stride for room, (_, stride, _) in zip(rooms, grid, strict=True)),
+    )

@@ -88,19 +88,29 @@ class Hardmax(AlongAxis):
         return result
 
 
+def _along(cls: type[Any], net: Network, x: Tensor, axis: int) -> Tensor:
+    """One of the operators; Hardmax, which has no kernel, by its definition where the size is known."""
+    at = normalize_axis(axis, x.rank)
+    size = x.shape[at] if x.rank else 0
+    if cls is not Hardmax or not isinstance(size, int) or not size:
+        made: Tensor = net.add(cls(axis=axis), x)[0]
+        return made
+    places = net.constant(np.arange(size).reshape(-1, *[1] * (x.rank - 1 - at)))
+    return net.cast(net.equal(net.argmax(x, axis=at, keepdims=1), places), to=x.dtype)
+
+
 def _import(cls: type[Any]) -> None:
     """Declare both forms: since opset 13 one axis, before that all axes from `axis` on as one."""
 
     def rule(net: Network, node: OnnxNode) -> Tensor:
-        return net.add(cls(axis=node.integer("axis", -1)), node.input(0))[0]
+        return _along(cls, net, node.input(0), node.integer("axis", -1))
 
     def flattened(net: Network, node: OnnxNode) -> Tensor:
         x = node.input(0)
         axis = normalize_axis(node.integer("axis", 1), x.rank)
         if product(x.shape[axis + 1 :]) == 1:
-            return net.add(cls(axis=axis), x)[0]
-        flat = net.flatten(x, axis=axis)
-        return net.reshape(net.add(cls(axis=1), flat)[0], net.shape(x))
+            return _along(cls, net, x, axis)
+        return net.reshape(_along(cls, net, net.flatten(x, axis=axis), 1), net.shape(x))
 
     onnx_rule(f"ai.onnx::{cls.__name__}", since=13)(rule)
     onnx_rule(f"ai.onnx::{cls.__name__}", since=1)(flattened)

@@ -1,4 +1,4 @@
-"""TreeEnsemble: decision trees over the columns of a table, their leaves added up; it runs in NumPy."""
+"""TreeEnsemble: decision trees over the columns of a table, their leaves added up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from enginewright.errors import NetworkError, ShapeError
+from enginewright.errors import NetworkError, RunError, ShapeError
 from enginewright.ops.element_types import FLOATS, check_type
 from enginewright.registry.registry import operator
 from enginewright.tensors import TensorSpec, int64
@@ -27,7 +27,7 @@ class TreeEnsemble:
 
     `nodes` [K, 7]: for each node the column of x, the mode (a place in MODES), the next node if it is true and if it is
     false (~k for leaf k), whether what is no number is true, and the range of its `members` [M]. `splits` [K]: what x
-    is compared with. `roots` [T] begin the trees. `leaves` [E, 2]: leaf and target of each of the `weights` [E].
+    is compared with. `roots` [T] begin the trees. `leaves` [E, 2], sorted: leaf and target of each `weights` [E].
     `aggregate`: how the weights of all trees become one number; a target that no leaf speaks of is 0.
     """
 
@@ -69,24 +69,40 @@ class TreeEnsemble:
         """All rows go down all trees at once, a node at each step."""
         at = np.tile(roots, (len(x), 1))
         rows = np.broadcast_to(np.arange(len(x))[:, None], at.shape)
-        while (inner := at >= 0).any():
+        self._check(x, nodes, leaves, at, members)
+        for _ in range(len(nodes)):
+            inner = at >= 0
+            if not inner.any():
+                break
             here = at[inner]
             values = x[rows[inner], nodes[here, 0]]
             true = _compare(values, here, nodes, splits, members)
             at[inner] = np.where(true, nodes[here, 2], nodes[here, 3])
+        if (at >= 0).any():
+            raise RunError("a tree has no end", hint="Its nodes form a cycle; export the model again.")
         return self._add(~at, leaves, weights)
+
+    def _check(self, x: Array, nodes: Array, leaves: Array, roots: Array, members: Array | None) -> None:
+        """Raise `RunError` for what names a column, node, target or member that is not there."""
+        n_members = 0 if members is None else len(members)
+        limits = ((nodes[:, 0], x.shape[1]), (leaves[:, 1], self.n_targets), (nodes[:, 5:], n_members + 1))
+        wrong = any(part.size and not 0 <= part.min() <= part.max() < limit for part, limit in limits)
+        if wrong or max(nodes[:, 2:4].max(initial=-1), roots.max(initial=-1)) >= len(nodes):
+            raise RunError(
+                "a tree names a column, node or target that is not there",
+                hint=f"Give x all columns that the trees compare; it has {x.shape[1]}.",
+            )
 
     def _add(self, reached: Array, leaves: Array, weights: Array) -> Array:
         """Sum up what the leaves [N, T] that the rows reached say of each target."""
-        order = np.argsort(leaves[:, 0], kind="stable")
-        first, last = (np.searchsorted(leaves[order, 0], reached, side) for side in ("left", "right"))
+        first, last = (np.searchsorted(leaves[:, 0], reached, side) for side in ("left", "right"))
         shape = (len(reached), self.n_targets)
         found, seen = np.zeros(shape, weights.dtype), np.zeros(shape, bool)
         combine = {"MIN": np.minimum, "MAX": np.maximum}.get(self.aggregate, np.add)
         for tree in range(reached.shape[1]):
             for step in range(int((last - first)[:, tree].max(initial=0))):
                 rows = np.nonzero(first[:, tree] + step < last[:, tree])[0]
-                entry = order[first[rows, tree] + step]
+                entry = first[rows, tree] + step
                 target = leaves[entry, 1]
                 old = np.where(seen[rows, target], found[rows, target], weights[entry] if combine is not np.add else 0)
                 found[rows, target], seen[rows, target] = combine(old, weights[entry]), True

@@ -107,13 +107,14 @@ def _trees(node: OnnxNode, kind: str, ids: str) -> _Trees:
         leaves = [(~places[tree, number], target) for tree, number, target in entries]
     except (KeyError, ValueError) as error:
         raise ModelInvalid(f"its trees name what is not there: {error}", hint="Export the model again.") from None
+    order = sorted(range(len(leaves)), key=lambda index: leaves[index][0])
     firsts = {tree: places[tree, number] for tree, number in zip(reversed(trees), reversed(numbers), strict=True)}
     return _Trees(
         np.array(rows, np.int64).reshape(-1, 7),
         _floats(node, "nodes_values")[branches],
         np.array(list(firsts.values()), np.int64),
-        np.array(leaves, np.int64).reshape(-1, 2),
-        _floats(node, f"{kind}_weights"),
+        np.array(leaves, np.int64).reshape(-1, 2)[order],
+        _floats(node, f"{kind}_weights")[order],
     )
 
 

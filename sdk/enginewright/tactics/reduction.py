@@ -6,7 +6,7 @@ from typing import Any
 
 from enginewright.dims import Size
 from enginewright.ops.arg_reduction import ArgMax, ArgMin
-from enginewright.ops.cumulative import CumSum
+from enginewright.ops.cumulative import CumProd, CumSum
 from enginewright.ops.reduction import REDUCTIONS, ReduceLogSum, ReduceLogSumExp
 from enginewright.registry.registry import Launch, tactic
 from enginewright.tactics.rows import HALVES, around, wide_bytes
@@ -58,6 +58,16 @@ def argmin(op: ArgMin, x: TensorSpec) -> Launch | str:
 @tactic(CumSum, kernel="cpu_cumsum")
 def cumsum(op: CumSum, x: TensorSpec, axis: TensorSpec) -> Launch | str:
     """One pass along a known axis."""
+    return _running(op, x, axis)
+
+
+@tactic(CumProd, kernel="cpu_cumprod")
+def cumprod(op: CumProd, x: TensorSpec, axis: TensorSpec) -> Launch | str:
+    """One pass along a known axis."""
+    return _running(op, x, axis)
+
+
+def _running(op: CumSum | CumProd, x: TensorSpec, axis: TensorSpec) -> Launch | str:
     known = axis.constants()
     if known is None:
         return "the axis is not known before run time"

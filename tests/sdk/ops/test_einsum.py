@@ -43,8 +43,34 @@ def test_import(op: Einsum, inputs: list[Any]) -> None:
     arrays = [array for array in arrays_of(inputs) if array is not None]
     found = network.evaluate({f"x{i}": array for i, array in enumerate(arrays)})["y"]
     np.testing.assert_allclose(found, np.einsum(op.equation, *arrays), rtol=1e-5, atol=1e-5)
-    products = op.equation.count(",") == 1 and op.equation != "i,j"
+    products = "," in op.equation and op.equation != "i,j"
     assert any(layer.key.name == "MatMul" for layer in network.layers) == products
+    assert any(layer.key.name == "Einsum" for layer in network.layers) == ("ii" in op.equation)
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("i,i->i", [(3,), (3,)]),
+        ("bi,bj->ijb", [(2, 3), (2, 4)]),
+        ("ij,k->k", [(2, 3), (4,)]),
+        ("ij,jk->k", [(2, 3), (3, 4)]),
+        ("ijk->ki", [(2, 3, 4)]),
+        ("...i,...i->...", [(2, 3), (1, 3)]),
+        ("ab,cb,db->acd", [(2, 3), (4, 3), (5, 3)]),
+        ("a,b,c->cab", [(2,), (3,), (4,)]),
+        ("ab,b,ab->", [(2, 3), (3,), (2, 3)]),
+        (",ij->i", [(), (2, 3)]),
+    ],
+)
+def test_steps(equation: str, shapes: list[tuple[int, ...]]) -> None:
+    """Everything without a repeated letter is sums, transposes and products."""
+    network = parse(imported(equation, shapes))
+    assert "Einsum" not in [layer.key.name for layer in network.layers]
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    found = network.evaluate({f"x{i}": array for i, array in enumerate(arrays)})["y"]
+    np.testing.assert_allclose(found, np.einsum(equation, *arrays), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -82,5 +82,7 @@ def test_what_is_refused() -> None:
         LabelEncoder().infer(x, keys, values, TensorSpec(float32, (1,)))
     with pytest.raises(ShapeError):
         LabelEncoder().infer(x, keys, values, TensorSpec(int64, (2,)))
+    with pytest.raises(ModelInvalid, match="string and int64|int64 and string"):
+        run(node("LabelEncoder", keys_strings=["a"], values_int64s=[1]), np.array([1]), 2)
     with pytest.raises(ModelInvalid, match="it has no keys"):
         run(node("LabelEncoder", values_int64s=[1]), NAMES, 2)

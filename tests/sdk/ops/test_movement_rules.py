@@ -104,6 +104,8 @@ CASES = [
     Case("ReverseSequence", 10, (X[0], np.array([1, 3, 2, 0]))),
     Case("CenterCropPad", 18, constants=([4, 2],), attributes={"axes": [1, 2]}),
     Case("Col2Im", 18, (X.reshape(1, 4, 6),), ([3, 4], [2, 2])),
+    Case("Col2Im", 18, (X.reshape(1, 8, 3),), ([4, 5], [2, 2]), attributes={"strides": [3, 2], "pads": [0, 1, 0, 0]}),
+    Case("Col2Im", 18, (X.reshape(1, 4, 6),), ([4, 4], [2, 2]), attributes={"dilations": [1, 2]}),
 ]
 
 
