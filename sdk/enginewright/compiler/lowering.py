@@ -56,6 +56,7 @@ class _Memory:
     size: int = 0  # the operand for nbytes
     first_step: int | None = None  # of memory that is written by more than the layer's own step
     device: int = 0
+    written: Size = 0  # the bytes that a kernel leaves in memory that grows
 
 
 @dataclass
@@ -254,7 +255,9 @@ class _Lowering:
             storage = None if data or index else self._shared(layer, choice, nbytes)
         if storage is None:
             storage = self._memory(
-                _Memory("grown" if grown else "arena", nbytes, first=self.time, device=choice.device)
+                _Memory(
+                    "grown" if grown else "arena", nbytes, first=self.time, device=choice.device, written=spec.nbytes
+                )
             )
             if choice.device:
                 self.memories[storage].first_step = len(self.steps)
@@ -451,8 +454,9 @@ class _Lowering:
         if is_object(tensor) and self.outer and tensor.producer is None and tensor.const is None:
             return self._passed_on(tensor, record)
         memory = self.memories[self.tensors[record].storage]
-        whole = self.placed.get(tensor.spec.uid, (0, 0))[1] == 0 and memory.nbytes in (tensor.spec.nbytes, 0)
-        if memory.kind in ("arena", "grown") and (memory.kind == "grown" or whole):
+        nbytes = memory.written if memory.kind == "grown" else memory.nbytes
+        whole = self.placed.get(tensor.spec.uid, (0, 0))[1] == 0 and nbytes in (tensor.spec.nbytes, 0)
+        if memory.kind in ("arena", "grown") and whole:
             memory.kind, memory.value = "output", index
         return record
 

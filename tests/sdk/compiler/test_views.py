@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
 import enginewright as ew
@@ -33,3 +34,26 @@ def test_size_read_through_a_view_of_a_view(position: int) -> None:
     net.output("y", net.constant_of_shape(one))
     given = np.array([[1], [2], [3]])
     assert run(net, sizes=given)["y"].shape == (2 * given[position, 0],)
+
+
+GROWN = """<ir_version: 10, opset_import: ["" : 21]>
+g (double[1] x) => (double first, double[N] all, double second) <int64 none = {0}, int64 one = {1}, int64 count = {3}> {
+   all = Loop (count, "", x) <body = b (int64 i, bool cond, double[] state) => (bool again, double[] longer) {
+      again = Identity (cond)
+      longer = Concat <axis = 0> (state, x)
+   }>
+   first = Gather <axis = 0> (all, none)
+   second = Gather <axis = 0> (all, one)
+}"""
+
+
+@pytest.mark.parametrize("names", [["second"], ["first", "all", "second"], ["all", "first"], ["first", "second"]])
+def test_outputs_that_are_parts_of_memory_that_grows(names: list[str]) -> None:
+    """They are copied out of it: only what a kernel writes whole is written straight into the caller's memory."""
+    model = onnx.parser.parse_model(GROWN)
+    outputs = {info.name: info for info in model.graph.output}
+    del model.graph.output[:]
+    model.graph.output.extend(outputs[name] for name in names)
+    found = ew.load(ew.build(model, ew.BuilderConfig(level=0))).run({"x": np.array([1.5])})
+    expected = {"first": 1.5, "second": 1.5, "all": [1.5] * 4}
+    assert {name: array.tolist() for name, array in found.items()} == {name: expected[name] for name in names}
