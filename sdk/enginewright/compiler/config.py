@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from enginewright.device.cuda import check_target
 from enginewright.dims import Dim
@@ -24,6 +28,26 @@ class Profile:
 
     shapes: Mapping[str, Sequence[int] | tuple[Sequence[int], Sequence[int], Sequence[int]]]
     name: str = ""
+
+    @staticmethod
+    def from_samples(samples: Iterable[Mapping[str, Any]], name: str = "") -> Profile:
+        """The profile of sample inputs, each a mapping of arrays by name: the range of the sizes that occur.
+
+        The usual size of an axis is the one that occurs most often, of several the largest. Raises `ConfigError` for no
+        samples, and for samples with other names or ranks than the first.
+        """
+        shapes = [{key: np.shape(array) for key, array in sample.items()} for sample in samples]
+        if not shapes:
+            raise ConfigError("there are no samples", hint="Give at least one set of inputs.")
+        for index, found in enumerate(shapes):
+            for key in {**shapes[0], **found}:
+                if key not in found or len(found[key]) != len(shapes[0].get(key, ())) or key not in shapes[0]:
+                    raise ConfigError(
+                        f'sample {index} has another "{key}" than sample 0: {_shape_text(found.get(key))}, not '
+                        f"{_shape_text(shapes[0].get(key))}",
+                        hint="Give every input in every sample, with the same number of axes.",
+                    )
+        return Profile({key: _spread([found[key] for found in shapes]) for key in shapes[0]}, name)
 
     def ranges(self, network: Network) -> dict[str, list[Range]]:
         """For every input the range of each axis; `ConfigError` where the profile does not fit the network."""
@@ -54,6 +78,17 @@ class Profile:
             if isinstance(size, int) and (low, high) != (size, size):
                 raise ConfigError(f'"{name}", axis {axis} has the fixed size {size}', hint="Give that size.")
         return list(zip(lows, opts, highs, strict=True))
+
+
+def _shape_text(shape: tuple[int, ...] | None) -> str:
+    return "none" if shape is None else " x ".join(map(str, shape)) or "a scalar"
+
+
+def _spread(shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """The smallest, the most frequent and the largest size of each axis."""
+    axes = [Counter(sizes) for sizes in zip(*shapes, strict=True)]
+    usual = tuple(max(counts, key=lambda size, counts=counts: (counts[size], size)) for counts in axes)  # type: ignore[misc]
+    return tuple(map(min, axes)), usual, tuple(map(max, axes))
 
 
 def _three(name: str, given: object) -> tuple[list[int], list[int], list[int]]:

@@ -18,7 +18,8 @@ from enginewright.plan.plan import Plan
 from enginewright.registry.registry import registry
 from enginewright.runtime.object_ports import ObjectPorts, ObjectRun
 from enginewright.runtime.plugins import load_embedded, prepare_plugins
-from enginewright.runtime.ports import PortInfo, check_names, fitting_profile, profile_text
+from enginewright.runtime.ports import PortInfo, check_names
+from enginewright.runtime.profiles import fitting_profile, no_profile, profile_text
 from enginewright.runtime.session import LoadedPlan, output_array
 from enginewright.tensors import DataType, as_objects
 from enginewright.verdict import passport_info
@@ -303,11 +304,7 @@ class Context:
         check_names(self._bound, self._engine.inputs)
         profile = fitting_profile(self._profiles, self._bound)
         if profile is None:
-            port = next(port for port in self._engine.inputs if port.items is None)
-            allowed = "; ".join(
-                f"{p.name}: {profile_text(self._profiles, p.name)}" for p in self._engine.inputs if p.shape
-            )
-            raise port.refuse(self._bound[port.name], allowed, "Give shapes inside one profile, or build with another.")
+            raise no_profile(self._profiles, self._engine.inputs, self._bound)
         loaded = self._engine.loaded
         if profile not in self._native:
             if self._engine.plan.lazy is not None:

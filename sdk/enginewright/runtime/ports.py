@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from enginewright.errors import InputDetails, InputError, UsageError
-from enginewright.plan.meta import Items as ItemRecord, Port, ProfileRecord
+from enginewright.plan.meta import Items as ItemRecord, Port
 from enginewright.tensors import DataType, ItemSpec, as_objects
 
 Array = np.ndarray[Any, Any]
@@ -92,9 +92,10 @@ class PortInfo:
             return found[0] if found else None
         return found
 
-    def refuse(self, array: Array, allowed: str, hint: str) -> InputError:
+    def refuse(self, what: str, array: Array, allowed: str) -> InputError:
         """The error for an array whose sizes no profile admits."""
-        return self._error("is outside every profile", array, allowed, hint)
+        hint = "Give shapes inside one profile, or build with another."
+        return self._error(f"is outside every profile: {what}", array, allowed, hint)
 
     def _error(self, what: str, array: Array, allowed: str, hint: str) -> InputError:
         given = f"{' x '.join(map(str, array.shape)) or 'scalar'}   {array.dtype}"
@@ -125,27 +126,3 @@ def _items(record: ItemRecord | None) -> ItemSpec | None:
         return None
     shape = None if record.shape is None else tuple(record.shape)
     return ItemSpec(DataType(record.dtype), shape, _items(record.items))
-
-
-def fitting_profile(profiles: Sequence[ProfileRecord], arrays: Mapping[str, Array | Items]) -> int | None:
-    """The first profile whose ranges hold all shapes, None if there is none; 0 where the plan has no profiles."""
-    if not profiles:
-        return 0
-    for index, profile in enumerate(profiles):
-        if all(_within(array, profile.shapes[name]) for name, array in arrays.items()):
-            return index
-    return None
-
-
-def _within(array: Array | Items, ranges: Sequence[tuple[int, int, int]]) -> bool:
-    sizes = () if isinstance(array, list) else array.shape
-    return all(low <= size <= high for size, (low, _, high) in zip(sizes, ranges, strict=True))
-
-
-def profile_text(profiles: Sequence[ProfileRecord], name: str) -> str:
-    """The ranges of an input over all profiles, in words."""
-    texts = []
-    for profile in profiles:
-        sizes = [str(low) if low == high else f"{low}..{high}" for low, _, high in profile.shapes[name]]
-        texts.append(f"{' x '.join(sizes)} ({profile.name})")
-    return " or ".join(texts)

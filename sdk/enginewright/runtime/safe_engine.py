@@ -15,7 +15,8 @@ from enginewright.plan.artifact import Kind, open_as
 from enginewright.plan.features import find_features
 from enginewright.plan.plan import PathLike, Plan
 from enginewright.runtime.engine import Context, Engine
-from enginewright.runtime.ports import check_names, fitting_profile, profile_text
+from enginewright.runtime.ports import check_names
+from enginewright.runtime.profiles import fitting_profile, no_profile, profile_text
 from enginewright.trust import Trust
 from enginewright_compat.features import judge_features
 
@@ -87,8 +88,7 @@ class SafeEngine(Engine):
             port.check(array, profile_text(profiles, port.name) if profiles else "")
         index = fitting_profile(profiles, inputs)
         if index is None:
-            port = self.inputs[0]
-            raise port.refuse(inputs[port.name], profile_text(profiles, port.name), "Give the shapes of one profile.")
+            raise no_profile(profiles, self.inputs, inputs)
         return self._lanes[index]
 
     def _lane(self, index: int) -> _Lane:

@@ -154,6 +154,20 @@ def test_profiles_bound_what_is_accepted() -> None:
         engine.run(_inputs(5))
 
 
+def test_the_axis_outside_a_profile_is_named() -> None:
+    """Of the second input, though the first fits; of several profiles the nearest counts."""
+    net = ew.Network()
+    a, b = net.input("a", ew.float32, ("N",)), net.input("b", ew.float32, ("M", "K"))
+    net.output("y", net.add(net.reduce_sum(a), net.reduce_sum(b)))
+    shapes = {"a": ((1,), (2,), (4,)), "b": ((1, 1), (2, 2), (4, 8))}
+    profiles = [ew.Profile(shapes), ew.Profile({"a": (64,), "b": (64, 64)})]
+    engine = ew.load(ew.build(net, ew.BuilderConfig(timing_cache="", level=1, profiles=profiles)))
+    with pytest.raises(InputError, match='input "b" is outside every profile: axis 1 is 9, not 1 to 8') as caught:
+        engine.run({"a": np.ones(3, np.float32), "b": np.ones((4, 9), np.float32)})
+    assert caught.value.details is not None
+    assert "b: 1..4 x 1..8 (profile 0) or 64 x 64 (profile 1)" in caught.value.details.allowed
+
+
 def test_profiles_that_do_not_fit_are_refused() -> None:
     for shapes in ({"z": (1,)}, {"x": (1, 9)}, {"x": ((4, 8), (2, 8), (1, 8))}, {"x": (1, 8, 1)}, {"x": "?"}, {}):
         with pytest.raises(ConfigError):
