@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import enginewright as ew
+from tests.bench.large_model import import_seconds, largest_model, many_nodes
 from tests.bench.large_plan import verification_milliseconds, write_large_plan
 from tests.bench.plugin_steps import COPY, first_plugin_seconds, step_microseconds
 from tests.models import cache_folder, load_model
@@ -23,6 +24,8 @@ CALL_MICROSECONDS = 6.0
 LOAD_MILLISECONDS = 15.0
 CHECK_MILLISECONDS = 100.0
 VERIFY_MILLISECONDS = 268.0  # of 1 GiB: 4 GB/s
+IMPORT_SECONDS, IMPORT_LARGEST_SECONDS = 3.0, 2.0
+NODES = 5000
 STARTS = 25
 C_STEP_MICROSECONDS, PYTHON_STEP_MICROSECONDS = 1.0, 15.0  # over a built-in step
 FIRST_PLUGIN_SECONDS = 60.0
@@ -53,6 +56,8 @@ def report() -> int:
     found = []
     for measure in (
         call_overhead,
+        import_many,
+        import_largest,
         load_time,
         check_time,
         verify_time,
@@ -81,6 +86,18 @@ def call_overhead() -> Promise:
             run()
         rounds.append((time.perf_counter_ns() - start) / 1e6)
     return Promise("Context.run of one Add", statistics.median(rounds), CALL_MICROSECONDS, "us")
+
+
+def import_many() -> Promise:
+    """ew.parse of a model of 5,000 nodes."""
+    return Promise(f"import of {NODES:,} nodes", import_seconds(many_nodes(NODES)), IMPORT_SECONDS, "s")
+
+
+def import_largest() -> Promise:
+    """ew.parse of the largest benchmark model that is there, beyond reading its file."""
+    path = largest_model() or load_model("light_resnet50").path
+    name = f"import of {path.parent.name} ({path.stat().st_size / 1e6:.0f} MB, without reading it)"
+    return Promise(name, import_seconds(path), IMPORT_LARGEST_SECONDS, "s")
 
 
 def load_time() -> Promise:
