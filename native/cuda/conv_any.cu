@@ -1,8 +1,9 @@
-// Convolutions of any float type, window, and number of groups over up to three axes, channels first, in float
+// Convolutions of any float type, window, and number of groups over up to three axes, channels first or last, in float
 // arithmetic: as a product of tiles, or where a group has few output channels, a thread for each output.
 //
-// Inputs: x [batch, channels, spatial], w [output channels, channels of a group, kernel], bias [output channels] where
-// given. Parameters: batch, channels, output channels, groups, bias given, then a window's (see window.h).
+// Inputs: x [batch, channels, spatial] or [batch, spatial, channels], w [output channels, channels of a group, kernel],
+// bias [output channels] where given. Parameters: batch, channels, output channels, groups, bias given, channels last,
+// then a window's (see window.h).
 #include "cuda/launch.h"
 #include "cuda/values.h"
 #include "cuda/window.h"
@@ -17,7 +18,9 @@ struct Arguments {
     const void *x, *w, *bias;
     void *y;
     int channels, outputs, depth;  // of a group; depth: of its sum
-    int64_t places, count;         // count: places of all images
+    int groups;
+    Layout in, out;
+    int64_t places, count;  // count: places of all images
     Window window;
 };
 
@@ -32,9 +35,9 @@ struct Place {
         at[0] = place / w.axis[2].out / w.axis[1].out;
     }
 
-    // x: the group's channels of the image.
+    // x: the group's first channel of the image.
     template <class T>
-    __device__ __forceinline__ float value(const Window &w, const T *x, int k) const {
+    __device__ __forceinline__ float value(const Window &w, const Layout &layout, const T *x, int k) const {
         const int last = k % w.axis[2].kernel, rest = k / w.axis[2].kernel;
         const int middle = rest % w.axis[1].kernel, more = rest / w.axis[1].kernel;
         const int first = more % w.axis[0].kernel, channel = more / w.axis[0].kernel;
@@ -43,7 +46,7 @@ struct Place {
         const bool here =
             inside && a >= 0 && a < w.axis[0].size && b >= 0 && b < w.axis[1].size && c >= 0 && c < w.axis[2].size;
         const int64_t offset = (static_cast<int64_t>(a) * w.axis[1].size + b) * w.axis[2].size + c;
-        return here ? widen(x[channel * w.elements() + offset]) : 0.0f;
+        return here ? widen(x[channel * layout.channel + offset * layout.place]) : 0.0f;
     }
 };
 
@@ -53,10 +56,8 @@ __global__ void __launch_bounds__(ACROSS *ACROSS) tile_kernel(const __grid_const
     __shared__ float weights[STEP][TILE + 1], values[STEP][TILE];
     const int thread = threadIdx.x, group = blockIdx.z, m0 = static_cast<int>(blockIdx.y) * TILE;
     const int64_t n0 = static_cast<int64_t>(blockIdx.x) * TILE, mine = n0 + thread % TILE;
-    const int groups = static_cast<int>(gridDim.z);
     const Place place(p.window, static_cast<int>(mine % p.places), mine < p.count);
-    const T *x = static_cast<const T *>(p.x) +
-                 (mine / p.places * groups + group) * static_cast<int64_t>(p.channels) * p.window.elements();
+    const T *x = static_cast<const T *>(p.x) + p.in.at(mine / p.places, group * p.channels, 0);
     const T *w = static_cast<const T *>(p.w) + static_cast<int64_t>(group) * p.outputs * p.depth;
     begin();
     float sum[EACH][EACH] = {};
@@ -64,7 +65,7 @@ __global__ void __launch_bounds__(ACROSS *ACROSS) tile_kernel(const __grid_const
 #pragma unroll
         for (int i = 0; i < STEP; i += ACROSS * ACROSS / TILE) {
             const int k = k0 + i + thread / TILE;
-            values[i + thread / TILE][thread % TILE] = k < p.depth ? place.value(p.window, x, k) : 0.0f;
+            values[i + thread / TILE][thread % TILE] = k < p.depth ? place.value(p.window, p.in, x, k) : 0.0f;
         }
 #pragma unroll
         for (int i = 0; i < TILE; i += ACROSS * ACROSS / STEP) {
@@ -93,48 +94,50 @@ __global__ void __launch_bounds__(ACROSS *ACROSS) tile_kernel(const __grid_const
             const int64_t n = n0 + thread % ACROSS + j * ACROSS;
             if (n >= p.count) break;
             const int64_t image = n / p.places;
-            static_cast<T *>(p.y)[(image * groups * p.outputs + channel) * p.places + n - image * p.places] =
-                narrow<T>(sum[i][j] + shift);
+            static_cast<T *>(p.y)[p.out.at(image, channel, n - image * p.places)] = narrow<T>(sum[i][j] + shift);
         }
     }
 }
 
+// Neighbouring threads have neighbouring elements of the output.
 template <class T>
-__global__ void output_kernel(const __grid_constant__ Arguments p, int groups, int64_t threads) {
+__global__ void output_kernel(const __grid_constant__ Arguments p, int64_t threads) {
     const int64_t index = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     begin();
     if (index >= threads) return;
-    const int64_t row = index / p.places, image = row / (groups * p.outputs);
-    const int channel = static_cast<int>(row % (groups * p.outputs)), group = channel / p.outputs;
-    const Place place(p.window, static_cast<int>(index % p.places), true);
-    const T *x =
-        static_cast<const T *>(p.x) + (image * groups + group) * static_cast<int64_t>(p.channels) * p.window.elements();
+    const int channels = p.groups * p.outputs;
+    int64_t image, at;
+    int channel;
+    p.out.split(index, channels, p.places, &image, &channel, &at);
+    const int group = channel / p.outputs;
+    const Place place(p.window, static_cast<int>(at), true);
+    const T *x = static_cast<const T *>(p.x) + p.in.at(image, group * p.channels, 0);
     const T *w = static_cast<const T *>(p.w) + static_cast<int64_t>(channel) * p.depth;
     float sum = p.bias == nullptr ? 0.0f : widen(static_cast<const T *>(p.bias)[channel]);
-    for (int k = 0; k < p.depth; ++k) sum += place.value(p.window, x, k) * widen(w[k]);
+    for (int k = 0; k < p.depth; ++k) sum += place.value(p.window, p.in, x, k) * widen(w[k]);
     static_cast<T *>(p.y)[index] = narrow<T>(sum);
 }
 
 template <class T>
-int32_t launch_convolution(const ew_call *call, const Arguments &p, int batch, int groups) {
+int32_t launch_convolution(const ew_call *call, const Arguments &p, int batch) {
     Shape3 shape;
     if (p.outputs < FEW) {
-        const int64_t threads = static_cast<int64_t>(batch) * groups * p.outputs * p.places;
+        const int64_t threads = static_cast<int64_t>(batch) * p.groups * p.outputs * p.places;
         if (threads > int64_t{INT32_MAX} * 256) return call->host->error(call, EW_SHAPE, "a convolution is too large");
         shape.grid = dim3(static_cast<unsigned>((threads + 255) / 256));
         shape.block = dim3(256);
-        return launch(call, output_kernel<T>, shape, p, groups, threads);
+        return launch(call, output_kernel<T>, shape, p, threads);
     }
     const int64_t across = (p.count + TILE - 1) / TILE, down = (p.outputs + TILE - 1) / TILE;
-    if (across > INT32_MAX || down > 65535 || groups > 65535)
+    if (across > INT32_MAX || down > 65535 || p.groups > 65535)
         return call->host->error(call, EW_SHAPE, "a convolution has too many places, channels or groups");
-    shape.grid = dim3(static_cast<unsigned>(across), static_cast<unsigned>(down), static_cast<unsigned>(groups));
+    shape.grid = dim3(static_cast<unsigned>(across), static_cast<unsigned>(down), static_cast<unsigned>(p.groups));
     shape.block = dim3(ACROSS * ACROSS);
     return launch(call, tile_kernel<T>, shape, p);
 }
 
 int32_t run(const ew_call *call) {
-    constexpr int OWN_PARAMS = 5;
+    constexpr int OWN_PARAMS = 6;
     const ew_param *params = call->params;
     Arguments p = {};
     if (call->n_params != OWN_PARAMS + WINDOW_PARAMS || call->n_inputs < 2 || call->n_inputs < 2 + (params[4].i != 0))
@@ -149,14 +152,16 @@ int32_t run(const ew_call *call) {
                                  static_cast<long long>(groups));
     p.x = call->inputs[0].data, p.w = call->inputs[1].data, p.y = call->outputs[0].data;
     p.bias = params[4].i != 0 ? call->inputs[2].data : nullptr;
+    p.groups = static_cast<int>(groups);
+    p.in = Layout::of(params[5].i != 0, channels, p.window.elements());
+    p.out = Layout::of(params[5].i != 0, outputs, p.window.places());
     p.channels = static_cast<int>(channels / groups), p.outputs = static_cast<int>(outputs / groups);
     const int64_t depth = static_cast<int64_t>(p.channels) * p.window.taps();
     if (depth > INT32_MAX) return call->host->error(call, EW_SHAPE, "a CUDA convolution adds up too much");
     p.depth = static_cast<int>(depth), p.places = p.window.places(), p.count = batch * p.places;
     if (p.count == 0 || p.outputs == 0) return EW_OK;
-    return for_float(call, call->inputs[0].dtype, [&](auto zero) {
-        return launch_convolution<decltype(zero)>(call, p, static_cast<int>(batch), static_cast<int>(groups));
-    });
+    return for_float(call, call->inputs[0].dtype,
+                     [&](auto zero) { return launch_convolution<decltype(zero)>(call, p, static_cast<int>(batch)); });
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
-// Pooling of any float type over up to three axes, channels first: the largest element or the mean of each window.
+// Pooling of any float type over up to three axes, channels first or last: the largest element or the mean of each
+// window.
 //
-// Parameters: images times channels, mean (0: the largest), padding counts, then a window's (see window.h).
+// Parameters: images, channels, mean (0: the largest), padding counts, channels last, then a window's (see window.h).
 #include "cuda/rows.h"
 #include "cuda/window.h"
 
@@ -10,8 +11,9 @@ namespace {
 struct Arguments {
     const void *x;
     void *y;
-    int mean, count_padding;
+    int channels, mean, count_padding;
     int64_t threads;
+    Layout in, out;
     Window window;
 };
 
@@ -21,10 +23,12 @@ __global__ void pool_kernel(const __grid_constant__ Arguments p) {
     const WindowAxis *axis = p.window.axis;
     begin();
     if (index >= p.threads) return;
-    const int64_t plane = index / p.window.places();
-    const int place = static_cast<int>(index - plane * p.window.places());
+    int64_t image, at;
+    int channel;
+    p.out.split(index, p.channels, p.window.places(), &image, &channel, &at);
+    const int place = static_cast<int>(at);
     const int z = place / axis[2].out / axis[1].out, y = place / axis[2].out % axis[1].out, x = place % axis[2].out;
-    const T *from = static_cast<const T *>(p.x) + plane * p.window.elements();
+    const T *from = static_cast<const T *>(p.x) + p.in.at(image, channel, 0);
     float result = p.mean ? 0.0f : -INFINITY;
     int count = 0;
     for (int kz = 0; kz < axis[0].kernel; ++kz) {
@@ -36,7 +40,8 @@ __global__ void pool_kernel(const __grid_constant__ Arguments p) {
             for (int kx = 0; kx < axis[2].kernel; ++kx) {
                 const int c = axis[2].element(x, kx);
                 if (c < 0 || c >= axis[2].size) continue;
-                const float value = widen(from[(static_cast<int64_t>(a) * axis[1].size + b) * axis[2].size + c]);
+                const int64_t offset = (static_cast<int64_t>(a) * axis[1].size + b) * axis[2].size + c;
+                const float value = widen(from[offset * p.in.place]);
                 result = p.mean ? result + value : Largest::join(result, value);
                 ++count;
             }
@@ -50,16 +55,20 @@ __global__ void pool_kernel(const __grid_constant__ Arguments p) {
 }
 
 int32_t run(const ew_call *call) {
-    constexpr int OWN_PARAMS = 3;
+    constexpr int OWN_PARAMS = 5;
     const ew_param *params = call->params;
     Arguments p = {};
     if (call->n_params != OWN_PARAMS + WINDOW_PARAMS)
         return call->host->error(call, EW_INVALID_PLAN, "CUDA pooling takes %d parameters", OWN_PARAMS + WINDOW_PARAMS);
-    if (params[0].i < 0 || params[0].i > INT32_MAX || !read_window(params + OWN_PARAMS, &p.window))
-        return call->host->error(call, EW_SHAPE, "no CUDA pooling of %lld planes", static_cast<long long>(params[0].i));
+    if (params[0].i < 0 || params[0].i > INT32_MAX || params[1].i < 0 || params[1].i > INT32_MAX ||
+        !read_window(params + OWN_PARAMS, &p.window))
+        return call->host->error(call, EW_SHAPE, "no CUDA pooling of %lld images of %lld channels",
+                                 static_cast<long long>(params[0].i), static_cast<long long>(params[1].i));
     p.x = call->inputs[0].data, p.y = call->outputs[0].data;
-    p.mean = params[1].i != 0, p.count_padding = params[2].i != 0;
-    p.threads = params[0].i * p.window.places();
+    p.channels = static_cast<int>(params[1].i), p.mean = params[2].i != 0, p.count_padding = params[3].i != 0;
+    p.in = Layout::of(params[4].i != 0, params[1].i, p.window.elements());
+    p.out = Layout::of(params[4].i != 0, params[1].i, p.window.places());
+    p.threads = params[0].i * p.out.image;
     if (p.threads == 0) return EW_OK;
     if (p.threads > int64_t{INT32_MAX} * 256) return call->host->error(call, EW_SHAPE, "a pool is too large");
     Shape3 shape;

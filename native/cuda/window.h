@@ -27,6 +27,26 @@ struct Window {
     __host__ __device__ int taps() const { return axis[0].kernel * axis[1].kernel * axis[2].kernel; }
 };
 
+// Where the elements of [images, channels, places], or with the channels last, lie.
+struct Layout {
+    int64_t image, channel, place;  // elements from one to the next
+
+    static Layout of(bool last, int64_t channels, int64_t places) {
+        return {channels * places, last ? 1 : places, last ? channels : 1};
+    }
+    __host__ __device__ int64_t at(int64_t image_, int64_t channel_, int64_t place_) const {
+        return image_ * image + channel_ * channel + place_ * place;
+    }
+    // What lies at an index.
+    __host__ __device__ void split(int64_t index, int channels, int64_t places, int64_t *image_, int *channel_,
+                                   int64_t *place_) const {
+        const int64_t in_image = index % image;
+        *image_ = index / image;
+        *channel_ = static_cast<int>(in_image / channel % channels);
+        *place_ = in_image / place % places;
+    }
+};
+
 constexpr int WINDOW_PARAMS = 21;
 
 // From seven parameters an axis, in the order of WindowAxis; false where they describe no window.
