@@ -49,6 +49,14 @@ struct Ending {
     bool rest, in_y;  // the fused program runs behind; sums can be kept in the output
 };
 
+// The clamp or the line of a finish.
+EW_INLINE vf bounded(const Finish &f, vf v) {
+    if (f.clamped) return clamp(v, splat(f.lo), splat(f.hi));
+    if (!f.line) return v;
+    const LineNumbers line(*f.line);
+    return f.line->kind == PatternKind::gate ? line.gate(v) : line.affine(v);
+}
+
 EW_INLINE Finish moved_finish(const Finish &f, int64_t row, int64_t column) {
     Finish out = f;
     if (f.bias_col) out.bias_col += column;

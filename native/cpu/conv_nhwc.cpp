@@ -45,36 +45,55 @@ Cut cut(const LastConv &c, const Panels &p) {
     return t;
 }
 
-// What one position sees, a pointer for each tap, TILE apart.
-void find_pixels_of(const LastConv &c, const float *image, const int64_t *at, const float *zeros, const float **to) {
-    const int64_t column = at[2] * c.stride[2] - c.begin[2];
-    for (int64_t kz = 0; kz < c.kernel[0]; ++kz)
-        for (int64_t ky = 0; ky < c.kernel[1]; ++ky) {
-            const int64_t z = at[0] * c.stride[0] + kz * c.dilation[0] - c.begin[0];
-            const int64_t y = at[1] * c.stride[1] + ky * c.dilation[1] - c.begin[1];
-            const bool row_real = z >= 0 && z < c.in[0] && y >= 0 && y < c.in[1];
-            const float *row = image + (row_real ? z * c.in[1] + y : 0) * c.in[2] * c.c;
-            for (int64_t kx = 0; kx < c.kernel[2]; ++kx, to += TILE) {
-                const int64_t x = column + kx * c.dilation[2];
-                *to = row_real && x >= 0 && x < c.in[2] ? row + x * c.c : zeros;
+// One tap of the window: elements of the axes from its first pixel, and floats of x.
+struct Tap {
+    int64_t offset;
+    int32_t z, y, x;
+};
+
+// Where the window of each row of a tile begins, padding counted; a tile of fewer rows repeats its first.
+struct Places {
+    int64_t at[TILE];  // floats from x; before it where there is padding
+    int32_t z[TILE], y[TILE], x[TILE];
+    bool inside;  // no row sees padding
+};
+
+void list_taps(const LastConv &c, Tap *taps) {
+    for (int64_t z = 0; z < c.kernel[0]; ++z)
+        for (int64_t y = 0; y < c.kernel[1]; ++y)
+            for (int64_t x = 0; x < c.kernel[2]; ++x) {
+                const int64_t at[3] = {z * c.dilation[0], y * c.dilation[1], x * c.dilation[2]};
+                *taps++ = {((at[0] * c.in[1] + at[1]) * c.in[2] + at[2]) * c.c, static_cast<int32_t>(at[0]),
+                           static_cast<int32_t>(at[1]), static_cast<int32_t>(at[2])};
             }
-        }
 }
 
-// What positions [first, first + rows) see: [tile][tap][TILE]; a tile of fewer rows repeats its first.
-void find_pixels(const LastConv &c, int64_t first, int64_t rows, int64_t tile, const float *zeros, const float **out) {
-    const int64_t taps = c.taps();
-    int64_t image = first / c.out_size(), rest = first % c.out_size();
-    int64_t at[3] = {rest / (c.out[1] * c.out[2]), rest / c.out[2] % c.out[1], rest % c.out[2]};
-    for (int64_t i = 0; i < rows; ++i) {
-        const float **to = out + i / tile * taps * TILE + i % tile;
-        find_pixels_of(c, c.x + image * c.in_size() * c.c, at, zeros, to);
-        if (i % tile == 0)
-            for (int64_t tap = 0; tap < taps; ++tap)
-                for (int64_t r = 1; r < TILE; ++r) to[tap * TILE + r] = to[tap * TILE];
-        int axis = 2;
-        while (axis >= 0 && ++at[axis] == c.out[axis]) at[axis--] = 0;
-        image += axis < 0;
+// The tiles of positions [first, first + rows).
+void find_places(const LastConv &c, int64_t first, int64_t rows, int64_t tile, Places *out) {
+    int64_t image = first / c.out_size();
+    const int64_t rest = first % c.out_size();
+    int64_t at[3] = {rest / (c.out[1] * c.out[2]), rest / c.out[2] % c.out[1], rest % c.out[2]}, reach[3];
+    for (int i = 0; i < 3; ++i) reach[i] = c.in[i] - (c.kernel[i] - 1) * c.dilation[i];
+    for (int64_t row = 0; row < rows; ++out) {
+        out->inside = true;
+        for (int64_t r = 0; r < tile && row < rows; ++r, ++row) {
+            int64_t from[3];
+            for (int i = 0; i < 3; ++i) {
+                from[i] = at[i] * c.stride[i] - c.begin[i];
+                out->inside &= from[i] >= 0 && from[i] < reach[i];
+            }
+            out->at[r] = (((image * c.in[0] + from[0]) * c.in[1] + from[1]) * c.in[2] + from[2]) * c.c;
+            out->z[r] = static_cast<int32_t>(from[0]);
+            out->y[r] = static_cast<int32_t>(from[1]);
+            out->x[r] = static_cast<int32_t>(from[2]);
+            for (int64_t same = r + 1; r == 0 && same < TILE; ++same) {
+                out->at[same] = out->at[0];
+                out->z[same] = out->z[0], out->y[same] = out->y[0], out->x[same] = out->x[0];
+            }
+            int axis = 2;
+            while (axis >= 0 && ++at[axis] == c.out[axis]) at[axis--] = 0;
+            image += axis < 0;
+        }
     }
 }
 
@@ -88,6 +107,7 @@ struct Job {
     float *y;  // of the first position and channel 0 of the group
     int64_t ld;
     const float *zeros;
+    const Tap *taps;
 };
 
 // What a block of a panel multiplies: taps [tap, end) and `depth` channels from `channel` on.
@@ -96,28 +116,40 @@ struct Block {
     bool begins, ends;
 };
 
+// The pixel that each row of a tile sees through a tap, or zeros; false if none sees any.
+bool find_pixels(const LastConv &c, const Places &p, const Tap &tap, int64_t shift, const float *zeros,
+                 const float **rows) {
+    bool any = false;
+    for (int r = 0; r < TILE; ++r) {
+        const int64_t z = p.z[r] + tap.z, y = p.y[r] + tap.y, x = p.x[r] + tap.x;
+        const bool real = z >= 0 && z < c.in[0] && y >= 0 && y < c.in[1] && x >= 0 && x < c.in[2];
+        rows[r] = (real ? c.x + p.at[r] + tap.offset : zeros) + shift;
+        any |= real;
+    }
+    return any;
+}
+
 // Parts of a tile for a block of weights `w`; taps through which all its rows see padding drop out.
-int64_t list_parts(const Job &j, const Block &b, const float *const *pixels, const float *w, int64_t width,
-                   RowsPart *parts) {
-    int64_t n = 0;
+int64_t list_parts(const Job &j, const Block &b, const Places &p, const float *w, int64_t width, RowsPart *parts) {
     const int64_t shift = j.group * j.c.channels + b.channel;
+    int64_t n = 0;
     for (int64_t tap = b.tap; tap < b.end; ++tap) {
-        const float *const *from = pixels + tap * TILE;
         RowsPart &part = parts[n];
-        bool any = false;
-        for (int r = 0; r < TILE; ++r) {
-            any |= from[r] != j.zeros;
-            part.rows[r] = from[r] + shift;
-        }
         part.b = w + (tap * j.c.channels + b.channel) * width;
         part.k = b.depth;
-        n += any;
+        if (p.inside) {
+            const float *from = j.c.x + j.taps[tap].offset + shift;
+            for (int r = 0; r < TILE; ++r) part.rows[r] = from + p.at[r];
+            ++n;
+        } else {
+            n += find_pixels(j.c, p, j.taps[tap], shift, j.zeros, part.rows);
+        }
     }
     return n;
 }
 
 // One tile, whose first position is `row` behind the task's first.
-void run_tile_of(const Job &j, const Block &b, int64_t row, int64_t m, const float *const *pixels, RowsPart *parts) {
+void run_tile_of(const Job &j, const Block &b, int64_t row, int64_t m, const Places &places, RowsPart *parts) {
     const LastConv &c = j.c;
     const int64_t vectors = j.panels.vectors(b.index), column = j.panels.column(b.index);
     const int64_t columns = j.panels.columns(b.index), channel0 = j.group * c.per_group + column;
@@ -127,7 +159,7 @@ void run_tile_of(const Job &j, const Block &b, int64_t row, int64_t m, const flo
     f.bias_col = b.begins && j.ending.finish.bias_col ? j.ending.finish.bias_col + channel0 : nullptr;
     f.accumulate = !b.begins;
     float *y = j.y + row * j.ld + column;
-    const int64_t n = list_parts(j, b, pixels, w, vectors * VL, parts);
+    const int64_t n = list_parts(j, b, places, w, vectors * VL, parts);
     run_rows_tile(
         {parts, n, y, j.ld, static_cast<int>(m), static_cast<int>(vectors), static_cast<int>(columns), c.bf16}, f);
     if (b.ends && j.ending.rest)
@@ -151,12 +183,13 @@ void for_blocks(const LastConv &c, const Panels &panels, int64_t index, Fn &&fn)
 void run_job(const Job &j) {
     const int64_t taps = j.c.taps(), count = j.last_panel - j.panel;
     const int64_t tiles = ceil_div(j.rows, rows_of_tile(j.panels.vectors(j.panel))), tile = ceil_div(j.rows, tiles);
-    auto **pixels = reinterpret_cast<const float **>(scratch(SCRATCH_A, 2 * taps * tiles * TILE));
+    auto *places =
+        reinterpret_cast<Places *>(scratch(SCRATCH_A, tiles * static_cast<int64_t>(sizeof(Places) / sizeof(float))));
     auto *parts =
         reinterpret_cast<RowsPart *>(scratch(SCRATCH_B, taps * static_cast<int64_t>(sizeof(RowsPart) / sizeof(float))));
-    find_pixels(j.c, j.first, j.rows, tile, j.zeros, pixels);
+    find_places(j.c, j.first, j.rows, tile, places);
     const auto run_rows = [&](int64_t row, const Block &b) {
-        run_tile_of(j, b, row, least(tile, j.rows - row), pixels + row / tile * taps * TILE, parts);
+        run_tile_of(j, b, row, least(tile, j.rows - row), places[row / tile], parts);
     };
     if (j.c.channels * taps * count * MAX_VECTORS * VL <= FEW_FLOATS) {  // all stay in L1: write whole rows of y
         for (int64_t row = 0; row < j.rows; row += tile)
@@ -224,10 +257,14 @@ int32_t run_typed(const ew_call *call, bool bf16) {
     const int64_t step = bf16 ? bf16_steps(c.c) : c.c, image = bf16 ? round_up(c.n * c.in_size() * step, VL) : 0;
     const bool joins = c.group == 1 && step <= FEW_CHANNELS && c.kernel[2] > 1 && c.dilation[2] == 1;
     const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], none = round_up(step * c.kernel[2], VL);
-    float *zeros = scratch(SCRATCH_D, none + image + (joins ? c.n * c.in[0] * c.in[1] * width * step : 0));
+    const int64_t for_taps = round_up(c.taps() * static_cast<int64_t>(sizeof(Tap) / sizeof(float)), VL);
+    const int64_t joined = joins ? c.n * c.in[0] * c.in[1] * width * step : 0;
+    float *zeros = scratch(SCRATCH_D, none + for_taps + image + joined), *images = zeros + none + for_taps;
     std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(none));
-    if (bf16) round_image(call, c, reinterpret_cast<int32_t *>(zeros + none));
-    if (joins) join_taps(call, c, zeros + none + image);
+    if (bf16) round_image(call, c, reinterpret_cast<int32_t *>(images));
+    if (joins) join_taps(call, c, images + image);
+    auto *taps = reinterpret_cast<Tap *>(zeros + none);
+    list_taps(c, taps);
     const Panels panels(c.per_group);
     const Cut t = cut(c, panels);
     parallel(call, c.group * t.by_rows * t.by_panels, [&](int64_t task) {
@@ -243,7 +280,8 @@ int32_t run_typed(const ew_call *call, bool bf16) {
               least(panels.count, (by_panel + 1) * t.panels),
               nullptr,
               0,
-              zeros};
+              zeros,
+              taps};
         j.rows = least(t.rows, c.positions() - j.first);
         j.ld = ending.in_y ? c.m : c.per_group;
         j.y = ending.in_y ? c.y + j.first * c.m + j.group * c.per_group : scratch(SCRATCH_C, j.rows * c.per_group);

@@ -55,7 +55,7 @@ EW_INLINE void run_strip(const Lines &l, int64_t channel, int64_t n, int64_t x) 
     for (int s = 0; s < S; ++s) {
         if (l.finish.residual)
             sums[s] += take<Whole>(l.finish.residual + (l.row + x + s) * l.finish.ld_residual + channel, n);
-        if (l.finish.clamped) sums[s] = clamp(sums[s], splat(l.finish.lo), splat(l.finish.hi));
+        sums[s] = bounded(l.finish, sums[s]);
         if (Whole)
             store(y + s * c.c, sums[s]);
         else

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "cpu/gemm_vec.h"
+#include "cpu/pointwise_pattern.h"
 #include "src/kernel.h"
 
 namespace ew::EW_ISA {
@@ -33,6 +34,21 @@ struct Finish {
     int64_t ld_residual = 0;
     bool clamped = false;
     float lo = 0, hi = 0;
+    const Pattern *line = nullptr;  // instead of the clamp, in kernels for channels last: PatternKind affine or gate
+};
+
+// The numbers of an affine or gate pattern in vectors.
+struct LineNumbers {
+    vf low, high, scale, shift, outer_scale, outer_shift;
+    explicit LineNumbers(const Pattern &p)
+        : low(splat(p.low)),
+          high(splat(p.high)),
+          scale(splat(p.scale)),
+          shift(splat(p.shift)),
+          outer_scale(splat(p.outer_scale)),
+          outer_shift(splat(p.outer_shift)) {}
+    vf affine(vf x) const { return clamp(x * scale + shift, low, high) * outer_scale + outer_shift; }
+    vf gate(vf x) const { return clamp(x * scale + shift, low, high) * x * outer_scale + outer_shift; }
 };
 
 // C[m, n] = finish(sum over parts of A_i[m, k] B_i[k, n]); m <= MR, n <= NR.

@@ -30,6 +30,22 @@ EW_INLINE void begin_sums(const RowsTile &t, const Finish &f, vf (&sums)[M][V]) 
         for (int v = 0; v < V; ++v) sums[r][v] += take<Whole>(t.c + r * t.ldc, v, t.n);
 }
 
+template <int M, int V>
+EW_INLINE void apply_line(const Pattern &pattern, vf (&sums)[M][V]) {
+    const LineNumbers line(pattern);
+    if (pattern.kind == PatternKind::gate) {
+#pragma GCC unroll 8
+        for (int r = 0; r < M; ++r)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) sums[r][v] = line.gate(sums[r][v]);
+    } else {
+#pragma GCC unroll 8
+        for (int r = 0; r < M; ++r)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) sums[r][v] = line.affine(sums[r][v]);
+    }
+}
+
 template <int M, int V, bool Whole>
 EW_INLINE void end_sums(const RowsTile &t, const Finish &f, vf (&sums)[M][V]) {
     if (f.residual)
@@ -42,6 +58,7 @@ EW_INLINE void end_sums(const RowsTile &t, const Finish &f, vf (&sums)[M][V]) {
         for (int r = 0; r < M; ++r)
 #pragma GCC unroll 4
             for (int v = 0; v < V; ++v) sums[r][v] = clamp(sums[r][v], splat(f.lo), splat(f.hi));
+    if (f.line) apply_line<M, V>(*f.line, sums);
 #pragma GCC unroll 8
     for (int r = 0; r < M; ++r)
 #pragma GCC unroll 4
@@ -70,7 +87,10 @@ void rows_kernel(const RowsTile &t, const Finish &f) {
 #pragma GCC unroll 8
     for (int r = 0; r < M; ++r)  // else the stores at the end would wait for one line after the other
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) __builtin_prefetch(t.c + r * t.ldc + v * VL, 1);
+        for (int v = 0; v < V; ++v) {
+            __builtin_prefetch(t.c + r * t.ldc + v * VL, 1);
+            if (f.residual) __builtin_prefetch(f.residual + r * f.ld_residual + v * VL);
+        }
     vf sums[M][V];
     begin_sums<M, V, Whole>(t, f, sums);
     for (int64_t part = 0; part < t.n_parts; ++part) {

@@ -30,25 +30,13 @@ void load_rows(void *out, const Extra &extra, int64_t r0, int64_t r1, int64_t c0
     }
 }
 
-// The numbers of a pattern in vectors.
-struct Numbers {
-    vf low, high, scale, shift, outer_scale, outer_shift;
-    explicit Numbers(const Pattern &p)
-        : low(splat(p.low)),
-          high(splat(p.high)),
-          scale(splat(p.scale)),
-          shift(splat(p.shift)),
-          outer_scale(splat(p.outer_scale)),
-          outer_shift(splat(p.outer_shift)) {}
-};
-
 template <PatternKind kind>
-EW_INLINE vf activate(vf x, vf slope, const Numbers &p) {
+EW_INLINE vf activate(vf x, vf slope, const LineNumbers &p) {
     switch (kind) {
         case PatternKind::none: return x;
         case PatternKind::clip: return clamp(x, p.low, p.high);
-        case PatternKind::affine: return clamp(x * p.scale + p.shift, p.low, p.high) * p.outer_scale + p.outer_shift;
-        case PatternKind::gate: return clamp(x * p.scale + p.shift, p.low, p.high) * x * p.outer_scale + p.outer_shift;
+        case PatternKind::affine: return p.affine(x);
+        case PatternKind::gate: return p.gate(x);
         case PatternKind::sloped: return x < 0 ? x * slope : x;
         case PatternKind::sigmoid: return vsigmoid(x);
         case PatternKind::silu: return x * vsigmoid(x);
@@ -103,8 +91,9 @@ bool Epilogue::parse_extras(const ew_call *call, const ew_param *words, int anch
 }
 
 bool Epilogue::as_finish(Finish &finish) const {
-    const bool clips = pattern_.kind == PatternKind::clip;
-    if (!fused_ || !simple_ || (pattern_.kind != PatternKind::none && !clips)) return false;
+    const PatternKind kind = pattern_.kind;
+    const bool clips = kind == PatternKind::clip, line = kind == PatternKind::affine || kind == PatternKind::gate;
+    if (!fused_ || !simple_ || (kind != PatternKind::none && !clips && !line)) return false;
     Finish found = finish;
     for (int k = 0; k < pattern_.n_added; ++k) {
         const Extra &extra = extra_[pattern_.added[k]];
@@ -122,12 +111,15 @@ bool Epilogue::as_finish(Finish &finish) const {
     found.clamped = clips;
     found.lo = pattern_.low;
     found.hi = pattern_.high;
+    found.line = line ? &pattern_ : nullptr;
     finish = found;
     return true;
 }
 
 void Epilogue::run(float *tile, int64_t ld, int64_t r0, int64_t r1, int64_t c0, int64_t c1) const {
-    const Part part{r0, r1, c0, c1, ld};
+    // Whole rows of a program that is the same for all elements are one long row.
+    const bool flat = n_extra_ == 0 && c0 == 0 && c1 == cols_ && ld == cols_;
+    const Part part = flat ? Part{0, 1, r0 * cols_, r1 * cols_, ld} : Part{r0, r1, c0, c1, ld};
     if (!fused_) return store_part(tile, EW_FLOAT32, part);
     if (!simple_) return interpret(reinterpret_cast<const char *>(tile), EW_FLOAT32, part);
     switch (pattern_.kind) {
@@ -176,7 +168,7 @@ void Epilogue::store_part(const void *tile, int32_t dtype, const Part &part) con
 template <PatternKind kind>
 void Epilogue::run_pattern(const float *tile, const Part &part) const {
     constexpr int SLOPE = 2;  // behind what is added
-    const Numbers numbers(pattern_);
+    const LineNumbers numbers(pattern_);
     const int64_t width = part.c1 - part.c0;
     const int n_added = pattern_.n_added;
     const Extra *extras[3] = {n_added > 0 ? extra_ + pattern_.added[0] : nullptr,

@@ -89,11 +89,29 @@ void softmax_columns(float *y, const float *x, int64_t n, int64_t inner, int64_t
     for (int64_t j = 0; j < n; ++j) put(j, log ? at(x, j) - m - factor : at(y, j) * factor);
 }
 
+// Short rows side by side: VL of them become columns, so that all lanes have work.
+constexpr int64_t SHORT = 12;
+void softmax_short_rows(float *y, const float *x, int64_t n, int64_t rows, bool log) {
+    alignas(64) float block[SHORT * VL] = {};
+    for (int64_t r = 0; r < rows; ++r)
+        for (int64_t j = 0; j < n; ++j) block[j * VL + r] = x[r * n + j];
+    softmax_columns(block, block, n, VL, VL, log);
+    for (int64_t r = 0; r < rows; ++r)
+        for (int64_t j = 0; j < n; ++j) y[r * n + j] = block[j * VL + r];
+}
+
 int32_t run_float(const ew_call *call) {
     const int64_t outer = call->params[0].i, n = call->params[1].i, inner = call->params[2].i;
     const bool log = call->params[3].i != 0;
     const float *x = static_cast<const float *>(call->inputs[0].data);
     float *y = static_cast<float *>(call->outputs[0].data);
+    if (inner == 1 && n <= SHORT) {
+        for_ranges(call, (outer + VL - 1) / VL, n * VL * 4, [&](int64_t begin, int64_t end) {
+            for (int64_t b = begin * VL; b < std::min(outer, end * VL); b += VL)
+                softmax_short_rows(y + b * n, x + b * n, n, std::min<int64_t>(VL, outer - b), log);
+        });
+        return EW_OK;
+    }
     if (inner == 1) {
         for_ranges(call, outer, n * 12, [&](int64_t begin, int64_t end) {
             for (int64_t r = begin; r < end; ++r) softmax_row(y + r * n, x + r * n, n, log);

@@ -161,7 +161,7 @@ struct Job {
     void finish(vf v, float *to, int64_t position, int64_t channel, int64_t n) const {
         const Finish &f = ending.finish;
         if (f.residual) v += load_n(f.residual + position * f.ld_residual + channel, n);
-        if (f.clamped) v = clamp(v, splat(f.lo), splat(f.hi));
+        v = bounded(f, v);
         n >= VL ? store(to, v) : store_n(to, v, n);
     }
 

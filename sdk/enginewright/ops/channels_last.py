@@ -10,6 +10,7 @@ import numpy as np
 
 from enginewright.errors import ShapeError
 from enginewright.ops.conv import Conv
+from enginewright.ops.conv_transpose import ConvTranspose
 from enginewright.ops.pointwise_table import cast_array
 from enginewright.ops.pool import AveragePool, GlobalAveragePool, MaxPool
 from enginewright.registry.registry import infer_specs, operator
@@ -74,6 +75,9 @@ class ChannelsLast:
         )
         for op, x, w in odd:
             yield ChannelsLast(op), [TensorSpec(float32, x), TensorSpec(float32, w), None]
+        for x, w in (((2, 3, 5, 16), (16, 24, 2, 2)), ((1, 4, 7, 9), (9, 1, 3, 2)), ((1, 2, 9, 30), (30, 33, 1, 4))):
+            specs = [TensorSpec(float32, x), TensorSpec(float32, w), TensorSpec(float32, (w[1],))]
+            yield ChannelsLast(ConvTranspose(stride=w[2:])), [*specs]
         pools: tuple[Any, ...] = (
             MaxPool(kernel_shape=(3, 3), stride=2, padding=1),
             AveragePool(kernel_shape=(2, 3), padding=1, count_include_pad=True),

@@ -53,6 +53,16 @@ class ConvTranspose(Sliding):
         """The window with its padding: what is cut off before and after (below 0: zeros are added)."""
         return self.resolve(x.shape[2:], w.shape[2:])
 
+    def lies_side_by_side(self, kernel: Shape) -> bool:
+        """Whether the windows tile the output: steps as wide as the kernel, nothing cut off or added, one group."""
+        rank = len(kernel)
+        plain = not self.output_shape and self.auto_pad in ("NOTSET", "VALID") and self.group == 1
+        edges = (*padding_pairs(self.padding, rank), per_axis(self.output_padding, rank, "output_padding", 0))
+        steps = per_axis(self.stride, rank, "stride") == kernel and set(per_axis(self.dilation, rank, "dilation")) == {
+            1
+        }
+        return plain and steps and not any(map(any, edges))
+
     def _padding(self, sizes: Shape, bare: Window) -> tuple[Shape, Shape]:
         rank = len(sizes)
         if not self.output_shape and self.auto_pad in ("NOTSET", "VALID"):

@@ -14,6 +14,7 @@ import numpy as np
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.channels_last import ChannelsLast, ImageToChannelsLast
 from enginewright.ops.conv import Conv
+from enginewright.ops.pool import GlobalAveragePool
 from enginewright.ops.window import padding_pairs
 from enginewright.optimize.fuse_pointwise import is_pointwise
 from enginewright.tensors import bfloat16, float16, float32
@@ -36,6 +37,8 @@ def put_channels_last(network: Network) -> int:
         if _wanted_on_cpu(layer):
             _convert(network, layer)
             converted += 1
+        elif _is_mean_of_places(layer):
+            _convert_mean(network, layer)
         else:
             _sink(network, layer)
     return converted
@@ -49,20 +52,42 @@ def wants_channels_last(network: Network) -> bool:
 
 def _wanted_on_cpu(layer: Layer) -> bool:
     """A float32 convolution by constant weights that fills vectors; any other, or a pool, behind a converted layer."""
-    if layer.kind not in IMAGES:
+    if layer.kind not in IMAGES and layer.kind != "ConvTranspose":
         return False
     x, *others = layer.inputs
     if x is None or x.rank != 4 or x.dtype is not float32:
         return False
     turned = _turned(x) is not None
-    if layer.kind != "Conv":
+    if "Conv" not in layer.kind:
         return turned
     w = others[0]
     if w is None or w.const is None or w.const.size == 0:
         return False
+    if layer.kind == "ConvTranspose":
+        return bool(turned and layer.op.lies_side_by_side(w.const.shape[2:]))
     per_group = w.const.shape[0] // layer.op.group
     depthwise = per_group == w.const.shape[1] == 1
     return depthwise or per_group >= FEW_CHANNELS or (turned and layer.op.group == 1)
+
+
+def _is_mean_of_places(layer: Layer) -> bool:
+    """A mean over both spatial axes behind a converted layer."""
+    if layer.kind != "ReduceMean" or len(layer.inputs) < 2 or _turned(layer.inputs[0]) is None:
+        return False
+    axes = layer.inputs[1]
+    return axes is not None and axes.const is not None and sorted(axis % 4 for axis in axes.const.ravel()) == [2, 3]
+
+
+def _convert_mean(network: Network, layer: Layer) -> None:
+    with network.at(layer):
+        made = network.add(ChannelsLast(GlobalAveragePool()), _turned(layer.inputs[0]))[0]
+        if layer.op.keepdims:
+            found = network.transpose(made, perm=FIRST)
+        else:
+            found = network.squeeze(made, network.constant(np.array([1, 2])))
+    found.name = layer.outputs[0].name
+    network.replace(layer.outputs[0], found)
+    network.remove([layer])
 
 
 def prefer_channels_last(network: Network) -> int:
@@ -137,13 +162,14 @@ def _sink(network: Network, layer: Layer) -> None:
     """Let the layer work with channels last where some input has just been turned, and turn its output instead."""
     if layer not in network.layers or len(layer.outputs) != 1 or layer.outputs[0].rank != 4:
         return
-    if not any(_turned(tensor) is not None for tensor in layer.inputs):
+    images = layer.inputs[:1] if layer.kind == "Resize" else layer.inputs
+    if not any(_turned(tensor) is not None for tensor in images):
         return
     op = _moved(layer)
     if op is None:
         return
     with network.at(layer):
-        inputs = [_with_channels_last(network, tensor) for tensor in layer.inputs]
+        inputs = [*(_with_channels_last(network, tensor) for tensor in images), *layer.inputs[len(images) :]]
         made = network.add(op, *inputs)[0]
         back = network.transpose(made, perm=FIRST)
     back.name = layer.outputs[0].name
@@ -165,6 +191,8 @@ def _moved(layer: Layer) -> Any:
         return layer.op
     if layer.kind == "Concat" and layer.op.axis % 4 == 1:
         return replace(layer.op, axis=3)
+    if layer.kind == "Resize":
+        return replace(layer.op, axes=tuple(FIRST[axis % 4] for axis in layer.op.axes or range(4)))
     return None
 
 

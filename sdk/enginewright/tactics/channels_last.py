@@ -5,6 +5,7 @@ from __future__ import annotations
 from enginewright.dims import Size, ceil_div, product
 from enginewright.ops.channels_last import ChannelsLast, channels_first
 from enginewright.ops.conv import Conv
+from enginewright.ops.conv_transpose import ConvTranspose
 from enginewright.ops.pool import AveragePool, GlobalAveragePool, MaxPool
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.conv import window_params
@@ -102,6 +103,24 @@ def depthwise_nhwc_f32(
         size *= extent
     pack = Pack("cpu_transpose", size, (*range(2, len(shape)), 0, 1))
     return Launch(_params(conv, x, w, b), pack={1: pack}, split=x.rank - 1)
+
+
+@tactic(ChannelsLast, kernel="cpu_conv_transpose_nhwc_f32")
+def conv_transpose_nhwc_f32(
+    op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
+) -> Launch | str:
+    """Windows side by side: the products of a row are a row of the output."""
+    conv = op.anchor
+    if not isinstance(conv, ConvTranspose) or w is None:
+        return "is no transposed convolution"
+    shape = tuple(size for size in w.shape if isinstance(size, int))
+    if x.dtype is not float32 or x.rank != 4 or len(shape) != 4 or not conv.lies_side_by_side(shape[2:]):
+        return "needs float32, two spatial axes, and steps as wide as the kernel"
+    size = 4 * shape[0] * shape[2] * (-(-shape[1] * shape[3] // VECTOR) * VECTOR)
+    pack = Pack("cpu_pack_conv_transpose_nhwc_f32", size, (1,))
+    window = conv.window(channels_first(x), w)
+    axes = (number for step in window.strides for number in (step, 1, 0))
+    return Launch((1, 3 if b else 2, *axes), pack={1: pack}, split=3)
 
 
 @tactic(ChannelsLast, kernel="cpu_pool_nhwc_f32")

@@ -75,6 +75,29 @@ def test_float32_has_channels_last_on_cpus() -> None:
     assert not wants_channels_last(net)
 
 
+def test_resizes_means_and_transposed_convolutions_follow() -> None:
+    net = Network()
+    x = net.input("x", float32, (2, 16, 6, 5))
+    y = net.conv(x, net.constant(weights(16, 16, 3, 3).astype(np.float32)), padding=1)
+    y = net.resize(y, scales=net.constant(np.array([1, 1, 2, 3], np.float32)), mode="nearest")
+    y = net.resize(y, sizes=net.constant(np.array([8, 9], np.int64)), axes=(3, 2), mode="linear")
+    y = net.conv_transpose(y, net.constant(weights(16, 3, 2, 2).astype(np.float32)), stride=2)
+    net.output("y", y)
+    for name, keepdims in (("kept", 1), ("gone", 0)):
+        net.output(name, net.reduce_mean(y, net.constant(np.array([2, -1])), keepdims=keepdims))
+    array = weights(2, 16, 6, 5).astype(np.float32)
+    wanted = net.evaluate({"x": array})
+    assert put_channels_last(net) == 2
+    cancel_transposes(net)
+    eliminate_dead(net)
+    net.infer()
+    for name, found in net.evaluate({"x": array}).items():
+        np.testing.assert_allclose(found, wanted[name], rtol=1e-5, atol=1e-6)
+    kinds = [layer.kind for layer in net.layers]
+    assert kinds.count("Transpose") == 3  # of the input and of two outputs
+    assert "ReduceMean" not in kinds
+
+
 def test_few_channels_alone_are_not_worth_a_conversion() -> None:
     net = Network()
     x = net.input("x", float32, (1, 8, 6, 5))
