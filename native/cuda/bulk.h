@@ -42,6 +42,18 @@ __device__ __forceinline__ void barrier_wait(uint32_t barrier, uint32_t parity) 
             : "memory");
 }
 
+// The same, and what other blocks of the cluster stored before is seen.
+__device__ __forceinline__ void barrier_wait_for_cluster(uint32_t barrier, uint32_t parity) {
+    uint32_t done = 0;
+    while (done == 0)
+        asm volatile(
+            "{.reg .pred p; mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%1], %2; "
+            "selp.u32 %0, 1, 0, p;}"
+            : "=r"(done)
+            : "r"(barrier), "r"(parity)
+            : "memory");
+}
+
 // The tile at column x and row y, into the memory of all blocks of the mask.
 __device__ __forceinline__ void copy_tile(uint32_t to, const CUtensorMap &from, int x, int y, uint32_t barrier,
                                           uint16_t blocks) {

@@ -466,7 +466,7 @@ struct BulkExchange {
             const int64_t place = static_cast<int64_t>(m) * p.n + n;
             if (inside && p.bias != nullptr) load(bias, static_cast<const T *>(p.bias) + n);
             if (inside && p.residual != nullptr) load(more, static_cast<const T *>(p.residual) + place);
-            if (!waited) barrier_wait(barrier, 0), waited = true;
+            if (!waited) barrier_wait_for_cluster(barrier, 0), waited = true;
             float x[8];
 #pragma unroll
             for (int i = 0; i < 8; ++i) x[i] = bias[i] + (p.activate_first ? 0.0f : more[i]);
@@ -482,7 +482,7 @@ struct BulkExchange {
             if (inside && p.wide) store(static_cast<float *>(p.c) + place, x);
             if (inside && !p.wide) store(static_cast<T *>(p.c) + place, x);
         }
-        if (!waited) barrier_wait(barrier, 0);
+        if (!waited) barrier_wait_for_cluster(barrier, 0);
     }
 
   private:
