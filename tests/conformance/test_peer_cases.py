@@ -7,7 +7,8 @@ import onnx
 import pytest
 
 import enginewright as ew
-from tests.conformance.peer_cases import PeerCase, excused, load_peer_cases
+from tests.conformance.peer_cases import PeerCase, culprits, excused, load_peer_cases
+from tests.conformance.random_graphs import Array, RandomModel
 from tests.conformance.random_models import PEERS
 
 MOST = 10
@@ -43,3 +44,27 @@ def test_only_listed_operators_are_excused() -> None:
     assert not excused("onnxruntime", {"Identity", "Loop"})
     assert not excused("onnx.reference", {"Identity"})
     assert not excused("onnx.reference", set())
+
+
+CHAIN = """<ir_version: 10, opset_import: ["" : 21]>
+chain (float[3] x) => (float[3] c) <float small = {0.001}> {
+   a = Mul (x, small)
+   b = Relu (a)
+   c = Exp (b)
+}"""
+
+
+def test_the_operator_behind_a_difference_is_found() -> None:
+    """Also a difference that is small beside the largest number of the graph; what follows from it is no cause."""
+    model, x = onnx.parser.parse_model(CHAIN), {"x": np.array([-1, 2, 3], np.float32)}
+    case = RandomModel(model, model, x, x, {"c": False}, scale=1e4)
+
+    def wrong(longer: onnx.ModelProto, inputs: dict[str, Array]) -> dict[str, Array] | None:
+        changed = onnx.ModelProto()
+        changed.CopyFrom(longer)
+        changed.graph.node[1].op_type = "Abs"
+        return PEERS["onnx.reference"](changed, inputs)
+
+    assert culprits(case, x, wrong) == {"Relu"}
+    assert culprits(case, x, PEERS["onnx.reference"]) == set()
+    assert culprits(case, x, lambda longer, inputs: None) == set()
