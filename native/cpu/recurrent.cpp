@@ -148,34 +148,44 @@ void step_rnn(const Cell &cell) {
     std::memcpy(cell.h, cell.gates, sizeof(float) * static_cast<size_t>(cell.r.hidden));
 }
 
+// Sequences that share the reading of the recurrent weight; groups of these are tasks of their own.
+constexpr int64_t GROUP = 8;
+
 // Memory of one direction: sums of all gates at all times, states, and two rows a sequence for GRU.
 struct Memory {
     float *gates, *h, *c, *reset, *back;
 };
 
-// c[batch, columns] += h R, or = where `add` is false; ld: distance of the rows of c.
-void multiply(const Recurrent &r, const float *h, const float *panels, int64_t columns, float *c, int64_t ld,
-              bool add) {
+// Sequences [first, end) of a batch: they run side by side, and apart from all others.
+struct Sequences {
+    int64_t first, end;
+};
+
+// c[sequences, columns] += h R, or = where `add` is false; ld: distance of the rows of c.
+void multiply(const Recurrent &r, Sequences some, const float *h, const float *panels, int64_t columns, float *c,
+              int64_t ld, bool add) {
     Finish finish;
     finish.accumulate = add;
-    run_gemm({r.batch, columns, r.hidden, {h, r.hidden, 1}, panels, c, ld}, finish);
+    const float *rows = h + some.first * r.hidden;
+    run_gemm({some.end - some.first, columns, r.hidden, {rows, r.hidden, 1}, panels, c + some.first * ld, ld}, finish);
 }
 
 // GRU: sums of update and reset, then the product with the state, reset before or after it.
-void gate_gru(const Recurrent &r, int64_t direction, const float *panels, const Memory &m, float *gates, int64_t ld) {
+void gate_gru(const Recurrent &r, int64_t direction, Sequences some, const float *panels, const Memory &m, float *gates,
+              int64_t ld) {
     const int64_t n = r.hidden;
     const float *last = panels + packed_floats(n, 2 * n), *bias = r.bias ? r.bias + (direction * 6 + 5) * n : nullptr;
-    multiply(r, m.h, panels, 2 * n, gates, ld, true);
-    for (int64_t b = 0; b < r.batch; ++b)
+    multiply(r, some, m.h, panels, 2 * n, gates, ld, true);
+    for (int64_t b = some.first; b < some.end; ++b)
         activate(r.activations[direction * r.functions], r.clip, gates + b * ld, 2 * n);
     if (r.option) {
-        multiply(r, m.h, last, n, m.back, n, false);
+        multiply(r, some, m.h, last, n, m.back, n, false);
     } else {
-        for (int64_t b = 0; b < r.batch; ++b)
+        for (int64_t b = some.first; b < some.end; ++b)
             for (int64_t k = 0; k < n; ++k) m.reset[b * n + k] = gates[b * ld + n + k] * m.h[b * n + k];
-        multiply(r, m.reset, last, n, m.back, n, false);
+        multiply(r, some, m.reset, last, n, m.back, n, false);
     }
-    for (int64_t b = 0; b < r.batch; ++b)
+    for (int64_t b = some.first; b < some.end; ++b)
         for (int64_t k = 0; k < n; ++k) {
             float &v = m.back[b * n + k];
             if (bias) v += bias[k];
@@ -183,7 +193,8 @@ void gate_gru(const Recurrent &r, int64_t direction, const float *panels, const 
         }
 }
 
-void run_steps(const Recurrent &r, int64_t d, const float *panels, const Memory &m, StateProduct product) {
+void run_steps(const Recurrent &r, int64_t d, Sequences some, const float *panels, const Memory &m,
+               StateProduct product) {
     const int64_t n = r.hidden, width = r.gates * n, ld = r.layout ? r.time * width : width;
     const bool backward = r.reverse || d == 1;
     for (int64_t step = 0; step < r.time; ++step) {
@@ -192,10 +203,10 @@ void run_steps(const Recurrent &r, int64_t d, const float *panels, const Memory 
         if (product.run)
             product.run(product.arg, d, m.h, gates, ld);
         else if (r.gates == 3)
-            gate_gru(r, d, panels, m, gates, ld);
+            gate_gru(r, d, some, panels, m, gates, ld);
         else
-            multiply(r, m.h, panels, width, gates, ld, true);
-        for (int64_t b = 0; b < r.batch; ++b) {
+            multiply(r, some, m.h, panels, width, gates, ld, true);
+        for (int64_t b = some.first; b < some.end; ++b) {
             float *y =
                 r.y + (r.layout ? (b * r.time + t) * r.directions + d : (t * r.directions + d) * r.batch + b) * n;
             if (r.lengths && t >= r.lengths[b]) {
@@ -214,9 +225,9 @@ int64_t state_offset(const Recurrent &r, int64_t d, int64_t b) {
     return (r.layout ? b * r.directions + d : d * r.batch + b) * r.hidden;
 }
 
-void load_state(const Recurrent &r, int64_t d, const float *from, float *to) {
+void load_state(const Recurrent &r, int64_t d, Sequences some, const float *from, float *to) {
     const size_t bytes = sizeof(float) * static_cast<size_t>(r.hidden);
-    for (int64_t b = 0; b < r.batch; ++b) {
+    for (int64_t b = some.first; b < some.end; ++b) {
         if (from)
             std::memcpy(to + b * r.hidden, from + state_offset(r, d, b), bytes);
         else
@@ -224,8 +235,8 @@ void load_state(const Recurrent &r, int64_t d, const float *from, float *to) {
     }
 }
 
-void save_state(const Recurrent &r, int64_t d, const float *from, float *to) {
-    for (int64_t b = 0; b < r.batch && to; ++b)
+void save_state(const Recurrent &r, int64_t d, Sequences some, const float *from, float *to) {
+    for (int64_t b = some.first; b < some.end && to; ++b)
         std::memcpy(to + state_offset(r, d, b), from + b * r.hidden, sizeof(float) * static_cast<size_t>(r.hidden));
 }
 
@@ -264,14 +275,17 @@ void run_directions(const ew_call *call, const Recurrent &r, const float *w, con
                   width},
                  finish);
     });
-    parallel(call, r.directions, [&](int64_t d) {
+    const int64_t groups = product.run ? 1 : (r.batch + GROUP - 1) / GROUP, size = product.run ? r.batch : GROUP;
+    parallel(call, r.directions * groups, [&](int64_t task) {
+        const int64_t d = task / groups, first = task % groups * size;
+        const Sequences some{first, least(r.batch, first + size)};
         float *states = memory + d * each + rows * width;
         const Memory m{memory + d * each, states, states + state, states + 2 * state, states + 3 * state};
-        load_state(r, d, r.initial_h, m.h);
-        load_state(r, d, r.initial_c, m.c);
-        run_steps(r, d, rec + d * step_r, m, product);
-        save_state(r, d, m.h, r.last_h);
-        save_state(r, d, m.c, r.last_c);
+        load_state(r, d, some, r.initial_h, m.h);
+        load_state(r, d, some, r.initial_c, m.c);
+        run_steps(r, d, some, rec + d * step_r, m, product);
+        save_state(r, d, some, m.h, r.last_h);
+        save_state(r, d, some, m.c, r.last_c);
     });
 }
 

@@ -420,7 +420,13 @@ def recurrent_examples(cls: type[Any]) -> Iterator[tuple[Any, list[TensorSpec | 
     """
     for direction in DIRECTIONS:
         for layout in (0, 1):
-            for time, batch, inputs, hidden in ((3, 2, 5, 7), (1, 1, 1, 1), (2, 1, 33, 32), (5, 3, 16, 19)):
+            for time, batch, inputs, hidden in (
+                (3, 2, 5, 7),
+                (1, 1, 1, 1),
+                (2, 1, 33, 32),
+                (5, 3, 16, 19),
+                (4, 19, 6, 5),
+            ):
                 count = 2 if direction == "bidirectional" else 1
                 gates = cls.GATES * hidden
                 shapes: list[Shape] = [
