@@ -7,7 +7,6 @@ file(GLOB EW_PLUGIN_CUDA_SOURCES CONFIGURE_DEPENDS "${EW_PLUGIN_DIR}/*.cu")
 file(GLOB EW_PLUGIN_HEADERS CONFIGURE_DEPENDS "${EW_PLUGIN_DIR}/*.h")
 set(EW_PLUGIN_CUDA_HEADERS ${EW_PLUGIN_HEADERS})
 list(FILTER EW_PLUGIN_HEADERS EXCLUDE REGEX "/cuda_")
-list(FILTER EW_PLUGIN_CUDA_HEADERS INCLUDE REGEX "/cuda_")
 
 # Sets `result` to a build id for these files, by what compiles them.
 function(ew_build_id result compiler)

@@ -3,6 +3,7 @@
 from enginewright_plugins import (
     ctc_decode,
     efficient_nms,
+    grid_sampler,
     group_norm,
     modulated_deform_conv,
     multiscale_deformable_attention,
@@ -14,6 +15,7 @@ from enginewright_plugins import (
 __all__ = [
     "ctc_decode",
     "efficient_nms",
+    "grid_sampler",
     "group_norm",
     "modulated_deform_conv",
     "multiscale_deformable_attention",

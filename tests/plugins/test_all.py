@@ -25,7 +25,7 @@ each = pytest.mark.parametrize("cls", OPERATORS, ids=lambda cls: cls.KEY.name)
 def test_the_package_names_them_all() -> None:
     modules = {path.stem for path in FOLDER.glob("*.py")}
     assert {name for name in modules if not name.startswith("_")} == set(enginewright_plugins.__all__)
-    assert len(OPERATORS) == 9
+    assert len(OPERATORS) == 10
 
 
 @each

@@ -84,6 +84,8 @@ def large(name: str) -> tuple[Any, list[Any]]:
         starts = np.cumsum([0, *np.prod(shapes, axis=1)[:-1]])
         points, weights = rng.random((2, 300, 8, 4, 4, 2), np.float32), rng.random((2, 300, 8, 4, 4), np.float32)
         return cls(), [normal(2, 1700, 8, 32), shapes, starts, points, weights]
+    if name == "GridSampler":
+        return cls(padding_mode=2), [normal(2, 16, 24, 40, 48), rng.random((2, 20, 30, 40, 3), np.float32) * 4 - 2]
     if name == "ModulatedDeformConv":
         shapes = (2, 64, 40, 56), (2, 36, 40, 56), (2, 18, 40, 56), (128, 32, 3, 3), (128,)
         return cls(padding=(1, 1), groups=2, deform_groups=2), [normal(*shape) for shape in shapes]

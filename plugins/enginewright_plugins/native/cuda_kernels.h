@@ -22,6 +22,7 @@ int32_t group_norm(const ew_call *call);
 int32_t top_p_sample(const ew_call *call);
 int32_t rotary_attention(const ew_call *call);
 int32_t modulated_deform_conv(const ew_call *call);
+int32_t grid_sampler(const ew_call *call);
 }
 
 namespace ew_plugins::cuda {

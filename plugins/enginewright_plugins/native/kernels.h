@@ -25,6 +25,7 @@ int32_t ctc_beam_f32(const ew_call *call);
 int32_t top_p_sample_f32(const ew_call *call);
 int32_t rotary_attention_f32(const ew_call *call);
 int32_t modulated_deform_conv_f32(const ew_call *call);
+int32_t grid_sampler_f32(const ew_call *call);
 }
 
 namespace ew_plugins {
