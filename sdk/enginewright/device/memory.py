@@ -122,7 +122,8 @@ def copies_on_device(arrays: Mapping[Key, Array], target: str) -> Iterator[dict[
         yield {}
         return
     with cuda_context(target) as driver:
-        memory = {key: driver.to_device(array) for key, array in large.items()}
+        # As bytes: bfloat16 has no place in the buffer protocol, which pycuda reads arrays by.
+        memory = {key: driver.to_device(array.reshape(-1).view(np.uint8)) for key, array in large.items()}
     try:
         yield {key: DeviceArray(int(memory[key]), array.shape, array.dtype, array) for key, array in large.items()}
     finally:
