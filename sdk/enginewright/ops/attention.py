@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from enginewright.ops.element_types import FLOATS, check_same_type, check_type, 
 from enginewright.ops.matmul import check_broadcast_to
 from enginewright.registry.onnx_node import NotSupported, OnnxNode
 from enginewright.registry.registry import onnx_rule, operator
-from enginewright.tensors import TensorSpec, bool_, float16, float32, int64
+from enginewright.tensors import TensorSpec, bool_, float16, float32, float64, int64
 
 if TYPE_CHECKING:
     from enginewright.graph.network import Network, Tensor
@@ -150,6 +151,8 @@ def attention(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
     if node.wants(3):
         raise NotSupported("its scores are an output")
     q, k, v = (node.input(index) for index in range(3))
+    if q.dtype is not v.dtype:
+        return _of_two_types(net, node)
     flat = q.rank == 3
     if flat:
         q = split_heads(net, q, node.integer("q_num_heads"))
@@ -173,6 +176,20 @@ def attention(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
         right_window=_windows(node)[1],
     )
     return (join_heads(net, y) if flat else y), present_k, present_v
+
+
+def _of_two_types(net: Network, node: OnnxNode) -> tuple[Tensor, ...]:
+    """Values of another type than queries and keys: all in the wider one, and back."""
+    q, k, v = (node.input(index) for index in range(3))
+    if node.optional(4) is not None:
+        raise NotSupported(f"it has a cache, queries of {q.dtype} and values of {v.dtype}")
+    wide = float64 if float64 in (q.dtype, v.dtype) else float32
+    mask = node.optional(3)
+    if mask is not None and mask.dtype.is_float:
+        mask = net.cast(mask, to=wide)
+    inputs = (*(net.cast(x, to=wide) for x in (q, k, v)), mask, *node.inputs[4:])
+    y, present_k, present_v = attention(net, replace(node, inputs=inputs))
+    return net.cast(y, to=q.dtype), net.cast(present_k, to=q.dtype), net.cast(present_v, to=v.dtype)
 
 
 def _windows(node: OnnxNode) -> tuple[int, int]:

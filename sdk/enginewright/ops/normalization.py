@@ -249,9 +249,19 @@ class GroupNormalization:
             yield GroupNormalization(groups), [TensorSpec(dtype, shape), *[TensorSpec(dtype, shape[1:2])] * 2]
 
 
-import_plainly(RMSNormalization, since=23)
 import_plainly(InstanceNormalization)
 import_plainly(GroupNormalization, since=21)
+
+
+@onnx_rule("ai.onnx::RMSNormalization", since=23)
+def rms_normalization(net: Network, node: OnnxNode) -> Tensor:
+    """In the wider type where input and scale differ in type; the output is of the scale's."""
+    x, scale = node.input(0), node.input(1)
+    op = RMSNormalization(node.integer("axis", -1), node.number("epsilon", 1e-5), node.integer("stash_type", 1))
+    if x.dtype is scale.dtype:
+        return net.add(op, x, scale)[0]
+    wide = float64 if float64 in (x.dtype, scale.dtype) else float32
+    return net.cast(net.add(op, net.cast(x, to=wide), net.cast(scale, to=wide))[0], to=scale.dtype)
 
 
 @onnx_rule("ai.onnx::LayerNormalization", since=1)
