@@ -147,7 +147,10 @@ class _Whole:
         return {name: found.get(name, TacticTime(0, 0)) for name in group.tactics}
 
     def _session(self, choices: Mapping[Layer, Choice]) -> Session | None:
-        """The network with these choices, run once on generated data; None where it does not run on such."""
+        """The network with these choices, run once on generated data.
+
+        None where it does not run on such, or not in one go, as the device can tell the time of that alone.
+        """
         try:
             programs = Programs(choices, WeightPool(packed=self.packed))
             programs.add(self.network)
@@ -156,6 +159,7 @@ class _Whole:
             for index, tensor in enumerate(self.network.inputs):
                 session.bind_input(index, self._data(tensor.name))
             session.run()
+            session.time()
         except EnginewrightError:
             return None
         return session

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from enginewright.dims import Size, floor_div
 from enginewright.graph.network import Layer, Network, Tensor
-from enginewright.tensors import normalize_axis
+from enginewright.ops.shape import Reshape, ShapeValue
+from enginewright.tensors import int64, normalize_axis
 
 Strides = tuple[Size, ...]
 
@@ -70,14 +73,17 @@ def _seen(chain: list[Tensor], base: Tensor, strides: Strides) -> Strided | None
     return Strided(base, layout.offset, tuple(axis[0][1] if axis else 1 for axis in joined))
 
 
-def reshaped(network: Network, tensor: Tensor, shape: Sequence[Size]) -> Tensor | None:
-    """The tensor in another shape; None where more than one of its sizes is not known."""
-    if tuple(shape) == tensor.shape:
+def reshaped(network: Network, tensor: Tensor, shape: Sequence[Size]) -> Tensor:
+    """The tensor in another shape of as many elements."""
+    sizes = tuple(shape)
+    if sizes == tensor.shape:
         return tensor
-    if sum(not isinstance(size, int) for size in shape) > 1 or 0 in shape:
-        return None
-    sizes = [size if isinstance(size, int) else -1 for size in shape]
-    return network.reshape(tensor, network.constant(sizes))
+    unknown = sum(not isinstance(size, int) for size in sizes)
+    if unknown == 0 or (unknown == 1 and 0 not in sizes):
+        given = network.constant(np.array([size if isinstance(size, int) else -1 for size in sizes], np.int64))
+    else:
+        (given,) = network.add(ShapeValue(sizes, int64, (len(sizes),)))
+    return network.add(Reshape(allowzero=True), tensor, given)[0]
 
 
 # ---- what layers do to a layout ------------------------------------------------------------------------------------

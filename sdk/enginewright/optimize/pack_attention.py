@@ -47,8 +47,6 @@ def _pack(network: Network, layer: Layer) -> bool:
             return False
         made = network.add(PackedAttention(layer.op, shape[1]), qkv, *layer.inputs[3:])[0]
         result = _as_read(network, made, output)
-    if result is None:
-        return False
     result.name = output.tensor.name
     network.replace(output.tensor, result)
     return True
@@ -141,7 +139,7 @@ def _joined_heads(network: Network, layer: Layer) -> Joined | None:
     return found
 
 
-def _as_read(network: Network, tokens: Tensor, output: Joined) -> Tensor | None:
+def _as_read(network: Network, tokens: Tensor, output: Joined) -> Tensor:
     """The tokens in the shape in which they are read."""
     if output.exchanged:
         return network.transpose(tokens, perm=(1, 0, 2))

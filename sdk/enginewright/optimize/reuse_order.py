@@ -19,8 +19,6 @@ def _reuse(network: Network, layer: Layer) -> bool:
         return False
     with network.at(layer):
         made = reshaped(network, found.base, output.shape)
-    if made is None:
-        return False
     network.replace(output, made)
     network.remove([layer])
     return True

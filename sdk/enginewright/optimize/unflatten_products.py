@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from enginewright.dims import Size
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.graph.strided import reshaped
 
@@ -14,7 +15,8 @@ def unflatten_products(network: Network) -> int:
     for layer in list(network.layers):
         after = _unflattening(network, layer)
         if after is not None and _is_plain(layer):
-            found += _replace(network, layer, after)
+            _replace(network, layer, after)
+            found += 1
     return found
 
 
@@ -39,14 +41,12 @@ def _is_plain(layer: Layer) -> bool:
     return layer.op.beta == 1 and bias.const is not None and bias.shape == layer.outputs[0].shape[1:]
 
 
-def _replace(network: Network, layer: Layer, after: Layer) -> bool:
+def _replace(network: Network, layer: Layer, after: Layer) -> None:
     rows, weight, bias = (*layer.inputs, None)[:3]
     assert rows is not None and weight is not None and weight.const is not None
     output = after.outputs[0]
     with network.at(layer, sources=dict.fromkeys((*layer.sources, *after.sources))):
         given = _as_it_was(network, rows, (*output.shape[:-1], rows.shape[1]))
-        if given is None:
-            return False
         if layer.op.trans_b:
             weight = network.constant(np.ascontiguousarray(weight.const.T), weight.name)
         made = network.matmul(given, weight)
@@ -55,13 +55,10 @@ def _replace(network: Network, layer: Layer, after: Layer) -> bool:
     made.name = output.name
     network.replace(output, made)
     network.remove([after, layer])
-    return True
 
 
-def _as_it_was(network: Network, rows: Tensor, shape: tuple[object, ...]) -> Tensor | None:
+def _as_it_was(network: Network, rows: Tensor, shape: tuple[Size, ...]) -> Tensor:
     """The rows in this shape: what was flattened, where it had it."""
     before = rows.producer
     source = before.inputs[0] if before is not None and before.kind in ("Reshape", "Flatten") else None
-    if source is not None and source.shape == shape:
-        return source
-    return reshaped(network, source or rows, shape)  # type: ignore[arg-type]
+    return reshaped(network, source or rows, shape)

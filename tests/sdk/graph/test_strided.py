@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import enginewright as ew
 from enginewright.graph.network import Network, Tensor
 from enginewright.graph.strided import Strided, alike, dense, reshaped, strided
 from enginewright.tensors import float32
@@ -62,12 +63,13 @@ def test_named_sizes() -> None:
     batch, rows = x.shape[:2]
     assert alike(heads.shape, strided(heads).strides, (rows * 12, 4, 12, 1))
     assert batch == heads.shape[0]
-    assert reshaped(net, x, (batch, rows, 4, 3)) is None
+    made = reshaped(net, x, (batch, rows, 4, 3))
+    assert made.shape == (batch, rows, 4, 3)
     assert reshaped(net, x, x.shape) is x
-    y = net.input("y", float32, ("N", 2, 12))
-    made = reshaped(net, y, (batch, 24))
-    assert made is not None
-    assert made.shape == (batch, 24)
+    net.output("y", made)
+    array = np.arange(72, dtype=np.float32).reshape(2, 3, 12)
+    plan = ew.build(net, ew.BuilderConfig(level=1))
+    np.testing.assert_array_equal(ew.load(plan).run({"x": array})["y"], array.reshape(2, 3, 4, 3))
 
 
 def test_as_if_the_base_lay_otherwise() -> None:
