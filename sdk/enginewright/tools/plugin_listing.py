@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from enginewright.device.cuda import cuda_devices
 from enginewright.device.kernels import KernelSource
-from enginewright.errors import PluginConflict, PluginError, PluginNotFound
+from enginewright.errors import DeviceMissing, PluginConflict, PluginError, PluginNotFound
 from enginewright.registry.discovery import Source, reason_of
 from enginewright.registry.faults import OWN
 from enginewright.registry.keys import Key
@@ -88,7 +89,7 @@ def _abi(tactic: Tactic) -> str:
     try:
         return tactic.kernel.abi if isinstance(tactic.kernel, KernelSource) else ""
     except PluginError as error:
-        return error.code
+        return error.code if _is_for_this_machine(tactic) else ""
 
 
 def _file(cls: type[Any]) -> str:
@@ -156,9 +157,19 @@ def _unready(tactic: Tactic) -> str:
         return ""
     try:
         tactic.kernel.load()
-    except PluginError as error:
+    except (PluginError, DeviceMissing) as error:
         return f" [{error.code}: {error.message}]"
     return ""
+
+
+def _is_for_this_machine(tactic: Tactic) -> bool:
+    """Whether a kernel that can't be used is a fault: one for GPUs is none where there is no GPU."""
+    if tactic.device == "cpu":
+        return True
+    try:
+        return bool(cuda_devices())
+    except DeviceMissing:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +251,10 @@ def _version(key: str) -> DoctorStep:
 
 
 def _interface(key: str) -> DoctorStep:
-    reasons = [f"{tactic.name}{reason}" for tactic in registry.tactics_of(_class(key)) if (reason := _unready(tactic))]
+    tactics = registry.tactics_of(_class(key))
+    here = [tactic for tactic in tactics if _is_for_this_machine(tactic)]
+    reasons = [f"{tactic.name}{reason}" for tactic in here if (reason := _unready(tactic))]
     if reasons:
         return DoctorStep("kernels", "some can't be used here", "; ".join(reasons))
-    return DoctorStep("kernels", "all can be used")
+    others = ", ".join(tactic.name for tactic in tactics if tactic not in here)
+    return DoctorStep("kernels", f"all can be used but {others}: there is no GPU" if others else "all can be used")

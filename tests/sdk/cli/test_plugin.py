@@ -12,6 +12,7 @@ import pytest
 
 from enginewright.cli._group import group
 from enginewright.cli._running import run
+from enginewright.errors import DeviceMissing
 from enginewright.registry.registry import registry
 from tests.sdk.registry.distributions import SWISH, Site, forget
 
@@ -156,6 +157,42 @@ def test_doctor_without_problems(site: Site, capsys: Text) -> None:
     assert [line.split()[0] for line in text.splitlines()] == [
         "python", "group", "name", "import", "version", "kernels", "no",
     ]  # fmt: skip
+
+
+ON_GPUS = (
+    SWISH
+    + '''
+
+@ew.tactic(Swish, kernel=ew.cuda_source("", "swish"))
+def by_source(op, x):
+    """On a GPU."""
+    return ew.Launch(grid=(1,))
+
+
+@ew.tactic(Swish, kernel=ew.library("absent.so", target="cuda")["swish"])
+def by_library(op, x):
+    """On a GPU, too."""
+    return ew.Launch()
+'''
+)
+
+
+def test_kernels_for_gpus_are_no_problem_without_one(site: Site, capsys: Text, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise DeviceMissing("no GPU", hint="")
+
+    for module in ("device.cuda_sources", "tools.plugin_listing"):
+        monkeypatch.setattr(f"enginewright.{module}.cuda_devices", none)
+    site.install("acme-plugins", {"acme_plugins": ON_GPUS}, plugins={"acme": "acme_plugins"})
+    code, out = call(capsys, "doctor", "acme::Swish")
+    assert code == 0
+    assert "all can be used but by_source, by_library: there is no GPU" in " ".join(out.split())
+    code, out = call(capsys, "info", "acme::Swish")
+    assert code == 0
+    assert "EW-R005: no GPU" in " ".join(out.split())
+    code, out = call(capsys, "list", "--load")
+    assert code == 0
+    assert "EW-G002" not in out
 
 
 def test_new(tmp_path: Path, capsys: Text, monkeypatch: pytest.MonkeyPatch) -> None:
