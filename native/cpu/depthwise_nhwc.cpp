@@ -63,25 +63,19 @@ EW_INLINE void run_strip(const Lines &l, int64_t channel, int64_t n, int64_t x) 
     }
 }
 
-template <int S, bool Whole>
-EW_INLINE void run_columns(const Lines &l, int64_t channel, int64_t n, int64_t &x) {
+// All channels of a strip in turn, as they lie in memory.
+template <int S>
+void run_columns(const Lines &l, int64_t from, int64_t to, int64_t &x) {
     const LastConv &c = l.c;
     const int64_t extent = (c.kernel[2] - 1) * c.dilation[2];
     for (; x + S <= c.out[2]; x += S) {
         const int64_t first = x * c.stride[2] - c.begin[2], last = first + (S - 1) * c.stride[2] + extent;
-        if (first >= 0 && last < c.in[2])
-            run_strip<S, Whole, true>(l, channel, n, x);
-        else
-            run_strip<S, Whole, false>(l, channel, n, x);
+        const bool inside = first >= 0 && last < c.in[2];
+        int64_t channel = from;
+        for (; channel + VL <= to; channel += VL)
+            inside ? run_strip<S, true, true>(l, channel, VL, x) : run_strip<S, true, false>(l, channel, VL, x);
+        if (channel < to) run_strip<S, false, false>(l, channel, to - channel, x);
     }
-}
-
-template <bool Whole>
-void run_vector(const Lines &l, int64_t channel, int64_t n) {
-    int64_t x = 0;
-    run_columns<STRIP, Whole>(l, channel, n, x);
-    run_columns<STRIP / 2, Whole>(l, channel, n, x);
-    run_columns<1, Whole>(l, channel, n, x);
 }
 
 // The input rows that an output row sees, with their weights.
@@ -125,9 +119,10 @@ int32_t run(const ew_call *call) {
             const int64_t n = list_lines(c, row, list), start = row * width;
             float *y = ending.in_y ? c.y + start * c.c : scratch(SCRATCH_C, width * c.c);
             const Lines lines{c, ending.finish, list, n, y, start};
-            for (int64_t channel = from; channel < to; channel += VL)
-                to - channel >= VL ? run_vector<true>(lines, channel, VL)
-                                   : run_vector<false>(lines, channel, to - channel);
+            int64_t x = 0;
+            run_columns<STRIP>(lines, from, to, x);
+            run_columns<STRIP / 2>(lines, from, to, x);
+            run_columns<1>(lines, from, to, x);
             if (ending.rest) epilogue.run(y + from, c.c, start, start + width, from, to);
         }
     });
