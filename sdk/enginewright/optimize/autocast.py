@@ -10,6 +10,7 @@ import numpy as np
 from enginewright.errors import DataTypeError
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.pointwise_table import cast_array
+from enginewright.optimize.fuse_pointwise import is_pointwise
 from enginewright.tensors import DataType, bfloat16, float16, float32
 
 KEPT = MappingProxyType(
@@ -40,6 +41,17 @@ KEPT = MappingProxyType(
 )  # fmt: skip
 """Operators that stay in float32, and why. Layer norm, softmax and attention take halves: their sums are float32."""
 
+WIDE = frozenset(
+    {"Pow", "Exp", "Log", "Reciprocal", "ReduceSum", "ReduceSumSquare", "ReduceProd", "ReduceL1", "ReduceL2"}
+    | {"ReduceLogSum", "ReduceLogSumExp", "CumSum", "Range"}
+)
+"""Those whose results need the range or digits of float32; what is computed of nothing else stays there, too."""
+
+PRODUCTS = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
+MOVING = frozenset(
+    {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Expand", "Slice", "Split", "Concat", "Pad"}
+)
+
 LARGEST = MappingProxyType({float16: 65504.0, bfloat16: (2 - 2.0**-7) * 2.0**127})
 
 
@@ -58,10 +70,38 @@ def _autocast(network: Network, dtype: DataType) -> int:
         return 0  # what is nested runs on the host, in the type of the model
     narrow: dict[Tensor, Tensor] = {}
     changed = 0
+    wide: set[Tensor] = set()
+    logged = _before_logs(network)
     for layer in list(network.layers):
-        if layer.kind not in KEPT and _has_floats(layer) and _convert(network, layer, dtype, narrow):
+        if layer in logged or _is_wide(layer, wide):
+            wide.update(layer.outputs)
+        elif layer.kind not in KEPT and _has_floats(layer) and _convert(network, layer, dtype, narrow):
             changed += 1
     return changed
+
+
+def _is_wide(layer: Layer, wide: set[Tensor]) -> bool:
+    """Whether results leave the range or need all digits: by operator, squares, and elementwise layers behind those."""
+    if layer.kind in WIDE:
+        return True
+    read = [tensor for tensor in layer.inputs if tensor is not None and tensor.const is None]
+    if layer.kind == "Mul" and len(read) == 2 and read[0] is read[1]:
+        return True
+    return bool(read) and is_pointwise(layer) and layer.kind != "Cast" and all(tensor in wide for tensor in read)
+
+
+def _before_logs(network: Network) -> set[Layer]:
+    """The layers between a logarithm and the products before it, which make the small numbers that it looks at."""
+    found: set[Layer] = set()
+    todo = [layer for layer in network.layers if layer.kind == "Log"]
+    while todo:
+        layer = todo.pop()
+        if layer in found:
+            continue
+        found.add(layer)
+        if layer.kind not in PRODUCTS and (is_pointwise(layer) or layer.kind in MOVING or layer.kind in WIDE):
+            todo += [tensor.producer for tensor in layer.inputs if tensor is not None and tensor.producer is not None]
+    return found
 
 
 def _has_floats(layer: Layer) -> bool:

@@ -61,3 +61,30 @@ def test_a_mask_stays_finite(run, largest: float) -> None:  # type: ignore[no-un
     assert run(net) == 1
     found = net.evaluate({"x": np.array([[1, 1, 1], [0, 1, 2]], np.float32)})["y"]
     np.testing.assert_array_equal(found, np.array([[-largest, -np.inf, 1], [0, -np.inf, 2]], np.float32))
+
+
+def test_squares_and_what_is_made_of_them_alone_stay() -> None:
+    net = Network()
+    x = net.input("x", float32, (2, 3))
+    y = net.relu(x)
+    square = net.mul(y, y)
+    scaled = net.mul(square, net.constant(np.float32(0.5)))
+    net.output("y", net.add(scaled, y))
+    autocast_fp16(net)
+    net.infer()
+    types = [(layer.kind, layer.outputs[0].dtype) for layer in net.layers if layer.kind != "Cast"]
+    assert types == [("Relu", float16), ("Mul", float32), ("Mul", float32), ("Add", float16)]
+    found = net.evaluate({"x": np.full((2, 3), 300, np.float32)})["y"]
+    np.testing.assert_allclose(found, 45300, rtol=1e-3)
+
+
+def test_products_whose_logarithm_is_taken_stay() -> None:
+    net = Network()
+    x = net.input("x", float32, (2, 8))
+    w = np.full((8, 8), 1e-5, np.float32)
+    y = net.matmul(net.relu(net.matmul(x, net.constant(np.eye(8, dtype=np.float32)))), net.constant(w))
+    net.output("y", net.log(net.transpose(y)))
+    assert autocast_fp16(net) == 2  # the first product, and its activation
+    net.infer()
+    found = net.evaluate({"x": np.ones((2, 8), np.float32)})["y"]
+    np.testing.assert_allclose(found, np.log(8e-5), rtol=1e-5)
