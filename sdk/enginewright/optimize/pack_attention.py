@@ -46,6 +46,7 @@ def _pack(network: Network, layer: Layer) -> bool:
         if qkv is None:
             return False
         made = network.add(PackedAttention(layer.op, shape[1]), qkv, *layer.inputs[3:])[0]
+    with network.at(output.tensor.producer):  # where all its sizes are known
         result = _as_read(network, made, output)
     result.name = output.tensor.name
     network.replace(output.tensor, result)

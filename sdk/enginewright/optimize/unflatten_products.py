@@ -45,7 +45,8 @@ def _replace(network: Network, layer: Layer, after: Layer) -> None:
     rows, weight, bias = (*layer.inputs, None)[:3]
     assert rows is not None and weight is not None and weight.const is not None
     output = after.outputs[0]
-    with network.at(layer, sources=dict.fromkeys((*layer.sources, *after.sources))):
+    sources = dict.fromkeys((*layer.sources, *after.sources))
+    with network.at(after, sources=sources, label=layer.name):  # where all sizes of the result are known
         given = _as_it_was(network, rows, (*output.shape[:-1], rows.shape[1]))
         if layer.op.trans_b:
             weight = network.constant(np.ascontiguousarray(weight.const.T), weight.name)
