@@ -5,8 +5,8 @@
 // Inputs x [N, spatial, C], packed w (logical shape [M, C / group, kernel]), bias [M] if any. Params: group, number of
 // inputs, then stride, dilation, padding for each spatial axis, then the fused program (rows: positions, columns: M).
 //
-// In bfloat16 the image is rounded first, as a whole, to words of two channels (narrow_gemm.h); then the same is done with
-// half as many "channels", which are words.
+// In bfloat16 the image is rounded to words of two channels (narrow_gemm.h), by the task that sees a pixel where that is one
+// task or two, else as a whole; then the same is done with half as many "channels", which are words.
 #include "cpu/conv_last.h"
 #include "cpu/gemm_rows.h"
 #include "cpu/narrow_gemm.h"
@@ -21,6 +21,7 @@ constexpr int64_t BLOCK_FLOATS = 1 << 16;  // of a panel, for all tiles of a tas
 constexpr int64_t MOST_CHANNELS = 1024;    // of a part
 constexpr int64_t MOST_POSITIONS = 256;    // of a task
 constexpr int64_t FEW_CHANNELS = 40;       // taps of a row are joined up to here
+constexpr int64_t FEW_TASKS = 2;           // that may round the same pixels again
 constexpr int TILE = MAX_ROWS_OF_TILE;
 
 struct Cut {
@@ -111,6 +112,21 @@ void find_places(const LastConv &c, int64_t first, int64_t rows, int64_t tile, P
     }
 }
 
+// The image before it is rounded to bfloat16.
+struct Rounding {
+    const float *x = nullptr;
+    int64_t channels = 0;
+};
+
+void round_pixels(const Rounding &r, int64_t first, int64_t pixels, int32_t *out) {
+    const int64_t n = r.channels;
+    const float *x = r.x + first * n;
+    if (n % 2 == 0)  // pixels follow each other without a gap
+        pack_bf16_rows({x, 0, 1}, 1, pixels * n, out, 0);
+    else
+        pack_bf16_rows({x, n, 1}, pixels, n, out, bf16_steps(n));
+}
+
 // One task: positions [first, first + rows), some panels of one group.
 struct Job {
     const LastConv &c;
@@ -122,6 +138,8 @@ struct Job {
     int64_t ld;
     const float *zeros;
     const Tap *taps;
+    const float *x;     // what places are relative to
+    Rounding rounding;  // with x: the task rounds the pixels that it sees, those of its positions
 };
 
 // What a block of a panel multiplies: taps [tap, end) and `depth` channels from `channel` on.
@@ -152,7 +170,7 @@ int64_t list_parts(const Job &j, const Block &b, const Places &p, const float *w
         part.b = w + (tap * j.c.channels + b.channel) * width;
         part.k = b.depth;
         if (p.inside) {
-            const float *from = j.c.x + j.taps[tap].offset + shift;
+            const float *from = j.x + j.taps[tap].offset + shift;
             for (int r = 0; r < TILE; ++r) part.rows[r] = from + p.at[r];
             ++n;
         } else {
@@ -194,14 +212,24 @@ void for_blocks(const LastConv &c, const Panels &panels, int64_t index, Fn &&fn)
         }
 }
 
-void run_job(const Job &j) {
+void run_job(Job j) {
     const int64_t taps = j.c.taps(), count = j.last_panel - j.panel;
     const int64_t tiles = ceil_div(j.rows, rows_of_tile(j.panels.vectors(j.panel))), tile = ceil_div(j.rows, tiles);
-    auto *places =
-        reinterpret_cast<Places *>(scratch(SCRATCH_A, tiles * static_cast<int64_t>(sizeof(Places) / sizeof(float))));
+    const int64_t for_places = round_up(tiles * static_cast<int64_t>(sizeof(Places) / sizeof(float)), VL);
+    float *memory = scratch(SCRATCH_A, for_places + (j.rounding.x ? j.rows * j.c.c : 0));
+    auto *places = reinterpret_cast<Places *>(memory);
     auto *parts =
         reinterpret_cast<RowsPart *>(scratch(SCRATCH_B, taps * static_cast<int64_t>(sizeof(RowsPart) / sizeof(float))));
-    find_places(j.c, j.first, j.rows, tile, places);
+    if (j.rounding.x) {
+        LastConv seen = j.c;
+        seen.n = seen.in[0] = seen.in[1] = seen.out[0] = seen.out[1] = 1;
+        seen.in[2] = seen.out[2] = j.rows;
+        round_pixels(j.rounding, j.first, j.rows, reinterpret_cast<int32_t *>(memory + for_places));
+        find_places(seen, 0, j.rows, tile, places);
+        j.x = memory + for_places;
+    } else {
+        find_places(j.c, j.first, j.rows, tile, places);
+    }
     const auto run_rows = [&](int64_t row, const Block &b) {
         run_tile_of(j, b, row, least(tile, j.rows - row), places[row / tile], parts);
     };
@@ -238,22 +266,42 @@ void join_taps(const ew_call *call, LastConv &c, float *copy) {
     c.kernel[2] = 1;
 }
 
-// Rounds the image; the weights are packed so already. Groups have an even number of channels, or there is one group.
-void round_image(const ew_call *call, LastConv &c, int32_t *words) {
-    const int64_t pixels = c.n * c.in_size(), channels = c.c, step = bf16_steps(channels);
-    const int64_t task = 1 + 8192 / most(1, channels);
-    const float *x = c.x;
-    parallel(call, ceil_div(pixels, task), [&](int64_t i) {
-        const int64_t first = i * task, n = least(task, pixels - first);
-        if (channels % 2 == 0)  // pixels follow each other
-            pack_bf16_rows({x + first * channels, 0, 1}, 1, n * channels, words + first * step, 0);
-        else
-            pack_bf16_rows({x + first * channels, channels, 1}, n, channels, words + first * step, step);
-    });
-    c.x = reinterpret_cast<const float *>(words);
-    c.c = step;
-    c.channels = bf16_steps(c.channels);
-    c.bf16 = true;
+// Rounds the image as a whole. Groups have an even number of channels, or there is one group.
+void round_image(const ew_call *call, const Rounding &r, int64_t pixels, int32_t *words) {
+    const int64_t task = 1 + 8192 / most(1, r.channels), step = bf16_steps(r.channels);
+    parallel(call, ceil_div(pixels, task),
+             [&](int64_t i) { round_pixels(r, i * task, least(task, pixels - i * task), words + i * task * step); });
+}
+
+// Each position sees the pixel at its own place, and no other.
+bool sees_itself(const LastConv &c) {
+    bool same = c.group == 1 && c.taps() == 1;
+    for (int i = 0; i < 3; ++i) same = same && c.stride[i] == 1 && c.begin[i] == 0 && c.in[i] == c.out[i];
+    return same;
+}
+
+// Zeros that stand for padding, taps, and copies of the image, rounded or with taps joined, which `c` then sees.
+struct Prepared {
+    float *zeros;
+    Tap *taps;
+};
+
+Prepared prepare(const ew_call *call, LastConv &c, const Rounding &rounding, bool late) {
+    const int64_t image = c.bf16 && !late ? round_up(c.n * c.in_size() * c.c, VL) : 0;
+    const bool joins = c.group == 1 && c.c <= FEW_CHANNELS && c.kernel[2] > 1 && c.dilation[2] == 1;
+    const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], none = round_up(c.c * c.kernel[2], VL);
+    const int64_t for_taps = round_up(c.taps() * static_cast<int64_t>(sizeof(Tap) / sizeof(float)), VL);
+    const int64_t joined = joins ? c.n * c.in[0] * c.in[1] * width * c.c : 0;
+    float *zeros = scratch(SCRATCH_D, none + for_taps + image + joined), *images = zeros + none + for_taps;
+    std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(none));
+    if (image > 0) {
+        round_image(call, rounding, c.n * c.in_size(), reinterpret_cast<int32_t *>(images));
+        c.x = images;
+    }
+    if (joins) join_taps(call, c, images + image);
+    auto *taps = reinterpret_cast<Tap *>(zeros + none);
+    list_taps(c, taps);
+    return {zeros, taps};
 }
 
 int32_t run_typed(const ew_call *call, bool bf16) {
@@ -268,19 +316,16 @@ int32_t run_typed(const ew_call *call, bool bf16) {
     ending.in_y = !ending.rest || writes_f32(call);
     if (bf16 && c.group > 1 && c.channels % 2 != 0)
         return call->host->error(call, EW_SHAPE, "convolution in bfloat16: groups of an odd number of channels");
-    const int64_t step = bf16 ? bf16_steps(c.c) : c.c, image = bf16 ? round_up(c.n * c.in_size() * step, VL) : 0;
-    const bool joins = c.group == 1 && step <= FEW_CHANNELS && c.kernel[2] > 1 && c.dilation[2] == 1;
-    const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], none = round_up(step * c.kernel[2], VL);
-    const int64_t for_taps = round_up(c.taps() * static_cast<int64_t>(sizeof(Tap) / sizeof(float)), VL);
-    const int64_t joined = joins ? c.n * c.in[0] * c.in[1] * width * step : 0;
-    float *zeros = scratch(SCRATCH_D, none + for_taps + image + joined), *images = zeros + none + for_taps;
-    std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(none));
-    if (bf16) round_image(call, c, reinterpret_cast<int32_t *>(images));
-    if (joins) join_taps(call, c, images + image);
-    auto *taps = reinterpret_cast<Tap *>(zeros + none);
-    list_taps(c, taps);
+    const Rounding rounding{c.x, c.c};
+    if (bf16) {
+        c.c = bf16_steps(c.c);
+        c.channels = bf16_steps(c.channels);
+        c.bf16 = true;
+    }
     const Panels panels(c.per_group);
     const Cut t = cut(c, panels);
+    const bool late = bf16 && sees_itself(c) && t.by_panels <= FEW_TASKS;
+    const Prepared prepared = prepare(call, c, rounding, late);
     parallel(call, c.group * t.by_rows * t.by_panels, [&](int64_t task) {
         const int64_t by_panel = task % t.by_panels, by_row = task / t.by_panels % t.by_rows;
         Job j{c,
@@ -294,8 +339,10 @@ int32_t run_typed(const ew_call *call, bool bf16) {
               least(panels.count, (by_panel + 1) * t.panels),
               nullptr,
               0,
-              zeros,
-              taps};
+              prepared.zeros,
+              prepared.taps,
+              c.x,
+              late ? rounding : Rounding{}};
         j.rows = least(t.rows, c.positions() - j.first);
         j.ld = ending.in_y ? c.m : c.per_group;
         j.y = ending.in_y ? c.y + j.first * c.m + j.group * c.per_group : scratch(SCRATCH_C, j.rows * c.per_group);

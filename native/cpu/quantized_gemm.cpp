@@ -4,9 +4,15 @@
 namespace ew::EW_ISA {
 
 void pack_byte_panels(const ByteMatrix &b, int64_t k, int64_t n, uint8_t *out) {
-    const int64_t steps = ceil_div(k, 4);
     auto *sums = reinterpret_cast<int32_t *>(out + byte_panels(k, n));
     for (int64_t j = 0; j < n; ++j) sums[j] = 0;
+    for (int64_t i = 0; i < k; ++i)
+        for (int64_t j = 0; j < n; ++j) sums[j] += static_cast<int8_t>(b.data[i * b.row + j * b.col] ^ b.flip);
+    pack_bytes(b, k, n, out);
+}
+
+void pack_bytes(const ByteMatrix &b, int64_t k, int64_t n, uint8_t *out) {
+    const int64_t steps = ceil_div(k, 4);
     for (int64_t j0 = 0; j0 < n; j0 += NR) {
         const int64_t width = panel_width(n, j0 / NR);
         for (int64_t s = 0; s < steps; ++s)
@@ -14,7 +20,6 @@ void pack_byte_panels(const ByteMatrix &b, int64_t k, int64_t n, uint8_t *out) {
                 for (int64_t i = 4 * s; i < 4 * s + 4; ++i) {
                     const bool real = i < k && j < n;
                     const uint8_t byte = real ? static_cast<uint8_t>(b.data[i * b.row + j * b.col] ^ b.flip) : 0;
-                    if (real) sums[j] += static_cast<int8_t>(byte);
                     *out++ = byte;
                 }
     }

@@ -18,6 +18,8 @@ struct ByteMatrix {
     uint8_t flip;
 };
 void pack_byte_panels(const ByteMatrix &b, int64_t k, int64_t n, uint8_t *out);
+// The panels without the sums.
+void pack_bytes(const ByteMatrix &b, int64_t k, int64_t n, uint8_t *out);
 
 // Rows of A copied as uint8, k padded to a multiple of 4 with zeros; row_sums as well (of the copies), unless NULL.
 // `ld`: bytes between the copies.

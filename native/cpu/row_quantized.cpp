@@ -25,7 +25,7 @@ int64_t packed_words(int64_t k, int64_t n) { return packed_floats(byte_steps(k),
 // Panels, then the sums.
 void pack_groups(const uint8_t *b, int64_t k, int64_t n, int32_t *out) {
     auto *sums = reinterpret_cast<float *>(out + packed_floats(byte_steps(k), n));
-    pack_byte_panels({b, n, 1, 0}, k, n, reinterpret_cast<uint8_t *>(out));
+    pack_bytes({b, n, 1, 0}, k, n, reinterpret_cast<uint8_t *>(out));
     for (int64_t g = 0; g < groups_of(k); ++g, sums += round_up(n, NR)) {
         for (int64_t j = 0; j < round_up(n, NR); ++j) sums[j] = 0;
         for (int64_t i = g * GROUP; i < least(k, (g + 1) * GROUP); ++i)
