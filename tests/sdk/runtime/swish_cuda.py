@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import enginewright as ew
+from enginewright.registry.registry import registry
 
 SOURCE = r"""
 #include <cuda_fp16.h>
@@ -161,7 +162,16 @@ def add_tactic(cls: Any, name: str) -> None:
 
 
 WAYS = ("source", "library", *(name for name, there in HAS.items() if there))
-OPERATORS = {name: tactics_for(name) for name in WAYS}
-ALL = operator("SwishAll")
-for way in WAYS:
-    add_tactic(ALL, way)
+with registry.isolated():  # other tests go through all operators that are known
+    OPERATORS = {name: tactics_for(name) for name in WAYS}
+    ALL = operator("SwishAll")
+    for way in WAYS:
+        add_tactic(ALL, way)
+    _OPERATORS = {cls.KEY: cls for cls in (*OPERATORS.values(), ALL)}
+    _TACTICS = {key: registry.tactics[key] for key in _OPERATORS}
+
+
+def register() -> None:
+    """Make them known, until the registry is what it was before."""
+    registry.operators.update(_OPERATORS)
+    registry.tactics.update(_TACTICS)

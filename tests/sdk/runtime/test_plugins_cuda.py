@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import enginewright as ew
 from enginewright.compiler.checking import difference
 from enginewright.device.cuda import use_cuda
+from enginewright.registry.registry import registry
 from tests.sdk.runtime import swish_cuda
 from tests.sdk.runtime.swish_cuda import ALL, OPERATORS, WAYS, counts
 
@@ -32,6 +34,14 @@ def gpu() -> None:
     except (ew.DeviceMissing, ew.NativeError) as error:
         pytest.skip(error.message)
     swish_cuda.build_library()
+
+
+@pytest.fixture(autouse=True)
+def known() -> Iterator[None]:
+    """The operators of `swish_cuda` are known; what a test declares is forgotten after it."""
+    with registry.isolated():
+        swish_cuda.register()
+        yield
 
 
 def network(cls: Any, dtype: ew.DataType = ew.float32, rows: Any = "N") -> ew.Network:
@@ -108,6 +118,7 @@ import sys
 import numpy as np
 import enginewright as ew
 from tests.sdk.runtime import swish_cuda, test_plugins_cuda as own
+swish_cuda.register()
 for rows in (300, 3):
     x = own.numbers(rows, 1)
     engine = ew.load(sys.argv[1])

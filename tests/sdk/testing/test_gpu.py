@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import enginewright as ew
 from enginewright.device.cuda import use_cuda
+from enginewright.registry.registry import registry
 from enginewright.testing import check_plugin
 from tests.sdk.runtime import swish_cuda
 
@@ -22,6 +24,14 @@ def gpu() -> None:
     except (ew.DeviceMissing, ew.NativeError) as error:
         pytest.skip(error.message)
     swish_cuda.build_library()
+
+
+@pytest.fixture(autouse=True)
+def known() -> Iterator[None]:
+    """The operators of `swish_cuda` are known; what a test declares is forgotten after it."""
+    with registry.isolated():
+        swish_cuda.register()
+        yield
 
 
 def test_without_tactics_for_gpus() -> None:
