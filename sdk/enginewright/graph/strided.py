@@ -130,10 +130,10 @@ def _reshaped(_layer: Layer, result: Tensor, found: Layout) -> Layout | None:
 
 
 def _taken(rest: list[tuple[Size, Size]], size: Size) -> Axis | None:
-    """The last parts, which are removed, that make an axis of this size; None where it does not come out even."""
+    """The last parts, which are removed, that make an axis of this size; None where that is 0 or does not divide."""
     axis: list[tuple[Size, Size]] = []
     while size != 1:
-        if not rest:
+        if not rest or size == 0:
             return None
         whole, stride = rest.pop()
         inner = size if floor_div(whole, size) * size == whole else whole

@@ -44,7 +44,11 @@ def _axes(layer: Layer, rank: int) -> tuple[int, ...] | None:
 
 
 def _sink(network: Network, layer: Layer) -> bool:
-    """Pass one elementwise layer, if all it reads is one squeezed image, or several alike, and constants."""
+    """Pass one elementwise layer, if all it reads is one squeezed image, or several alike, and constants.
+
+    All images must have the output's axes and those squeezed: else axes that met each other no longer would.
+    """
+    rank = layer.outputs[0].rank
     axes: set[tuple[int, ...] | None] = set()
     inputs: list[Tensor | None] = []
     for tensor in layer.inputs:
@@ -54,12 +58,13 @@ def _sink(network: Network, layer: Layer) -> bool:
         inner = tensor.producer
         if inner is None or inner.kind != "Squeeze" or inner.inputs[0] is None or not _is_image(inner.inputs[0]):
             return False
+        if tensor.rank != rank:
+            return False
         axes.add(_axes(inner, inner.inputs[0].rank))
         inputs.append(inner.inputs[0])
     gone = axes.pop() if len(axes) == 1 else None
     if gone is None:
         return False
-    rank = layer.outputs[0].rank
     with network.at(layer):
         wide = [_unsqueezed(network, tensor, gone, rank) for tensor in inputs]
         made = network.add(layer.op, *wide)[0]

@@ -77,3 +77,12 @@ def test_as_if_the_base_lay_otherwise() -> None:
     x = net.input("x", float32, (1, 2, 3, 4))
     y = net.transpose(x, perm=(0, 2, 1, 3))
     assert alike(y.shape, strided(y, {x: (24, 4, 8, 1)}).strides, (24, 8, 4, 1))
+
+
+@pytest.mark.parametrize(("shape", "other"), [((0, 4, 6), (6, 0, 2, 2)), ((3, 0), (0, 5)), ((2, 3), (2, 3, 1))])
+def test_nothing_at_all(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
+    net = Network()
+    x = net.input("x", float32, shape)
+    turned = net.transpose(x)
+    tensor = net.reshape(turned, net.constant(list(reversed(other))), allowzero=True)
+    assert alike(tensor.shape, strided(tensor).strides, dense(tensor.shape)) or strided(tensor).base is x

@@ -51,3 +51,17 @@ def test_other_axes_and_other_tensors_stay() -> None:
     y = net.mul(y, net.reduce_max(y, net.constant(np.array([2], np.int64)), keepdims=True))
     net.output("y", net.unsqueeze(y, net.constant(np.array([1], np.int64))))
     assert "Squeeze" in check(net, 0)
+
+
+def test_images_with_other_numbers_of_axes_stay() -> None:
+    net = Network()
+    x = net.input("x", float32, (2, 8, 1, 9))
+    y = net.squeeze(net.conv(x, net.constant(weights(9, 8, 1, 1))), net.constant(AXIS))
+    other = net.conv(net.constant(weights(9, 8, 1)), net.constant(weights(9, 8, 1)))  # its axis 2 is of size 1, too
+    net.output("y", net.add(y, net.squeeze(other, net.constant(AXIS))))
+    assert check(net, 0).count("Squeeze") == 2
+    net = Network()
+    x = net.input("x", float32, (2, 8, 1, 9))
+    y = net.squeeze(net.conv(x, net.constant(weights(9, 8, 1, 1))), net.constant(AXIS))
+    net.output("y", net.add(y, net.constant(weights(3, 1, 9, 9))))
+    assert "Squeeze" in check(net, 0)
