@@ -2,6 +2,7 @@
 //
 // Inputs: x [N, C, H, W], offset [N, groups * kh * kw * 2, oh, ow], mask [N, groups * kh * kw, oh, ow] or none.
 // Output: [N, C * kh * kw, oh * ow]. Parameters: groups, kh, kw, strides (2), dilations (2), padding before (2), oh, ow.
+#include <algorithm>
 #include <cmath>
 
 #include "cpu/gemm.h"
@@ -17,21 +18,24 @@ struct Deform {
     int64_t channels, height, width, groups, kh, kw, strides[2], dilations[2], begins[2], oh, ow;
 };
 
-// The four pixels around a place, and their weights, 0 for those outside.
+// The four pixels around a place, and their weights. One outside has the weight 0, and stands for one inside: 0 times
+// some pixel far away would be no number if that one is none. A negative first one: all are outside.
 struct Corners {
     int32_t at[4];
     float weight[4];
 };
 
 Corners corners_at(const Deform &d, float y, float x, float factor) {
-    Corners found{};
+    Corners found{{-1}, {}};
     const auto height = static_cast<float>(d.height), width = static_cast<float>(d.width);
     if (!(y > -1 && y < height && x > -1 && x < width)) return found;
     const float low_y = std::floor(y), low_x = std::floor(x), part_y = y - low_y, part_x = x - low_x;
     for (int i = 0; i < 4; ++i) {
         const auto row = static_cast<int64_t>(low_y) + i / 2, column = static_cast<int64_t>(low_x) + i % 2;
-        if (row < 0 || row >= d.height || column < 0 || column >= d.width) continue;
-        found.at[i] = static_cast<int32_t>(row * d.width + column);
+        const int64_t near_row = std::clamp<int64_t>(row, 0, d.height - 1);
+        const int64_t near_column = std::clamp<int64_t>(column, 0, d.width - 1);
+        found.at[i] = static_cast<int32_t>(near_row * d.width + near_column);
+        if (row != near_row || column != near_column) continue;
         found.weight[i] = (i / 2 ? part_y : 1 - part_y) * (i % 2 ? part_x : 1 - part_x) * factor;
     }
     return found;
@@ -55,8 +59,9 @@ void sample(const Deform &d, int64_t image, int64_t group, int64_t i, int64_t j)
         float *y = d.y + ((image * d.channels + c) * d.kh * d.kw + i * d.kw + j) * places;
         for (int64_t p = 0; p < places; ++p) {
             const Corners &k = corners[p];
-            y[p] = x[k.at[0]] * k.weight[0] + x[k.at[1]] * k.weight[1] + x[k.at[2]] * k.weight[2] +
-                   x[k.at[3]] * k.weight[3];
+            y[p] = k.at[0] < 0 ? 0
+                               : x[k.at[0]] * k.weight[0] + x[k.at[1]] * k.weight[1] + x[k.at[2]] * k.weight[2] +
+                                     x[k.at[3]] * k.weight[3];
         }
     }
 }

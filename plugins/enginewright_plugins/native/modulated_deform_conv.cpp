@@ -52,9 +52,11 @@ void look_up(const Conv &c, int64_t image, int64_t row, float *seen) {
                 const Tap t = tap_of(c, down + shift[column], across + shift[plane + column], factor[column]);
                 const float *x = c.x + (image * c.channels + group * each) * c.height * c.width;
                 float *to = seen + (group * each * window + element) * c.columns + column;
-                for (int64_t k = 0; k < each; ++k, x += c.height * c.width, to += window * c.columns)
-                    *to = t.share[0] * x[t.place[0]] + t.share[1] * x[t.place[1]] + t.share[2] * x[t.place[2]] +
-                          t.share[3] * x[t.place[3]];
+                for (int64_t k = 0; k < each; ++k, x += c.height * c.width, to += window * c.columns) {
+                    *to = 0;
+                    for (int i = 0; i < 4; ++i)
+                        if (t.share[i] != 0) *to += t.share[i] * x[t.place[i]];  // 0 times infinity is no number
+                }
             }
         }
 }

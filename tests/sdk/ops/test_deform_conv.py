@@ -69,6 +69,19 @@ def test_places_beyond_all_measure() -> None:
         assert np.isfinite(engine.run(arrays)["y"]).all()
 
 
+def test_pixels_that_no_window_sees_do_not_count() -> None:
+    attributes, shapes = CASES[0]
+    arrays = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    arrays["x"][:, :, 0, 0] = np.inf
+    arrays["offset"][:] = 100
+    arrays["offset"][0] = 1.5  # some windows see the lower right edge, and what is outside of it
+    with ew.load(ew.build(_model(attributes, shapes), ew.BuilderConfig(level=1, timing_cache=""))) as engine:
+        y = engine.run(arrays)["y"]
+    assert np.isfinite(y).all()
+    assert y[0].any()
+    assert not y[1].any()
+
+
 def test_what_does_not_fit() -> None:
     _, shapes = CASES[0]
     with pytest.raises(ModelInvalid):
