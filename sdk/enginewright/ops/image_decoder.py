@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 FORMATS = {"RGB": 3, "BGR": 3, "Grayscale": 1}
+FILES = ("BMP", "JPEG", "JPEG2000", "TIFF", "PNG", "WEBP", "PPM")
+"""What ONNX names, as Pillow calls it. Pillow knows more, and starts another program for some, such as PostScript."""
 
 
 @operator("ew::ImageDecoder")
@@ -49,7 +51,7 @@ class ImageDecoder:
             raise RunError("decoding images needs Pillow, which is not installed", hint=hint) from error
         mode = "L" if self.pixel_format == "Grayscale" else "RGB"
         try:
-            with PIL.Image.open(io.BytesIO(x.tobytes())) as image:
+            with PIL.Image.open(io.BytesIO(x.tobytes()), formats=FILES) as image:
                 pixels = np.array(image.convert(mode))
         except PIL.Image.DecompressionBombError as error:
             raise RunError(f"the image is too large: {error}", hint="Raise PIL.Image.MAX_IMAGE_PIXELS.") from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 
 import enginewright as ew
@@ -30,6 +32,26 @@ def test_pixels_by_hand() -> None:
     assert ImageDecoder("BGR").reference(COLOURS).tolist() == [[[3, 2, 1], [60, 50, 40]]]
     assert ImageDecoder("Grayscale").reference(COLOURS).tolist() == [[[2], [48]]]
     assert ImageDecoder("BGR").reference(COLOURS[:5]).shape == (0, 0, 3)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow, of what is cut off
+@pytest.mark.parametrize("kind", ["BMP", "JPEG", "JPEG2000", "TIFF", "PNG", "WEBP", "PPM"])
+def test_files_that_onnx_names(kind: str) -> None:
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (5, 4), (200, 100, 50)).save(file, kind)
+    whole = np.frombuffer(file.getvalue(), np.uint8)
+    pixels = ImageDecoder().reference(whole)
+    assert pixels.shape == (4, 5, 3)
+    assert np.abs(pixels.astype(int) - [200, 100, 50]).max() < 8
+    for count in (1, 9, 17, 31, len(whole) // 2):
+        assert ImageDecoder().reference(whole[:count]).shape[2] == 3
+
+
+@pytest.mark.parametrize("kind", ["GIF", "EPS", "PCX"])
+def test_other_files_are_not_opened(kind: str) -> None:
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (5, 4)).save(file, kind)
+    assert ImageDecoder().reference(np.frombuffer(file.getvalue(), np.uint8)).shape == (0, 0, 3)
 
 
 def test_in_an_engine() -> None:
