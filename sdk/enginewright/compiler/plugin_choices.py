@@ -10,6 +10,7 @@ from typing import Any
 from enginewright import _native
 from enginewright.compiler.lowering import Choice
 from enginewright.device import kernel_params
+from enginewright.device.cuda_sources import MOST_THREADS
 from enginewright.device.kernels import CudaSource, DeviceFunction, KernelSource
 from enginewright.dims import Dim, Size
 from enginewright.errors import DeviceMissing, PluginError, PluginInvalid
@@ -43,10 +44,6 @@ def signed_in(kernel: str | KernelSource) -> str:
 def normalized(launch: Launch, tactic: Tactic, layer: Layer) -> Launch:
     """The launch with inputs by index; `PluginInvalid` for what it may not hold."""
     return _Checker(tactic, layer).launch(launch)
-
-
-MAX_THREADS = 1024
-"""Of a block, on every GPU."""
 
 
 class _Checker:
@@ -97,7 +94,7 @@ class _Checker:
         if not 1 <= len(sizes) <= 3:
             raise self._wrong(f"{what} with {len(sizes)} sizes; a CUDA kernel has one to three")
         known = [size for size in sizes if isinstance(size, int)]
-        least, most = (1, MAX_THREADS) if what == "block" else (0, 2**31 - 1)
+        least, most = (1, MOST_THREADS) if what == "block" else (0, 2**31 - 1)
         if any(size < least for size in known) or (known and math.prod(known) > most and what == "block"):
             raise self._wrong(f"{what} {tuple(sizes)}; its sizes are from {least}, of a block {most} threads at most")
         first, second, third = (*sizes, 1, 1)[:3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from enginewright.errors import PluginInvalid
 
 GEOMETRY = 7
 """Numbers before the params of a step: grid and block (three each), shared bytes."""
+MOST_BLOCKS = (2**31 - 1, 65535, 65535)
+MOST_THREADS = 1024
 _loaded: dict[str, cuda_driver.Kernel] = {}
 _lock = threading.Lock()
 
@@ -123,8 +126,18 @@ def _listed(sizes: list[int]) -> str:
 
 
 def check_geometry(symbol: str, geometry: tuple[int, ...]) -> None:
-    """`PluginInvalid` for a grid that GPUs do not have."""
-    if all(0 <= size <= most for size, most in zip(geometry, (2**31 - 1, 65535, 65535), strict=False)):
+    """`PluginInvalid` for a grid, a block or shared memory that GPUs do not have: sizes may come at run time."""
+    block = " x ".join(map(str, geometry[3:6]))
+    if any(size < 1 for size in geometry[3:6]) or math.prod(geometry[3:6]) > MOST_THREADS:
+        raise PluginInvalid(
+            f"the kernel {symbol} gets blocks of {block} threads, of which GPUs have 1 to {MOST_THREADS}",
+            hint="Give sizes from 1, whose product is at most that.",
+        )
+    if not 0 <= geometry[6] < 2**31:
+        raise PluginInvalid(
+            f"the kernel {symbol} gets {geometry[6]} bytes of shared memory", hint="Give at most what the GPU has."
+        )
+    if all(0 <= size <= most for size, most in zip(geometry, MOST_BLOCKS, strict=False)):
         return
     grid = " x ".join(map(str, geometry[:3]))
     raise PluginInvalid(

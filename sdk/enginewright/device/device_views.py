@@ -68,8 +68,20 @@ class DeviceView:
         """The GPU."""
         return _CUDA, self.device
 
-    def __dlpack__(self, **_wishes: Any) -> Any:
-        """A capsule with the memory; it is queued on the one stream, so no wish for another needs an event."""
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """A capsule with the memory; all is queued on the one stream, so a wish for another needs no event.
+
+        BufferError for a copy, and for another device: both would have to be waited for.
+        """
+        if copy or dl_device not in (None, self.__dlpack_device__()):
+            raise BufferError("an array of an engine is handed on where it is, without a copy")
         if self.kind not in _CODES:
             raise BufferError(f"DLPack has no name for {self.kind}")
         managed = _Managed(self)

@@ -98,7 +98,10 @@ def _library() -> ctypes.CDLL:
     file = _library_file()
     if not file:
         raise PluginError("CUDA source can't be compiled: there is no NVRTC", hint=INSTALL)
-    return ctypes.CDLL(file)
+    try:
+        return ctypes.CDLL(file)
+    except OSError as error:
+        raise PluginError(f"CUDA source can't be compiled: NVRTC can't be opened: {error}", hint=INSTALL) from error
 
 
 def _headers() -> list[str]:
@@ -132,6 +135,9 @@ def _compile(text: str, symbol: str, options: tuple[str, ...], architecture: str
         if api.nvrtcGetLoweredName(program, symbol.encode(), ctypes.byref(lowered)) or not lowered.value:
             raise PluginInvalid(f"the source has no kernel {symbol}", hint="Name a __global__ function of it.")
         cubin = _fetched(api.nvrtcGetCUBINSize, api.nvrtcGetCUBIN, program)
+        if not cubin:
+            hint = 'Leave the architecture out of the options, or name one of GPUs: "-arch=sm_90".'
+            raise PluginInvalid(f"NVRTC makes no machine code of {symbol} with {list(options)}", hint=hint)
         return MachineCode(lowered.value.decode(), cubin)
     finally:
         api.nvrtcDestroyProgram(ctypes.byref(program))

@@ -49,6 +49,24 @@ def test_too_large_a_grid(fake_gpu: FakeGpu) -> None:
         call_on(7, name, [X], [Y], (1, 65536, 1, 32, 1, 1, 0, 0))
 
 
+@pytest.mark.parametrize(
+    ("block", "shared", "said"),
+    [
+        ((2**32 + 32, 1, 1), 0, "4294967328 x 1 x 1 threads"),
+        ((32, 0, 1), 0, "32 x 0 x 1 threads"),
+        ((-1, 1, -1), 0, "-1 x 1 x -1 threads"),
+        ((64, 32, 1), 0, "64 x 32 x 1 threads"),
+        ((32, 1, 1), -1, "-1 bytes of shared memory"),
+        ((32, 1, 1), 2**32, "4294967296 bytes of shared memory"),
+    ],
+)
+def test_sizes_that_no_gpu_has(fake_gpu: FakeGpu, block: tuple[int, ...], shared: int, said: str) -> None:
+    name = ew.cuda_source("", "odd").load()
+    with pytest.raises(ew.PluginInvalid, match=said):
+        call_on(7, name, [X], [Y], (1, 1, 1, *block, shared, 0))
+    assert fake_gpu.kernels["odd"].launches == []
+
+
 def test_a_step_of_the_host(fake_gpu: FakeGpu) -> None:
     with pytest.raises(ew.PlanInvalid, match="on the host"):
         call_on(0, ew.cuda_source("", "host").load(), [X], [Y], (1, 1, 1, 32, 1, 1, 0, 0))

@@ -35,6 +35,14 @@ def test_types_without_a_letter_go_through_dlpack() -> None:
         DeviceView(1, (1,), ew.int4).__dlpack__()
 
 
+def test_no_copies_and_no_other_device() -> None:
+    view = DeviceView(4096, (5,), ew.float32, 1)
+    assert view.__dlpack__(dl_device=(2, 1), copy=False) is not None
+    for wish in ({"copy": True}, {"dl_device": (1, 0)}, {"dl_device": (2, 0)}):
+        with pytest.raises(BufferError, match="without a copy"):
+            view.__dlpack__(**wish)
+
+
 @pytest.mark.parametrize("shape", [(), (0, 4), (3, 1, 2)])
 def test_capsules_leave_nothing_behind(shape: tuple[int, ...]) -> None:
     before = len(device_views._alive)

@@ -79,6 +79,23 @@ def test_refused_with_the_log(cache: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
+@needs_nvrtc
+def test_an_architecture_of_no_gpu_is_refused(cache: Path) -> None:
+    with pytest.raises(ew.PluginInvalid, match="no machine code") as caught:
+        ew.cuda_source(SOURCE, "plain", options=("-DFACTOR=1", "-arch=compute_90")).compile("sm_90")
+    assert "sm_90" in caught.value.hint
+    assert list(cache.iterdir()) == []
+
+
+def test_a_library_that_cannot_be_opened(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "libnvrtc.so.13"
+    broken.write_bytes(b"no library")
+    monkeypatch.setattr(nvrtc, "library_file", lambda name, versions: str(broken))
+    nvrtc._library.cache_clear()
+    with pytest.raises(ew.PluginError, match="can't be opened"):
+        ew.cuda_source(SOURCE, "plain").compile("sm_90")
+
+
 def test_without_nvrtc(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nvrtc, "library_file", lambda name, versions: "")
     nvrtc._library.cache_clear()
