@@ -42,7 +42,7 @@ int64_t leaf_of(const Trees &t, const float *x, int64_t at) {
     for (int64_t steps = 0; at >= 0; ++steps) {
         if (at >= t.n_nodes || steps > t.n_nodes) return -1;
         const int64_t *row = t.nodes + at * COLUMNS;
-        if (row[0] < 0 || row[0] >= t.n_columns) return -1;
+        if (row[0] < 0 || row[0] >= t.n_columns || row[1] < 0 || row[1] > MEMBER) return -1;
         if (row[1] == MEMBER && (row[5] < 0 || row[5] > row[6] || row[6] > t.n_members)) return -1;
         at = passes(t, at, x[row[0]]) ? row[2] : row[3];
     }
@@ -123,7 +123,8 @@ int32_t run(const ew_call *call) {
                 __atomic_store_n(&failed, true, __ATOMIC_RELAXED);
     });
     if (failed)
-        return call->host->error(call, EW_INPUT, "a tree has no end, or names a column or leaf that is not there");
+        return call->host->error(call, EW_INPUT,
+                                 "a tree has no end, or names a column, mode or target that is not there");
     return EW_OK;
 }
 

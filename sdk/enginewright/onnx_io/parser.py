@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -42,9 +42,14 @@ from enginewright.registry.registry import registry
 from enginewright.replacement.replacer import Replacer
 from enginewright.tensors import ELEMENT_TYPES, DataType, TensorSpec
 
+if TYPE_CHECKING:
+    from enginewright.registry.registry import OnnxRule
+
 MAX_DEPTH = 64
 MAX_SIZE = 2**31 - 1
 DOMAIN = "ai.onnx"
+MISFITS = (ValueError, IndexError, ZeroDivisionError)
+"""What NumPy and Python raise in a rule for lists of wrong lengths, and for numbers out of range."""
 
 
 def parse(source: str | os.PathLike[str] | bytes | onnx.ModelProto, replacer: Replacer | None = None) -> Network:
@@ -296,7 +301,7 @@ class _Graph:
             node = OnnxNode(proto.op_type, domain, version, name, inputs, tuple(proto.output), values)
             try:
                 with self.network.at(sources=sources_of(proto, name), label=name):
-                    made = rule(self.network, node)
+                    made = _imported(rule, self.network, node)
             except NotSupported as reason:
                 return self._inline(self._definition(proto, version, reason), inputs, values, proto, name)
         except SymbolicShapeError as error:
@@ -498,6 +503,18 @@ class _Graph:
             raise NestedProblems(problems)
         nested.outputs(graph)
         return network
+
+
+def _imported(rule: OnnxRule, network: Network, node: OnnxNode) -> Any:
+    """What a rule makes of a node; `ModelInvalid` where a rule of ours meets numbers that do not go together."""
+    try:
+        return rule(network, node)
+    except EnginewrightError:
+        raise
+    except MISFITS as error:
+        if not rule.__module__.startswith("enginewright."):
+            raise
+        raise ModelInvalid(f"its attributes and constants do not fit: {error}", hint=EXPORT_AGAIN) from error
 
 
 def _captured(spec: TensorSpec) -> TensorSpec:

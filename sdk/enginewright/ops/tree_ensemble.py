@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from enginewright.dims import same
 from enginewright.errors import NetworkError, RunError, ShapeError
 from enginewright.ops.element_types import FLOATS, check_type
 from enginewright.registry.registry import operator
@@ -50,6 +51,11 @@ class TreeEnsemble:
             check_type(spec, (int64,), what)
         if x.rank != 2 or nodes.rank != 2 or nodes.shape[1] != COLUMNS or leaves.rank != 2 or roots.rank != 1:
             raise ShapeError(f"x {x}, nodes {nodes}, leaves {leaves}", hint="Give [N, F], [K, 7] and [E, 2].")
+        if splits.rank != 1 or weights.rank != 1 or (members is not None and members.rank != 1):
+            raise ShapeError(f"splits {splits}, weights {weights}, members {members}", hint="Give lists of numbers.")
+        same(splits.shape[0], nodes.shape[0])
+        same(weights.shape[0], leaves.shape[0])
+        same(leaves.shape[1], 2)
         if self.aggregate not in AGGREGATES or self.n_targets < 1:
             raise NetworkError(
                 f"{self.n_targets} targets, aggregate {self.aggregate!r}", hint=f"Use {', '.join(AGGREGATES)}."
@@ -83,13 +89,18 @@ class TreeEnsemble:
         return self._add(~at, leaves, weights)
 
     def _check(self, x: Array, nodes: Array, leaves: Array, roots: Array, members: Array | None) -> None:
-        """Raise `RunError` for what names a column, node, target or member that is not there."""
+        """Raise `RunError` for what names a column, mode, node, target or member that is not there."""
         n_members = 0 if members is None else len(members)
-        limits = ((nodes[:, 0], x.shape[1]), (leaves[:, 1], self.n_targets), (nodes[:, 5:], n_members + 1))
+        limits = (
+            (nodes[:, 0], x.shape[1]),
+            (nodes[:, 1], len(MODES)),
+            (leaves[:, 1], self.n_targets),
+            (nodes[:, 5:], n_members + 1),
+        )
         wrong = any(part.size and not 0 <= part.min() <= part.max() < limit for part, limit in limits)
         if wrong or max(nodes[:, 2:4].max(initial=-1), roots.max(initial=-1)) >= len(nodes):
             raise RunError(
-                "a tree names a column, node or target that is not there",
+                "a tree names a column, mode, node or target that is not there",
                 hint=f"Give x all columns that the trees compare; it has {x.shape[1]}.",
             )
 

@@ -25,6 +25,8 @@ TRANSFORMS = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
 def tree_ensemble(net: Network, node: OnnxNode) -> Tensor:
     """Nodes and leaves are numbered apart already."""
     x, modes = node.input(0), node.tensor("nodes_modes").astype(np.int64)
+    if modes.max(initial=0) >= len(MODES):
+        raise ModelInvalid(f"nodes_modes has {modes.max()}", hint=f"Use 0 to {len(MODES) - 1}.")
     true = _next(node, "nodes_truenodeids", "nodes_trueleafs")
     false = _next(node, "nodes_falsenodeids", "nodes_falseleafs")
     given = node.tensor("membership_values") if node.has("membership_values") else np.zeros(0, x.dtype.numpy)
@@ -40,9 +42,17 @@ def tree_ensemble(net: Network, node: OnnxNode) -> Tensor:
         node.tensor("leaf_weights"),
         given[~np.isnan(given)],
     )
-    n_targets, aggregate = node.integer("n_targets", 1), AGGREGATES[node.integer("aggregate_function", 1)]
+    n_targets, aggregate = node.integer("n_targets", 1), _named(AGGREGATES, node, "aggregate_function", 1)
     found: Tensor = net.tree_ensemble(x, *map(net.constant, arrays), n_targets=n_targets, aggregate=aggregate)
-    return post_transform(found, TRANSFORMS[node.integer("post_transform", 0)], net)
+    return post_transform(found, _named(TRANSFORMS, node, "post_transform", 0), net)
+
+
+def _named(names: tuple[str, ...], node: OnnxNode, attribute: str, default: int) -> str:
+    """The name that an attribute gives by its place."""
+    place = node.integer(attribute, default)
+    if not 0 <= place < len(names):
+        raise ModelInvalid(f"{attribute} is {place}", hint=f"Use 0 to {len(names) - 1}: {', '.join(names)}.")
+    return names[place]
 
 
 def _next(node: OnnxNode, numbers: str, leaf: str) -> Array:
@@ -105,6 +115,8 @@ def _trees(node: OnnxNode, kind: str, ids: str) -> _Trees:
             node.integers(f"{kind}_treeids"), node.integers(f"{kind}_nodeids"), node.integers(ids), strict=True
         )
         leaves = [(~places[tree, number], target) for tree, number, target in entries]
+        if any(leaf < 0 for leaf, _ in leaves):
+            raise ValueError("weights of a node that is no leaf")
     except (KeyError, ValueError) as error:
         raise ModelInvalid(f"its trees name what is not there: {error}", hint="Export the model again.") from None
     order = sorted(range(len(leaves)), key=lambda index: leaves[index][0])

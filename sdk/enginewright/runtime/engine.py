@@ -255,7 +255,7 @@ class Context:
                 if port.items is not None:
                     self._bound[port.name] = port.hold(inputs[port.name])
                     continue
-                array = np.asarray(inputs[port.name])
+                array = port.array(inputs[port.name])
                 if port.dtype is DataType.STRING:
                     array = as_objects(array)
                 port.check(array, profile_text(self._profiles, port.name))

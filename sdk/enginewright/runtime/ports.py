@@ -52,6 +52,13 @@ class PortInfo:
             sizes = ", ".join(f"axis {axis} must be {self.shape[axis]}" for axis in axes)
             raise self._error("has the wrong shape", array, allowed, f"{sizes}; or build for another shape.")
 
+    def array(self, given: Any) -> Array:
+        """An array, or what NumPy makes one of; `InputError` for lists of different lengths and the like."""
+        try:
+            return np.asarray(given)
+        except (ValueError, TypeError) as error:
+            raise self._refused(f"is {type(given).__name__}, no array: {error}", "Give a NumPy array.") from error
+
     def hold(self, given: Any) -> Items:
         """What a slot holds of a sequence or an optional: a list of checked arrays; `InputError` for another."""
         assert self.items is not None
@@ -61,7 +68,7 @@ class PortInfo:
     def _held(self, given: Any, wanted: ItemSpec) -> Any:
         """An item of a sequence, as it is kept."""
         if wanted.items is None:
-            return self._item(as_objects(np.asarray(given)), wanted)
+            return self._item(as_objects(self.array(given)), wanted)
         if wanted.dtype is DataType.OPTIONAL:
             return [] if given is None else [self._held(given, wanted.items)]
         if not isinstance(given, list | tuple):

@@ -76,6 +76,10 @@ def test_what_is_refused() -> None:
         TreeEnsemble(1).infer(inputs[0], TensorSpec(int64, (4, 5)), *inputs[2:])
     with pytest.raises(NetworkError):
         TreeEnsemble(1, "MEDIAN").infer(*inputs)
+    for place, shape in ((2, (3,)), (4, (5, 3)), (5, (4,)), (5, (5, 1)), (6, (2, 1))):
+        wrong = TensorSpec(inputs[place].dtype, shape)
+        with pytest.raises(ShapeError):
+            TreeEnsemble(1).infer(*inputs[:place], wrong, *inputs[place + 1 :])
     assert TreeEnsemble(2).infer(*inputs) == TensorSpec(float32, (6, 2))
 
 
@@ -148,6 +152,61 @@ def test_wrong_trees() -> None:
         ew.parse(_model("TreeEnsembleRegressor", **{**TREES, "nodes_truenodeids": [9] * 8}, **more))
     with pytest.raises(ModelInvalid, match="is there twice"):
         ew.parse(_model("TreeEnsembleRegressor", **{**TREES, "nodes_nodeids": [0] * 8}, **more))
+    with pytest.raises(ModelInvalid, match="no leaf"):
+        ew.parse(_model("TreeEnsembleRegressor", **TREES, **{**more, "target_nodeids": [1, 3, 4, 1, 2]}))
+
+
+@pytest.mark.parametrize("name", ["nodes_treeids", "nodes_values", "nodes_featureids", "target_weights"])
+def test_lists_of_other_lengths(name: str) -> None:
+    given = {**TREES, **_leaves("target", 1)}
+    with pytest.raises(ModelInvalid, match="do not fit|not there"):
+        ew.parse(_model("TreeEnsembleRegressor", **{**given, name: given[name][:2]}))
+
+
+STUMP: dict[str, Any] = {
+    "nodes_modes": helper.make_tensor("modes", TensorProto.UINT8, [1], [0]),
+    "nodes_splits": helper.make_tensor("splits", TensorProto.FLOAT, [1], [0.5]),
+    "nodes_featureids": [0],
+    "nodes_truenodeids": [0],
+    "nodes_trueleafs": [1],
+    "nodes_falsenodeids": [1],
+    "nodes_falseleafs": [1],
+    "tree_roots": [0],
+    "leaf_targetids": [0, 0],
+    "leaf_weights": helper.make_tensor("weights", TensorProto.FLOAT, [2], [1.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"aggregate_function": 9},
+        {"aggregate_function": -1},
+        {"post_transform": 5},
+        {"nodes_featureids": [0, 0]},
+        {"nodes_modes": helper.make_tensor("modes", TensorProto.UINT8, [1], [7])},
+        {"leaf_weights": helper.make_tensor("weights", TensorProto.FLOAT, [1], [1.0])},
+    ],
+)
+def test_wrong_numbers(wrong: dict[str, Any]) -> None:
+    assert ew.parse(_model("TreeEnsemble", version=5, **STUMP)).outputs
+    with pytest.raises(ModelInvalid):
+        ew.parse(_model("TreeEnsemble", version=5, **{**STUMP, **wrong}))
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_mode_that_is_not_there(level: int) -> None:
+    op, inputs = next(TreeEnsemble.examples())
+    nodes = inputs[1].copy()
+    nodes[0, 1] = len(MODES)
+    net = ew.Network()
+    given = [net.input(f"i{place}", ew.DataType.of(array), array.shape) for place, array in enumerate(inputs)]
+    net.output("y", net.add(op, *given)[0])
+    with ew.load(ew.build(net, ew.BuilderConfig(level=level, timing_cache=""))) as engine:
+        arrays = {f"i{place}": array for place, array in enumerate(inputs)}
+        assert engine.run(arrays)["y"].shape == (6, 3)
+        with pytest.raises(ew.EnginewrightError, match="mode"):
+            engine.run(arrays | {"i1": nodes})
 
 
 def test_what_is_not_supported() -> None:

@@ -57,6 +57,7 @@ def test_what_comes_out_is_a_copy() -> None:
         ([np.ones((1, 3), np.float32)], r"holds float32\[1, 3\]"),
         ([[ONE]], r"holds float32\[1, 1, 2\]"),
         (["text"], "holds string"),
+        ([[[1.0, 2.0], [3.0]]], "is list, no array"),
     ],
 )
 def test_what_is_no_such_sequence(given: Any, said: str) -> None:
@@ -133,3 +134,10 @@ def test_records_of_items_that_are_not_sound(items: Items | None) -> None:
     meta = Meta(1, [Port("s", -1, [], items)], [], [], [], [])
     with pytest.raises(ValueError, match='input "s" says nothing sound of what it holds'):
         check_meta(meta, np.zeros(0, np.uint8))
+
+
+def test_lists_of_different_lengths() -> None:
+    with ew.load(_build("g (float[2, 2] x) => (float[2, 2] y) { y = Relu(x) }")) as engine:
+        with pytest.raises(InputError, match=r'"x" is list, no array: .*inhomogeneous') as caught:
+            engine.run({"x": [[1.0, 2.0], [3.0]]})
+        assert caught.value.allowed == "2 x 2   float32"
