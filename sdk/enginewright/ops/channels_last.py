@@ -72,6 +72,7 @@ class ChannelsLast:
             (Conv(padding=(2, 0, 1, 3)), (1, 6, 9, 3), (10, 3, 3, 4)),
             (Conv(padding=2), (2, 31, 5), (7, 5, 5)),
             (Conv(padding=1), (0, 9, 11, 3), (4, 3, 3, 3)),
+            (Conv(padding=1), (2, 17, 19, 12), (20, 12, 3, 3)),
         )
         for op, x, w in odd:
             yield ChannelsLast(op), [TensorSpec(float32, x), TensorSpec(float32, w), None]
