@@ -90,7 +90,7 @@ class SequenceConstruct(_OfSequences):
 
     @staticmethod
     def examples() -> Iterator[tuple[SequenceConstruct, list[TensorSpec]]]:
-        """None here: sequences are no arrays; tests/sdk/ops/test_sequences.py has them."""
+        """None here: sequences are no arrays; tests/sdk/ops/test_sequence_rules.py has them."""
         return iter(())
 
 
@@ -114,7 +114,7 @@ class SequenceInsert(_OfSequences):
 
     @staticmethod
     def examples() -> Iterator[tuple[SequenceInsert, list[TensorSpec]]]:
-        """None here: sequences are no arrays; tests/sdk/ops/test_sequences.py has them."""
+        """None here: sequences are no arrays; tests/sdk/ops/test_sequence_rules.py has them."""
         return iter(())
 
 
@@ -134,7 +134,7 @@ class SequenceErase(_OfSequences):
 
     @staticmethod
     def examples() -> Iterator[tuple[SequenceErase, list[TensorSpec]]]:
-        """None here: sequences are no arrays; tests/sdk/ops/test_sequences.py has them."""
+        """None here: sequences are no arrays; tests/sdk/ops/test_sequence_rules.py has them."""
         return iter(())
 
 
@@ -154,7 +154,7 @@ class SequenceAt(_OfSequences):
 
     @staticmethod
     def examples() -> Iterator[tuple[SequenceAt, list[TensorSpec]]]:
-        """None here: sequences are no arrays; tests/sdk/ops/test_sequences.py has them."""
+        """None here: sequences are no arrays; tests/sdk/ops/test_sequence_rules.py has them."""
         return iter(())
 
 
@@ -173,7 +173,7 @@ class SequenceLength(_OfSequences):
 
     @staticmethod
     def examples() -> Iterator[tuple[SequenceLength, list[TensorSpec]]]:
-        """None here: sequences are no arrays; tests/sdk/ops/test_sequences.py has them."""
+        """None here: sequences are no arrays; tests/sdk/ops/test_sequence_rules.py has them."""
         return iter(())
 
 
@@ -204,7 +204,7 @@ class ConcatFromSequence(_OfSequences):
 
     @staticmethod
     def examples() -> Iterator[tuple[ConcatFromSequence, list[TensorSpec]]]:
-        """None here: sequences are no arrays; tests/sdk/ops/test_sequences.py has them."""
+        """None here: sequences are no arrays; tests/sdk/ops/test_sequence_rules.py has them."""
         return iter(())
 
 
@@ -240,7 +240,7 @@ class SplitToSequence(_OfSequences):
 
     @staticmethod
     def examples() -> Iterator[tuple[SplitToSequence, list[TensorSpec]]]:
-        """None here: sequences are no arrays; tests/sdk/ops/test_sequences.py has them."""
+        """None here: sequences are no arrays; tests/sdk/ops/test_sequence_rules.py has them."""
         return iter(())
 
 
