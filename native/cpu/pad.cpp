@@ -1,4 +1,6 @@
 // Pad: each output place is mapped to a place of the input or to the constant, axis by axis; rows are copied as runs.
+#include <algorithm>
+
 #include "cpu/strided.h"
 
 namespace ew::EW_ISA {
@@ -111,6 +113,10 @@ int32_t run(const ew_call *call) {
     for (int i = 0; i < x.rank; ++i) {
         if (x.shape[i] + begins[i].i + ends[i].i != y.shape[i])
             return call->host->error(call, EW_SHAPE, "axis %d and its pads do not have the size of the output", i);
+        const int64_t kept = std::min<int64_t>(begins[i].i, 0) + x.shape[i] + std::min<int64_t>(ends[i].i, 0);
+        if (kept < (call->params[0].i == Constant ? 0 : 1))
+            return call->host->error(call, EW_SHAPE, "the pads of axis %d leave nothing of its %lld elements", i,
+                                     static_cast<long long>(x.shape[i]));
         job.axes[i] = {map, y.shape[i], 0, 0, strides[i]};
         map_axis(job.axes[i], x.shape[i], begins[i].i, ends[i].i, call->params[0].i);
         map += y.shape[i];

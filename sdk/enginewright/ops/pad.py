@@ -49,6 +49,10 @@ class Pad:
         if is_unknown(axes):
             return TensorSpec(data.dtype, (Dim.data(),) * data.rank)
         begins, ends = self.amounts(data, pads, axes)
+        for size, begin, end in zip(data.shape, begins, ends, strict=True):
+            taken = [amount for amount in (begin, end) if isinstance(amount, int) and amount < 0]
+            if taken:
+                require("at_least", size, -sum(taken))
         sizes = tuple(size + begin + end for size, begin, end in zip(data.shape, begins, ends, strict=True))
         return TensorSpec(data.dtype, sizes)
 
@@ -75,13 +79,18 @@ class Pad:
         known = None if axes is None else TensorSpec(int64, axes.shape, tuple(axes.tolist()))
         begins, ends = self.amounts(spec, TensorSpec(int64, pads.shape, tuple(pads.tolist())), known)
         widths = [(evaluate(begin, {}), evaluate(end, {})) for begin, end in zip(begins, ends, strict=True)]
+        if any(n + min(b, 0) + min(e, 0) < 0 for n, (b, e) in zip(data.shape, widths, strict=True)):
+            raise ShapeError("the pads leave nothing, and take away more than there is", hint="Take away less.")
         cut = tuple(slice(max(-b, 0), n + min(e, 0)) for n, (b, e) in zip(data.shape, widths, strict=True))
         grow = [(max(b, 0), max(e, 0)) for b, e in widths]
         if not grow:
             return data
         if self.mode != "constant":
             mode: Any = self.mode  # one of numpy.pad's own names
-            return dense(np.pad(data[cut], grow, mode))
+            try:
+                return dense(np.pad(data[cut], grow, mode))
+            except ValueError as error:
+                raise ShapeError(f"nothing is left that could be repeated: {error}", hint="Take away less.") from error
         value: Any = np.zeros((), data.dtype) if constant_value is None else constant_value.reshape(())
         return dense(np.pad(data[cut], grow, "constant", constant_values=value))
 

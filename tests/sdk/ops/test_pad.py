@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+import enginewright as ew
+from enginewright.errors import ShapeError
 from enginewright.ops.pad import Pad
 from enginewright.registry.registry import Operator
+from enginewright.tensors import TensorSpec, float32
 from tests.sdk.ops.examples import check_against_onnx, check_read, check_static, check_symbolic, examples_of
 
 EXAMPLES = list(examples_of(Pad))
@@ -28,3 +32,26 @@ def test_contents_read_at_run_time(op: Operator, inputs: list[Any]) -> None:
 @pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
 def test_reference(op: Operator, inputs: list[Any]) -> None:
     check_against_onnx(op, inputs)
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "wrap"])
+@pytest.mark.parametrize(("pads", "fits"), [([-3, 5], False), ([-2, 3], False), ([1, -2], False), ([-1, 3], True)])
+@pytest.mark.parametrize("level", [0, 1])
+def test_more_is_taken_away_than_there_is(mode: str, pads: list[int], fits: bool, level: int) -> None:
+    net = ew.Network()
+    x, given = net.input("x", float32, ("N",)), net.input("pads", ew.int64, (2,))
+    net.output("y", net.pad(x, given, mode=mode))
+    arrays = {"x": np.ones(2, np.float32), "pads": np.array(pads)}
+    with ew.load(ew.build(net, ew.BuilderConfig(level=level, timing_cache=""))) as engine:
+        if fits or (mode == "constant" and sum(abs(p) for p in pads if p < 0) == 2):
+            assert engine.run(arrays)["y"].shape == (2 + sum(pads),)
+        else:
+            with pytest.raises(ew.EnginewrightError, match="nothing"):
+                engine.run(arrays)
+
+
+def test_known_pads_that_take_too_much_are_refused() -> None:
+    pads = TensorSpec(ew.int64, (2,), (-3, 5))
+    assert Pad().infer(TensorSpec(float32, (3,)), pads).shape == (5,)
+    with pytest.raises(ShapeError):
+        Pad().infer(TensorSpec(float32, (2,)), pads)
