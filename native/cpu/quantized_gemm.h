@@ -46,7 +46,7 @@ void correct_sums(int32_t *c, int64_t ldc, int64_t rows, int64_t cols, int64_t k
                   const int32_t *row_sums, const int32_t *col_sums);
 
 // The range of a row and 0 as scale and zero point of uint8, as DynamicQuantizeLinear defines them; and the row so:
-// rint(x * (1 / scale)) + zero, saturated.
+// rint(x * (1 / scale)) + zero, saturated. The scale is no number where some x is none, or infinite.
 void find_row_range(const float *x, int64_t n, float *scale, float *zero);
 void quantize_row(const float *x, int64_t n, float scale, float zero, uint8_t *out);
 

@@ -216,12 +216,24 @@ void scale_of_range(float low, float high, float *scale, float *zero) {
     *zero = z < 0 ? 0 : z > 255 ? 255 : z;
 }
 
+// Whether all are numbers, and finite: comparisons pass over what is none.
+bool all_finite(const float *x, int64_t n) {
+    vf differences{};
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) differences += load(x + i) - load(x + i);
+    float sum = 0;
+    for (int k = 0; k < VL; ++k) sum += differences[k];
+    for (; i < n; ++i) sum += x[i] - x[i];
+    return sum == 0;
+}
+
 }  // namespace
 
 void find_row_range(const float *x, int64_t n, float *scale, float *zero) {
     float low, high;
     range_of_chunk(x, n, &low, &high);
     scale_of_range(low, high, scale, zero);
+    if (!all_finite(x, n)) *scale = __builtin_nanf(""), *zero = 0;
 }
 
 void quantize_row(const float *x, int64_t n, float scale, float zero, uint8_t *out) {
