@@ -215,13 +215,15 @@ int32_t launch_with(const ew_call *call, const Arguments &p, int batch) {
     shape.grid = dim3(BLOCKS, static_cast<unsigned>(batch));
     shape.block = dim3(THREADS);
     shape.cluster = BLOCKS;
-    const int keeping = Layout(p, true).total;
-    const bool keep = keeping <= MOST_SHARED;
-    shape.shared = static_cast<size_t>(keep ? keeping : Layout(p, false).total);
-    if (shape.shared > MOST_SHARED)
+    // What Layout adds up as int fits one only if each part does.
+    const int64_t row = int64_t{p.vectors} * V * 2;
+    const bool fits = p.hidden * row <= MOST_SHARED && Layout(p, false).total <= MOST_SHARED;
+    if (!fits)
         return call->host->error(call, EW_SHAPE,
                                  "squeeze and excitation of %d channels with %d inside need too much memory",
                                  p.channels, p.hidden);
+    const bool keep = p.places_a_block * row <= MOST_SHARED && Layout(p, true).total <= MOST_SHARED;
+    shape.shared = static_cast<size_t>(Layout(p, keep).total);
     return launch(call, keep ? squeeze_excite_kernel<T, true> : squeeze_excite_kernel<T, false>, shape, p);
 }
 
