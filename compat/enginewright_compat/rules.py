@@ -17,7 +17,8 @@ from enginewright_compat.plugins import InstalledPlugins, judge_plugins
 from enginewright_compat.reason import Reason
 from enginewright_compat.version import Version
 
-CODE = Reason("EW-P007", "trust", "code", "no code, or trust", "give the signer's key: --keys FILE, or --trust any")
+NEEDS_TRUST = "give the signer's key: --keys FILE, or --trust any (in Python trust=)"
+CODE = Reason("EW-P007", "trust", "code", "no code, or trust", NEEDS_TRUST)
 FIELDS = ("major", "minor", "patch", "build")
 
 # What a cell of the table means: (number in the file, number of the running release) -> allowed?

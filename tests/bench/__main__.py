@@ -19,7 +19,8 @@ from tests.bench import loading, promises, speed
 def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="?", choices=("promises", "models", "loading"), default="promises")
+    help_ = "what the project promises (default), models beside other runtimes, or what building and loading them cost"
+    parser.add_argument("what", nargs="?", choices=("promises", "models", "loading"), default="promises", help=help_)
     parser.add_argument("names", nargs="*", metavar="NAME", help="models of tests/models.json; default: all")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table as Markdown")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of models as JSON")

@@ -321,13 +321,16 @@ def peers(name: str, model: nn.Module, x: Tensor) -> dict[str, Times]:
 
 def main() -> None:
     """Measure the configurations asked for."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("models", nargs="*", default=CONFIGURATIONS)
-    parser.add_argument("--peers", action="store_true")
-    parser.add_argument("--errors", action="store_true")
-    parser.add_argument("--precision", default="fp16", choices=PRECISIONS)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.cuda", description=__doc__.splitlines()[0])
+    known = ", ".join(CONFIGURATIONS)
+    parser.add_argument("models", nargs="*", default=CONFIGURATIONS, metavar="MODEL:BATCH", help=f"of {known}")
+    parser.add_argument("--peers", action="store_true", help="also torch: eager and compiled, in float16")
+    parser.add_argument("--errors", action="store_true", help="compare results in every precision, time nothing")
+    parser.add_argument("--precision", default="fp16", choices=PRECISIONS, help="of ours; default: fp16")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
     asked = parser.parse_args()
+    if not torch.cuda.is_available():
+        parser.error("this needs an NVIDIA GPU, and torch as built for CUDA")
     print(torch.cuda.get_device_name(), torch.__version__, np.__version__, flush=True)
     rows: list[Row] = []
     for configuration in asked.models:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from enginewright.cli._logging import start_logging
-from enginewright.cli._options import BuildOptions, build_options, input_option, runtime_option
+from enginewright.cli._options import (
+    BuildOptions,
+    build_options,
+    given_trust,
+    input_option,
+    runtime_option,
+    trust_options,
+)  # fmt: skip
 from enginewright.cli._progress import watching
 from enginewright.cli._state import common, current, json_option
 
@@ -15,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from enginewright.tools.subject import Subject
+    from enginewright.trust import Trust
 
 EPILOG = """\b
 Examples:
@@ -29,7 +37,7 @@ Examples:
 @click.option("--random", "seed", type=int, metavar="SEED", help="Make the inputs that are not given, from this seed.")
 @click.option("--outputs", metavar="FOLDER", help="Write each output to FOLDER/NAME.npy.")
 @runtime_option("Of which runtime: safety loads a signed safe plan, and needs --keys.")
-@click.option("--keys", metavar="FILE", help="PEM file of the public keys to trust.")
+@trust_options
 @build_options
 @json_option
 @common
@@ -42,7 +50,7 @@ def command(source: str, inputs: tuple[str, ...], outputs: str | None, options: 
     state = current()
     start_logging(state)
     given = read_inputs(inputs)
-    subject = _open(source, options, asked["runtime"], asked["keys"])
+    subject = _open(source, options, asked["runtime"], given_trust(asked["keys"], asked["trust"]))
     seed = asked["seed"]
     arrays = given if seed is None else subject.input_maker(given, options.sizes()).make(seed)
     start = time.perf_counter()
@@ -52,11 +60,9 @@ def command(source: str, inputs: tuple[str, ...], outputs: str | None, options: 
     _show(results, milliseconds, files, as_json=state.json)
 
 
-def _open(source: str, options: BuildOptions, runtime: str, keys: str | None) -> Subject:
+def _open(source: str, options: BuildOptions, runtime: str, trust: Trust) -> Subject:
     from enginewright.tools.subject import open_safe_subject, open_subject
-    from enginewright.trust import read_public_keys
 
-    trust = None if keys is None else read_public_keys(keys)
     if runtime == "safety":
         return open_safe_subject(source, trust, threads=options.threads)
     with watching(current()) as monitor:

@@ -34,9 +34,12 @@ class Profile:
         """The profile of sample inputs, each a mapping of arrays by name: the range of the sizes that occur.
 
         The usual size of an axis is the one that occurs most often, of several the largest. Raises `ConfigError` for no
-        samples, and for samples with other names or ranks than the first.
+        samples, and for samples with other names or ranks than the first. Sequences, and optionals that are None,
+        have no sizes and are left out.
         """
-        shapes = [{key: np.shape(array) for key, array in sample.items()} for sample in samples]
+        given = list(samples)
+        loose = {key for sample in given for key, value in sample.items() if _has_no_sizes(value)}
+        shapes = [{key: np.shape(array) for key, array in sample.items() if key not in loose} for sample in given]
         if not shapes:
             raise ConfigError("there are no samples", hint="Give at least one set of inputs.")
         for index, found in enumerate(shapes):
@@ -82,6 +85,11 @@ class Profile:
 
 def _shape_text(shape: tuple[int, ...] | None) -> str:
     return "none" if shape is None else " x ".join(map(str, shape)) or "a scalar"
+
+
+def _has_no_sizes(value: object) -> bool:
+    """Whether an input is a sequence, or an optional that holds nothing; a list of numbers is an array."""
+    return value is None or (isinstance(value, list | tuple) and any(isinstance(item, np.ndarray) for item in value))
 
 
 def _spread(shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

@@ -11,8 +11,10 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from enginewright import _native
 from enginewright.device.c_compiler import FLAGS, compiled
@@ -139,6 +141,13 @@ def library(path: str | Path, *, target: str = "cpu") -> Library:
         raise PluginInvalid(f"there is no target {target!r} for kernels", hint=f"Use one of {', '.join(TARGETS)}.")
     given = Path(path)
     if not given.is_absolute():
-        caller = sys._getframe(1).f_globals.get("__file__")
-        given = (Path(caller).parent if caller else Path()) / given
+        given = _near(sys._getframe(1).f_globals, given)
     return Library(given.absolute(), target)
+
+
+def _near(module: Mapping[str, Any], path: Path) -> Path:
+    """Beside a module, else in another folder of its package: tools that install in place put libraries there."""
+    file = module.get("__file__")
+    package = sys.modules.get(module.get("__package__") or "")
+    folders = [Path(file).parent if file else Path(), *map(Path, getattr(package, "__path__", ()))]
+    return next((folder / path for folder in folders if (folder / path).is_file()), folders[0] / path)

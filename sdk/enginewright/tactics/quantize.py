@@ -90,20 +90,14 @@ def _rows_fit(zero: TensorSpec | None) -> str | None:
 
 
 @tactic(MatMulInteger, kernel="cpu_matmul_integer")
-def matmul_integer_packed(
-    op: MatMulInteger,
-    a: TensorSpec,
-    b: TensorSpec,
-    a_zero_point: TensorSpec | None = None,
-    b_zero_point: TensorSpec | None = None,
-) -> Launch | str:
+def matmul_integer_packed(op: MatMulInteger, a: TensorSpec, b: TensorSpec, *zeros: TensorSpec | None) -> Launch | str:
     """A constant matrix on the right, packed with the sums of its columns."""
     if b.rank > 2:
         return "the right-hand side is a batch of matrices"
     rows, columns = (b.shape[0], b.shape[1]) if b.rank == 2 else (b.size, 1)
     if not isinstance(rows, int) or not isinstance(columns, int):
         return "the right-hand side has sizes that are not known when building"
-    found = _integer_launch(1, a, b, a_zero_point, b_zero_point)
+    found = _integer_launch(1, a, b, *zeros)
     if isinstance(found, str):
         return found
     pack = Pack("cpu_pack_gemm_b_i8", byte_panel_bytes(rows, columns))
@@ -111,23 +105,18 @@ def matmul_integer_packed(
 
 
 @tactic(MatMulInteger, kernel="cpu_matmul_integer")
-def matmul_integer(
-    op: MatMulInteger,
-    a: TensorSpec,
-    b: TensorSpec,
-    a_zero_point: TensorSpec | None = None,
-    b_zero_point: TensorSpec | None = None,
-) -> Launch | str:
+def matmul_integer(op: MatMulInteger, a: TensorSpec, b: TensorSpec, *zeros: TensorSpec | None) -> Launch | str:
     """Both sides dynamic."""
     if b.constant and b.rank <= 2:
         return PACKED_INSTEAD
-    return _integer_launch(0, a, b, a_zero_point, b_zero_point)
+    return _integer_launch(0, a, b, *zeros)
 
 
 def _integer_launch(packed: int, a: TensorSpec, b: TensorSpec, *zeros: TensorSpec | None) -> Launch | str:
-    reason = _rows_fit(zeros[0]) or (None if zeros[1] is None or zeros[1].rank < 2 else "zero points of b have axes")
+    zero_a, zero_b = (*zeros, None, None)[:2]
+    reason = _rows_fit(zero_a) or (None if zero_b is None or zero_b.rank < 2 else "zero points of b have axes")
     rank = max(a.rank, b.rank, 2) - (a.rank == 1) - (b.rank == 1)
-    return reason or Launch((packed, 4), split=rank if b.rank == 1 else rank - 1)
+    return reason or Launch((packed, 2 + len(zeros)), split=rank if b.rank == 1 else rank - 1)
 
 
 @tactic(RowQuantizedMatMul, kernel="cpu_row_quantized_matmul")
@@ -161,27 +150,15 @@ def qlinear_matmul(op: QLinearMatMul, *specs: TensorSpec) -> Launch | str:
 
 
 @tactic(ConvInteger, kernel="cpu_conv_integer")
-def conv_integer_packed(
-    op: ConvInteger,
-    x: TensorSpec,
-    w: TensorSpec,
-    x_zero_point: TensorSpec | None = None,
-    w_zero_point: TensorSpec | None = None,
-) -> Launch | str:
+def conv_integer_packed(op: ConvInteger, x: TensorSpec, w: TensorSpec, *zeros: TensorSpec | None) -> Launch | str:
     """Patches as rows of the 8-bit matrix core; a constant weight, packed when building."""
-    return _packed_conv(op, x, w, (4, 1))
+    return _packed_conv(op, x, w, (2 + len(zeros), 1))
 
 
 @tactic(ConvInteger, kernel="cpu_conv_integer")
-def conv_integer(
-    op: ConvInteger,
-    x: TensorSpec,
-    w: TensorSpec,
-    x_zero_point: TensorSpec | None = None,
-    w_zero_point: TensorSpec | None = None,
-) -> Launch | str:
+def conv_integer(op: ConvInteger, x: TensorSpec, w: TensorSpec, *zeros: TensorSpec | None) -> Launch | str:
     """Patches as rows of the 8-bit matrix core."""
-    return PACKED_INSTEAD if w.constant else _conv_launch(op, x, w, 4)
+    return PACKED_INSTEAD if w.constant else _conv_launch(op, x, w, 2 + len(zeros))
 
 
 @tactic(QLinearConv, kernel="cpu_qlinear_conv")

@@ -42,7 +42,8 @@ def kernels(subject: Subject) -> Iterator[str]:
     for tactic in declared_tactics(subject):
         if not isinstance(tactic.kernel, KernelSource):
             continue
-        if missing := _missing(tactic.kernel) or missing:
+        if lacking := _missing(tactic.kernel):
+            missing = lacking
             continue
         try:
             _make_ready(tactic.kernel)

@@ -49,3 +49,9 @@ def test_an_engine_with_a_profile_of_samples_takes_just_these_sizes() -> None:
 def test_samples_that_are_not_alike(samples: list[dict[str, Any]], match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         ew.Profile.from_samples(samples)
+
+
+def test_sequences_and_absent_optionals_are_left_out() -> None:
+    pair = [np.zeros((1, 2)), np.zeros((3, 2))]
+    samples = [{"x": np.zeros((2,)), "s": pair, "o": np.zeros((3,))}, {"x": [0.0, 1.0, 2.0], "s": [], "o": None}]
+    assert ew.Profile.from_samples(samples).shapes == {"x": ((2,), (3,), (3,))}

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -148,3 +149,16 @@ def test_the_target_of_a_library() -> None:
     assert (kernel.target, kernel.path) == ("cuda", Path(__file__).parent / "a.so")
     with pytest.raises(ew.PluginInvalid, match="no target 'gpu'"):
         ew.library("a.so", target="gpu")
+
+
+def test_a_library_in_another_folder_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, files in {"src": ["__init__.py", "near.so"], "built": ["near.so", "far.so"]}.items():
+        (tmp_path / name).mkdir()
+        for file in files:
+            (tmp_path / name / file).touch()
+    package = ModuleType("acme_in_place")
+    package.__path__ = [str(tmp_path / "built"), str(tmp_path / "src")]
+    monkeypatch.setitem(sys.modules, "acme_in_place", package)
+    facts = {"__file__": str(tmp_path / "src" / "__init__.py"), "__package__": "acme_in_place", "ew": ew}
+    found = [eval(f"ew.library('{name}.so')['k'].path", facts) for name in ("near", "far", "none")]
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == ["src/near.so", "built/far.so", "src/none.so"]

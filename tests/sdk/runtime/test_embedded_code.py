@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 import enginewright as ew
+from enginewright.cli._group import group
+from enginewright.cli._running import run
 from enginewright.registry.registry import registry
 
 pytestmark = pytest.mark.needs_cc
@@ -81,6 +83,14 @@ def library_kernel(folder: Path) -> Any:
     command = ["cc", "-shared", "-fPIC", f"-I{ew.header_folder()}", "-x", "c", "-", "-o", str(path)]
     subprocess.run(command, input=SOURCE, text=True, check=True)
     return ew.library(path)["triple"]
+
+
+def test_the_command_runs_it_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(tmp_path / "triple.plan")
+    plan_of(c_kernel()).save(path)
+    assert run(group, ["run", path, "--random", "1", "--shape", "x=5"]) == 4
+    assert "--trust any (in Python trust=)" in capsys.readouterr().err
+    assert run(group, ["run", path, "--random", "1", "--shape", "x=5", "--trust", "any"]) == 0
 
 
 @pytest.mark.parametrize("level", [1, 3])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import enginewright as ew
 from enginewright.graph.network import Network, Tensor
+from enginewright.ops.matmul import MatMulInteger
 from enginewright.ops.pointwise import Builder, Fused
 from enginewright.optimize.fuse_epilogues import fuse_epilogues
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
 from enginewright.tactics.epilogue import GELU_TANH, RELU, SILU, Epilogue, epilogue_of
-from enginewright.tensors import TensorSpec, float16, int32
+from enginewright.tensors import TensorSpec, float16, float32, int8, int32
 
 OUTPUT = TensorSpec(float16, (4, 8))
 
@@ -60,3 +62,22 @@ def test_whole_numbers_in_between_are_no_epilogue() -> None:
     net = Network()
     y = net.cast(net.cast(product(net), to=int32), to=float16)
     assert epilogue(net, y) == "the fused program has several types or outputs"
+
+
+@pytest.mark.parametrize("constant", [True, False])
+@pytest.mark.parametrize("zeros", [(), ("a",), ("a", "b")])
+def test_integer_products_without_some_zero_points_are_scaled(zeros: tuple[str, ...], constant: bool) -> None:
+    rng = np.random.default_rng(0)
+    weight = rng.integers(-127, 128, (16, 6)).astype(np.int8)
+    net = Network()
+    x, scale, zero = net.dynamic_quantize_linear(net.input("x", float32, ("N", 16)))
+    b = net.constant(weight) if constant else net.input("b", int8, weight.shape)
+    given = {"a": zero, "b": net.constant(np.int8(3))}
+    (product,) = net.add(MatMulInteger(), x, b, *(given[name] for name in zeros))
+    columns = net.constant(np.linspace(0.01, 0.03, 6, dtype=np.float32))
+    net.output("y", net.mul(net.cast(product, to=float32), net.mul(scale, columns)))
+    plan = ew.build(net, ew.BuilderConfig(timing_cache=""))
+    assert "Fused" in [layer.operator for layer in plan.report.layers]
+    arrays = {"x": rng.standard_normal((5, 16)).astype(np.float32), "b": weight}
+    arrays = {name: arrays[name] for name in ("x", "b")[: 2 - constant]}
+    np.testing.assert_allclose(ew.load(plan).run(arrays)["y"], net.evaluate(arrays)["y"], rtol=1e-6)

@@ -87,3 +87,23 @@ def test_wrong_numbers_are_found(gpu: None) -> None:
 
     report = check_plugin(cls, only=["tactics/agree"])
     assert "differs from the reference" in report.lines[0].problems[0]
+
+
+def test_kernels_behind_one_that_needs_a_gpu_are_examined(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise ew.DeviceMissing("no driver", hint="")
+
+    monkeypatch.setattr("enginewright.testing.gpu.use_cuda", none)
+    cls = swish_cuda.operator("SwishBehind")
+
+    @ew.tactic(cls, kernel=ew.library("none.so", target="cuda")["k"])
+    def on_a_gpu(op: Any, x: ew.TensorSpec) -> ew.Launch:
+        return ew.Launch(params=(x.size,))
+
+    @ew.tactic(cls, kernel=ew.library("none.so")["k"])
+    def on_the_cpu(op: Any, x: ew.TensorSpec) -> ew.Launch:
+        return ew.Launch(params=(x.size,))
+
+    (line,) = check_plugin(cls, only=["tactics/kernels"]).lines
+    assert line.outcome == "failed"
+    assert "none.so can't be opened" in line.problems[0]
