@@ -19,7 +19,7 @@ from enginewright.compiler.in_place import choose_in_place
 from enginewright.compiler.interruptible import run_interruptibly
 from enginewright.compiler.layouts import Layout, choose_layout, optimize_layouts
 from enginewright.compiler.lowering import Programs
-from enginewright.compiler.plugin_uses import deprecated_plugins, plugin_uses
+from enginewright.compiler.plugin_uses import deprecated_plugins, is_registered, plugin_uses
 from enginewright.compiler.probes import Wanted, run_probes, wanted_probes
 from enginewright.compiler.progress import Phases
 from enginewright.compiler.recipe import default_rtol, make_recipe
@@ -379,8 +379,12 @@ def _on_gpu(target: Target | None, name: str) -> Target:
 
 
 def _deprecations(network: Network) -> tuple[str, ...]:
-    """The ids of what is deprecated among our operators that are left, sorted as a passport wants them."""
-    marks = {getattr(layer.op, "DEPRECATED", "") for layer in network.layers if layer.key.namespace == OWN}
+    """The ids of what is deprecated among the operators that are left, sorted as a passport wants them.
+
+    Those of plugins have one if their authors keep a registry of deprecations, too.
+    """
+    layers = [layer for layer in network.layers if layer.key.namespace == OWN or is_registered(layer.op)]
+    marks = {getattr(layer.op, "DEPRECATED", "") for layer in layers}
     return tuple(sorted({identity_of(mark) for mark in marks if mark}))
 
 

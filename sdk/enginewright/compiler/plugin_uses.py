@@ -11,6 +11,8 @@ from enginewright.graph.network import Layer, Network
 from enginewright.registry.faults import OWN
 from enginewright.registry.registry import registry
 from enginewright.registry.state import schema_hash
+from enginewright_compat.deprecation import identity_of
+from enginewright_compat.deprecation.registry import known_deprecations
 from enginewright_compat.passport import PluginUse
 
 MAX_NODES = 100
@@ -55,9 +57,14 @@ def _nodes(layers: list[Layer]) -> tuple[str, ...]:
     return (*names[:MAX_NODES], f"{more} more") if more > 0 else tuple(names)
 
 
+def is_registered(op: object) -> bool:
+    """Whether what an operator says of its deprecation begins with an id that a registry of deprecations knows."""
+    mark = getattr(op, "DEPRECATED", "")
+    return bool(mark) and identity_of(mark) in known_deprecations()
+
+
 def deprecated_plugins(network: Network) -> tuple[str, ...]:
     """What authors of plugins say of operators of theirs that are used and that will leave, sorted by key."""
-    used = {
-        str(layer.key): getattr(layer.op, "DEPRECATED", "") for layer in network.layers if layer.key.namespace != OWN
-    }
+    theirs = [layer for layer in network.layers if layer.key.namespace != OWN and not is_registered(layer.op)]
+    used = {str(layer.key): getattr(layer.op, "DEPRECATED", "") for layer in theirs}
     return tuple(f"{key} is deprecated: {text}" for key, text in sorted(used.items()) if text)
