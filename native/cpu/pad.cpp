@@ -114,7 +114,7 @@ int32_t run(const ew_call *call) {
         if (x.shape[i] + begins[i].i + ends[i].i != y.shape[i])
             return call->host->error(call, EW_SHAPE, "axis %d and its pads do not have the size of the output", i);
         const int64_t kept = std::min<int64_t>(begins[i].i, 0) + x.shape[i] + std::min<int64_t>(ends[i].i, 0);
-        if (kept < (call->params[0].i == Constant ? 0 : 1))
+        if (kept < 1 && call->params[0].i != Constant)
             return call->host->error(call, EW_SHAPE, "the pads of axis %d leave nothing of its %lld elements", i,
                                      static_cast<long long>(x.shape[i]));
         job.axes[i] = {map, y.shape[i], 0, 0, strides[i]};

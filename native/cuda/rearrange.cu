@@ -223,7 +223,7 @@ int32_t run_pad(const ew_call *call) {
         if (x.shape[axis] + b + e != y.shape[axis])
             return call->host->error(call, EW_SHAPE, "axis %d and its pads do not have the size of the output", axis);
         const int64_t kept = x.shape[axis] - first + (e < 0 ? e : 0);
-        if (kept < (padding.mode != Constant ? 1 : 0))
+        if (kept < 1 && padding.mode != Constant)
             return call->host->error(call, EW_SHAPE, "the pads of axis %d leave nothing of its %lld elements", axis,
                                      (long long)x.shape[axis]);
         padding.axes[axis] = {y.shape[axis], b > 0 ? b : 0, first, kept, strides[axis]};

@@ -22,6 +22,19 @@ Array = np.ndarray[Any, Any]
 MODES = ("constant", "reflect", "edge", "wrap")
 
 
+def _with_constant(data: Array, widths: list[tuple[int, int]], constant: Array | None) -> Array:
+    """What the output shares with `data`, amid the constant; an axis may lose more than it has, and gain it back."""
+    shape = [n + begin + end for n, (begin, end) in zip(data.shape, widths, strict=True)]
+    if any(size < 0 for size in shape):
+        raise ShapeError("the pads take away more than there is", hint="Take away less.")
+    padded: Array = np.full(shape, np.zeros((), data.dtype) if constant is None else constant.reshape(()), data.dtype)
+    kept = [(max(-begin, 0), n + min(end, 0)) for n, (begin, end) in zip(data.shape, widths, strict=True)]
+    if all(first < last for first, last in kept):
+        to = tuple(slice(first + b, last + b) for (first, last), (b, _) in zip(kept, widths, strict=True))
+        padded[to] = data[tuple(slice(first, last) for first, last in kept)]
+    return padded
+
+
 @operator("ew::Pad")
 class Pad:
     """`data` with `pads` elements added at the beginning and end of each of `axes` (all if left out).
@@ -51,7 +64,7 @@ class Pad:
         begins, ends = self.amounts(data, pads, axes)
         for size, begin, end in zip(data.shape, begins, ends, strict=True):
             taken = [amount for amount in (begin, end) if isinstance(amount, int) and amount < 0]
-            if taken:
+            if taken and self.mode != "constant":
                 require("at_least", size, -sum(taken))
         sizes = tuple(size + begin + end for size, begin, end in zip(data.shape, begins, ends, strict=True))
         return TensorSpec(data.dtype, sizes)
@@ -79,20 +92,19 @@ class Pad:
         known = None if axes is None else TensorSpec(int64, axes.shape, tuple(axes.tolist()))
         begins, ends = self.amounts(spec, TensorSpec(int64, pads.shape, tuple(pads.tolist())), known)
         widths = [(evaluate(begin, {}), evaluate(end, {})) for begin, end in zip(begins, ends, strict=True)]
+        if self.mode == "constant":
+            return _with_constant(data, widths, constant_value)
         if any(n + min(b, 0) + min(e, 0) < 0 for n, (b, e) in zip(data.shape, widths, strict=True)):
             raise ShapeError("the pads leave nothing, and take away more than there is", hint="Take away less.")
         cut = tuple(slice(max(-b, 0), n + min(e, 0)) for n, (b, e) in zip(data.shape, widths, strict=True))
         grow = [(max(b, 0), max(e, 0)) for b, e in widths]
         if not grow:
             return data
-        if self.mode != "constant":
-            mode: Any = self.mode  # one of numpy.pad's own names
-            try:
-                return dense(np.pad(data[cut], grow, mode))
-            except ValueError as error:
-                raise ShapeError(f"nothing is left that could be repeated: {error}", hint="Take away less.") from error
-        value: Any = np.zeros((), data.dtype) if constant_value is None else constant_value.reshape(())
-        return dense(np.pad(data[cut], grow, "constant", constant_values=value))
+        mode: Any = self.mode  # one of numpy.pad's own names
+        try:
+            return dense(np.pad(data[cut], grow, mode))
+        except ValueError as error:
+            raise ShapeError(f"nothing is left that could be repeated: {error}", hint="Take away less.") from error
 
     def view(self, data: TensorSpec, pads: TensorSpec, *others: TensorSpec | None) -> int | None:
         """The same bytes where nothing is added."""

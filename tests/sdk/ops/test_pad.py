@@ -43,7 +43,8 @@ def test_more_is_taken_away_than_there_is(mode: str, pads: list[int], fits: bool
     net.output("y", net.pad(x, given, mode=mode))
     arrays = {"x": np.ones(2, np.float32), "pads": np.array(pads)}
     with ew.load(ew.build(net, ew.BuilderConfig(level=level, timing_cache=""))) as engine:
-        if fits or (mode == "constant" and sum(abs(p) for p in pads if p < 0) == 2):
+        if fits or mode == "constant":
+            np.testing.assert_array_equal(engine.run(arrays)["y"], Pad(mode).reference(arrays["x"], arrays["pads"]))
             assert engine.run(arrays)["y"].shape == (2 + sum(pads),)
         else:
             with pytest.raises(ew.EnginewrightError, match="nothing"):
@@ -52,6 +53,15 @@ def test_more_is_taken_away_than_there_is(mode: str, pads: list[int], fits: bool
 
 def test_known_pads_that_take_too_much_are_refused() -> None:
     pads = TensorSpec(ew.int64, (2,), (-3, 5))
-    assert Pad().infer(TensorSpec(float32, (3,)), pads).shape == (5,)
+    assert Pad("edge").infer(TensorSpec(float32, (3,)), pads).shape == (5,)
     with pytest.raises(ShapeError):
-        Pad().infer(TensorSpec(float32, (2,)), pads)
+        Pad("edge").infer(TensorSpec(float32, (2,)), pads)
+
+
+@pytest.mark.parametrize(
+    ("pads", "wanted"),
+    [((-3, 5), [9, 9, 9, 9]), ((-1, 2), [2, 9, 9]), ((2, -3), [9]), ((3, -2), [9, 9, 9]), ((1, -1), [9, 1])],
+)
+def test_the_constant_takes_the_place_of_what_is_not_there(pads: tuple[int, int], wanted: list[int]) -> None:
+    found = Pad().reference(np.array([1, 2]), np.array(pads), np.array(9))
+    np.testing.assert_array_equal(found, wanted)
