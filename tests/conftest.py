@@ -20,6 +20,18 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def gpu() -> None:
+    """A machine without a GPU, or without the CUDA kernels, skips the tests that use this."""
+    from enginewright.device.cuda import use_cuda
+    from enginewright.errors import DeviceMissing, NativeError
+
+    try:
+        use_cuda()
+    except (DeviceMissing, NativeError) as error:
+        pytest.skip(error.message)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interrupt_key() -> None:
     """Ctrl-C works in the tests and their child processes, also where a shell started them in the background."""

@@ -11,23 +11,13 @@ import pytest
 import enginewright as ew
 from enginewright.compiler.candidates import candidates
 from enginewright.compiler.checking import difference
-from enginewright.device.cuda import use_cuda
 from enginewright.registry.registry import registry
 from tests.plugins.test_all import OPERATORS
 from tests.sdk.tactics.one_step import OneLayer, arrays_of
 
-pytestmark = pytest.mark.cuda
+pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("gpu")]
 WITH_CUDA = [cls for cls in OPERATORS if any(tactic.device == "cuda" for tactic in registry.tactics_of(cls))]
 TYPES = (ew.float32, ew.float16, ew.bfloat16)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def gpu() -> None:
-    """A machine without a GPU, or without the CUDA kernels, skips these tests."""
-    try:
-        use_cuda()
-    except (ew.DeviceMissing, ew.NativeError) as error:
-        pytest.skip(error.message)
 
 
 def examples() -> Iterator[Any]:

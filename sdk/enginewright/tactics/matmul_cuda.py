@@ -128,13 +128,20 @@ def _own_params(sizes: Params, b: TensorSpec) -> Params | str:
     return m, n, k, int(bool(trans_b)), int(b.constant)
 
 
-def _own(
-    way: tuple[int, int], op: MatMul | Gemm, a: TensorSpec, b: TensorSpec, c: TensorSpec | None = None
-) -> Launch | str:
+def _why_not_own(op: MatMul | Gemm, a: TensorSpec, c: TensorSpec | None) -> str:
+    """Why none of our kernels takes the product, whatever its sizes; empty where they may."""
     if a.dtype not in HALVES:
         return "needs float16 or bfloat16"
     if isinstance(op, Gemm) and (op.alpha != 1 or (c is not None and op.beta != 1)):
         return "the product is scaled"
+    return ""
+
+
+def _own(
+    way: tuple[int, int], op: MatMul | Gemm, a: TensorSpec, b: TensorSpec, c: TensorSpec | None = None
+) -> Launch | str:
+    if reason := _why_not_own(op, a, c):
+        return reason
     sizes = product_sizes(op, a, b)
     params = sizes if isinstance(sizes, str) else _own_params(sizes, b)
     if isinstance(params, str):
@@ -193,10 +200,8 @@ def _transposing(op: MatMul | Gemm, b: TensorSpec) -> dict[int, Pack]:
 def _bulk(
     way: tuple[int, int], op: MatMul | Gemm, a: TensorSpec, b: TensorSpec, c: TensorSpec | None = None
 ) -> Launch | str:
-    if a.dtype not in HALVES:
-        return "needs float16 or bfloat16"
-    if isinstance(op, Gemm) and (op.alpha != 1 or (c is not None and op.beta != 1)):
-        return "the product is scaled"
+    if reason := _why_not_own(op, a, c):
+        return reason
     sizes, pack = product_sizes(op, a, b), _transposing(op, b)
     if pack and not isinstance(sizes, str):
         sizes = (sizes[0], 1, *sizes[2:])

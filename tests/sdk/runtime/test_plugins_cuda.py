@@ -15,7 +15,6 @@ import pytest
 
 import enginewright as ew
 from enginewright.compiler.checking import difference
-from enginewright.device.cuda import use_cuda
 from enginewright.registry.registry import registry
 from tests.sdk.runtime import swish_cuda
 from tests.sdk.runtime.swish_cuda import ALL, OPERATORS, WAYS, counts
@@ -27,12 +26,8 @@ ROWS = (1, 300, 7, 0, 300)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def gpu() -> None:
-    """A machine without a GPU, or without the CUDA kernels, skips these tests."""
-    try:
-        use_cuda()
-    except (ew.DeviceMissing, ew.NativeError) as error:
-        pytest.skip(error.message)
+def library(gpu: None) -> None:
+    """The operators' compiled kernels."""
     swish_cuda.build_library()
 
 

@@ -13,9 +13,9 @@ from enginewright.ops.matmul import MatMul
 from enginewright.ops.pointwise import Builder, Fused, PointwiseProgram
 from enginewright.tensors import DataType, TensorSpec, bfloat16, float16, float32
 from tests.sdk.tactics.one_step import OneLayer, arrays_of, assert_close
-from tests.sdk.tactics.test_conformance_cuda import activated, check, gpu  # noqa: F401
+from tests.sdk.tactics.test_conformance_cuda import activated, check
 
-pytestmark = pytest.mark.cuda
+pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("gpu")]
 HALVES = [float16, bfloat16]
 
 

@@ -10,23 +10,13 @@ import numpy as np
 import pytest
 
 from enginewright.compiler.candidates import candidates
-from enginewright.device.cuda import use_cuda
-from enginewright.errors import DeviceMissing, EnginewrightError, NativeError
+from enginewright.errors import EnginewrightError
 from enginewright.ops.pointwise import Builder, Fused, PointwiseProgram
 from enginewright.registry.registry import registry
 from enginewright.tensors import DataType, TensorSpec, bfloat16, float16, float32
 from tests.sdk.tactics.one_step import OneLayer, arrays_of, assert_close
 
-pytestmark = pytest.mark.cuda
-
-
-@pytest.fixture(scope="module", autouse=True)
-def gpu() -> None:
-    """A machine without a GPU, or without the CUDA kernels, skips these tests."""
-    try:
-        use_cuda()
-    except (DeviceMissing, NativeError) as error:
-        pytest.skip(error.message)
+pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("gpu")]
 
 
 def examples() -> Iterator[Any]:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 import enginewright as ew
-from enginewright.device.cuda import use_cuda
 from enginewright.registry.registry import registry
 from enginewright.testing import check_plugin
 from tests.sdk.runtime import swish_cuda
@@ -17,12 +16,8 @@ ON_GPU = ["tactics", "behaviour/streams"]
 
 
 @pytest.fixture(scope="module")
-def gpu() -> None:
-    """A machine without a GPU, or without the CUDA kernels, skips these tests."""
-    try:
-        use_cuda()
-    except (ew.DeviceMissing, ew.NativeError) as error:
-        pytest.skip(error.message)
+def library(gpu: None) -> None:
+    """The operators' compiled kernels."""
     swish_cuda.build_library()
 
 
@@ -51,14 +46,14 @@ def test_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("way", swish_cuda.WAYS)
-def test_each_way_passes(gpu: None, way: str) -> None:
+def test_each_way_passes(library: None, way: str) -> None:
     report = check_plugin(swish_cuda.OPERATORS[way], only=ON_GPU)
     assert report.passed, str(report)
     assert [line.outcome for line in report.lines] == ["passed"] * 4
 
 
 @pytest.mark.cuda
-def test_another_stream_is_found(gpu: None) -> None:
+def test_another_stream_is_found(library: None) -> None:
     torch = pytest.importorskip("torch")
     cls, other = swish_cuda.operator("SwishElsewhere"), torch.cuda.Stream()
 
@@ -77,7 +72,7 @@ def test_another_stream_is_found(gpu: None) -> None:
 
 
 @pytest.mark.cuda
-def test_wrong_numbers_are_found(gpu: None) -> None:
+def test_wrong_numbers_are_found(library: None) -> None:
     cls = swish_cuda.operator("SwishWrong")
 
     @ew.tactic(cls, kernel=swish_cuda.source_of(ew.float32))
