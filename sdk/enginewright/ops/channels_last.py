@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from enginewright.errors import ShapeError
+from enginewright.ops.channel_shuffle import Shuffled
 from enginewright.ops.conv import Conv
 from enginewright.ops.conv_transpose import ConvTranspose
 from enginewright.ops.pointwise_table import cast_array
@@ -76,6 +77,9 @@ class ChannelsLast:
         )
         for op, x, w in odd:
             yield ChannelsLast(op), [TensorSpec(float32, x), TensorSpec(float32, w), None]
+        for shuffled, (image, *others) in Shuffled.examples():
+            assert image is not None
+            yield ChannelsLast(shuffled), [channels_last(image), *others]
         for x, w in (((2, 3, 5, 16), (16, 24, 2, 2)), ((1, 4, 7, 9), (9, 1, 3, 2)), ((1, 2, 9, 30), (30, 33, 1, 4))):
             specs = [TensorSpec(float32, x), TensorSpec(float32, w), TensorSpec(float32, (w[1],))]
             yield ChannelsLast(ConvTranspose(stride=w[2:])), [*specs]

@@ -11,9 +11,11 @@ from enginewright.optimize.autocast import autocast_bf16, autocast_fp16
 from enginewright.optimize.cancel_transposes import cancel_transposes
 from enginewright.optimize.eliminate_common import eliminate_common
 from enginewright.optimize.eliminate_dead import eliminate_dead
+from enginewright.optimize.find_shuffles import find_shuffles
 from enginewright.optimize.fold_constants import fold_constants
 from enginewright.optimize.fold_scales import fold_scales
 from enginewright.optimize.fold_shapes import fold_shapes
+from enginewright.optimize.fold_shuffles import fold_shuffles
 from enginewright.optimize.fuse_attention import fuse_attention
 from enginewright.optimize.fuse_epilogues import fuse_epilogues
 from enginewright.optimize.fuse_gelu import fuse_gelu
@@ -51,13 +53,18 @@ PIPELINE: tuple[Pass, ...] = (
     fuse_layer_norm,
     fuse_gelu,
     fuse_swish,
+    find_shuffles,
     put_channels_last,
     cancel_transposes,
     eliminate_dead,
+    fold_shuffles,
     fuse_pointwise,
     fuse_epilogues,
 )
 """The passes in order; each returns how many changes it made."""
+
+FOR_CPUS: tuple[Pass, ...] = (widen_halves, find_shuffles, put_channels_last, fold_shuffles)
+"""Those of them that other targets do not run."""
 
 FOR_DEVICES: tuple[Pass, ...] = (
     prefer_channels_last,
@@ -85,7 +92,7 @@ def pipeline(target: str = "cpu", precision: str = "fp32") -> tuple[Pass, ...]:
     """The passes for a target: a device that computes in halves needs none widened, and may be given more of them."""
     if target == "cpu":
         return _cpu_pipeline(precision)
-    passes = [run for run in PIPELINE if run not in (widen_halves, put_channels_last)]
+    passes = [run for run in PIPELINE if run not in FOR_CPUS]
     if precision in _AUTOCAST:
         at = passes.index(fuse_pointwise)
         passes[at:at] = [_AUTOCAST[precision], fold_constants, eliminate_common, eliminate_dead]

@@ -9,7 +9,7 @@ from enginewright.tensors import bfloat16, float16, float32
 
 ANCHORS = ("Conv", "MatMul", "Gemm", "ConvTranspose", "RowQuantizedMatMul")
 INTEGERS = ("MatMulInteger",)  # its sums are int32, which a program makes real
-WRAPPERS = ("ChannelsLast", "Rounded")
+WRAPPERS = ("ChannelsLast", "Rounded", "Shuffled")
 FUSED = (float32, float16, bfloat16)  # no halves are left on the CPU: there they were widened
 
 

@@ -191,6 +191,8 @@ def _moved(layer: Layer) -> Any:
         return layer.op
     if layer.kind == "Concat" and layer.op.axis % 4 == 1:
         return replace(layer.op, axis=3)
+    if layer.kind == "ChannelShuffle" and layer.op.axis % 4 == 1:
+        return replace(layer.op, axis=3)
     if layer.kind == "Resize":
         return replace(layer.op, axes=tuple(FIRST[axis % 4] for axis in layer.op.axes or range(4)))
     return None

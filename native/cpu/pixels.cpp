@@ -1,0 +1,128 @@
+// f32 1 x 1 convolutions in groups, of images with their channels last, whose channels may be shuffled first (pixels.h).
+//
+// Inputs x [N, spatial, C], packed w (logical shape [M, C / group, 1...]), bias [M] if any. Params: group, number of
+// inputs, shuffled, then the fused program (rows: pixels, columns: M).
+#include "cpu/pixels.h"
+
+#include "cpu/conv_last.h"
+#include "cpu/pointwise.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+constexpr int64_t MAX_RUNS = 16;  // shuffled parts; more are refused
+
+// Parts of a group of `rows` pixels from x on, weights from w on.
+int64_t list_runs(const PixelConv &c, int64_t group, const float *x, int64_t ld, int rows, const float *w,
+                  int64_t width, RowsPart *parts) {
+    int64_t n = 0;
+    for (int64_t s = 0; s < c.shuffled; ++s) {
+        const ChannelRun run = channel_run(c, group, s);
+        if (run.n == 0) continue;
+        RowsPart &part = parts[n++];
+        part.b = w;
+        part.k = run.n;
+        for (int r = 0; r < MAX_ROWS_OF_TILE; ++r) part.rows[r] = x + (r < rows ? r : 0) * ld + run.first;
+        w += run.n * width;
+    }
+    return n;
+}
+
+}  // namespace
+
+void run_pixels(const PixelConv &c, const PixelRows &p, const Finish &finish, int64_t from, int64_t to) {
+    const Panels panels(c.per_group);
+    const int64_t padded = round_up(c.per_group, VL) * c.channels;
+    RowsPart parts[MAX_RUNS];
+    for (int64_t first = 0; first < p.rows; first += PIXELS_OF_BLOCK) {
+        const int64_t end = least(p.rows, first + PIXELS_OF_BLOCK);
+        for (int64_t group = from; group < to; ++group)
+            for (int64_t index = 0; index < panels.count; ++index) {
+                const int64_t vectors = panels.vectors(index), column = panels.column(index);
+                const int64_t tiles = ceil_div(end - first, rows_of_tile(vectors)), tile = ceil_div(end - first, tiles);
+                const float *w = c.w + group * padded + column * c.channels;
+                for (int64_t row = first; row < end; row += tile) {
+                    const int m = static_cast<int>(least(tile, end - row));
+                    const int64_t n = list_runs(c, group, p.x + row * p.ld_x, p.ld_x, m, w, vectors * VL, parts);
+                    const int64_t channel = group * c.per_group + column;
+                    run_rows_tile({parts, n, p.y + row * p.ld_y + channel, p.ld_y, m, static_cast<int>(vectors),
+                                   static_cast<int>(panels.columns(index))},
+                                  moved_finish(finish, row, channel));
+                }
+            }
+    }
+}
+
+namespace {
+
+int32_t run(const ew_call *call) {
+    const ew_tensor &x = call->inputs[0], &w = call->inputs[1], &y = call->outputs[0];
+    PixelConv c;
+    c.group = call->params[0].i;
+    c.shuffled = call->params[2].i;
+    c.channels = w.shape[1];
+    c.per_group = w.shape[0] / most(1, c.group);
+    c.w = f32(w);
+    const int inputs = static_cast<int>(call->params[1].i);
+    const int64_t rows = count(y) / most(1, w.shape[0]);
+    if (c.group < 1 || c.outputs() != w.shape[0] || c.inputs() != x.shape[x.rank - 1] ||
+        y.shape[y.rank - 1] != w.shape[0] || c.shuffled < 1 || c.shuffled > MAX_RUNS || c.inputs() % c.shuffled != 0)
+        return call->host->error(call, EW_SHAPE, "convolution in groups: sizes disagree");
+    if (rows == 0) return EW_OK;
+    Epilogue epilogue;
+    if (!epilogue.parse(call, 3, inputs, rows, c.outputs())) return EW_INVALID_PLAN;
+    Finish finish;
+    if (inputs > 2 && present(call, 2)) finish.bias_col = f32(call->inputs[2]);
+    const bool rest = !epilogue.empty() && !epilogue.as_finish(finish), in_y = !rest || writes_f32(call);
+    // Tasks of some pixels, and of one group where there are few.
+    constexpr double TASK = 1.5e6, MOST = 16;
+    const double work = 2.0 * static_cast<double>(rows * c.per_group) * static_cast<double>(c.inputs()) / TASK;
+    const int64_t wanted = static_cast<int64_t>(work > MOST ? MOST : work);
+    const int64_t by_rows = most(1, least(wanted, rows / PIXELS_OF_BLOCK)), groups = by_rows < wanted ? 1 : c.group;
+    const int64_t height = ceil_div(rows, by_rows), by_groups = c.group / groups;
+    parallel(call, ceil_div(rows, height) * by_groups, [&](int64_t task) {
+        const int64_t first = task / by_groups * height, n = least(height, rows - first);
+        const int64_t from = task % by_groups * groups, columns = c.outputs();
+        float *out = in_y ? static_cast<float *>(y.data) + first * columns : scratch(SCRATCH_C, n * columns);
+        run_pixels(c, {f32(x) + first * c.inputs(), c.inputs(), n, out, columns}, moved_finish(finish, first, 0), from,
+                   from + groups);
+        const int64_t left = from * c.per_group, right = (from + groups) * c.per_group;
+        if (rest) epilogue.run(out + left, columns, first, first + n, left, right);
+    });
+    return EW_OK;
+}
+
+// [M, C / group] to [group][panel][C / group][width], the last panel zero-padded. Params: group, shuffled.
+int32_t pack(const ew_call *call) {
+    const ew_tensor &w = call->inputs[0];
+    PixelConv c;
+    c.group = call->params[0].i;
+    c.shuffled = call->params[1].i;
+    c.channels = w.shape[1];
+    c.per_group = w.shape[0] / c.group;
+    const Panels panels(c.per_group);
+    float *out = static_cast<float *>(call->outputs[0].data), *begin = out;
+    for (int64_t g = 0; g < c.group; ++g)
+        for (int64_t p = 0; p < panels.count; ++p)
+            for (int64_t s = 0; s < c.shuffled; ++s) {
+                const ChannelRun run = channel_run(c, g, s);
+                for (int64_t i = 0; i < run.n; ++i) {
+                    const int64_t part = c.inputs() / c.shuffled;
+                    const int64_t channel = (run.first - s * part + i) * c.shuffled + s - g * c.channels;
+                    for (int64_t j = 0; j < panels.vectors(p) * VL; ++j) {
+                        const int64_t m = panels.column(p) + j;
+                        *out++ = m < c.per_group ? f32(w)[(g * c.per_group + m) * c.channels + channel] : 0.0F;
+                    }
+                }
+            }
+    clear_rest(call->outputs[0], out - begin);
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(pixels_nhwc_f32, run)
+EW_KERNEL(pack_pixels_f32, pack)
+
+}  // namespace ew::EW_ISA
