@@ -49,7 +49,7 @@ struct Ending {
     bool rest, in_y;  // the fused program runs behind; sums can be kept in the output
 };
 
-// The clamp or the line of a finish.
+// The clamp or the line of a finish, for kernels that ask for no slopes.
 EW_INLINE vf bounded(const Finish &f, vf v) {
     if (f.clamped) return clamp(v, splat(f.lo), splat(f.hi));
     if (!f.line) return v;
@@ -57,9 +57,16 @@ EW_INLINE vf bounded(const Finish &f, vf v) {
     return f.line->kind == PatternKind::gate ? line.gate(v) : line.affine(v);
 }
 
+// The same, slopes included: the first of `n` channels is `channel`.
+EW_INLINE vf bounded(const Finish &f, vf v, int64_t channel, int64_t n) {
+    if (!f.line || f.line->kind != PatternKind::sloped) return bounded(f, v);
+    return v < 0 ? v * (f.slope_col ? load_n(f.slope_col + channel, n) : splat(f.line->slope)) : v;
+}
+
 EW_INLINE Finish moved_finish(const Finish &f, int64_t row, int64_t column) {
     Finish out = f;
     if (f.bias_col) out.bias_col += column;
+    if (f.slope_col) out.slope_col += column;
     if (f.residual) out.residual += row * f.ld_residual + column;
     return out;
 }

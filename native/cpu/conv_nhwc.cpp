@@ -312,7 +312,7 @@ int32_t run_typed(const ew_call *call, bool bf16) {
     if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
     Ending ending;
     ending.finish.bias_col = c.bias;
-    ending.rest = !epilogue.empty() && !epilogue.as_finish(ending.finish);
+    ending.rest = !epilogue.empty() && !epilogue.as_finish(ending.finish, true);
     ending.in_y = !ending.rest || writes_f32(call);
     if (bf16 && c.group > 1 && c.channels % 2 != 0)
         return call->host->error(call, EW_SHAPE, "convolution in bfloat16: groups of an odd number of channels");

@@ -34,7 +34,10 @@ struct Finish {
     int64_t ld_residual = 0;
     bool clamped = false;
     float lo = 0, hi = 0;
-    const Pattern *line = nullptr;  // instead of the clamp, in kernels for channels last: PatternKind affine or gate
+    // Instead of the clamp, in kernels for channels last: PatternKind affine, gate or sloped; of the last, the slope of
+    // each column, if it is not one number.
+    const Pattern *line = nullptr;
+    const float *slope_col = nullptr;
 };
 
 // The numbers of an affine or gate pattern in vectors.

@@ -30,6 +30,17 @@ EW_INLINE void begin_sums(const RowsTile &t, const Finish &f, vf (&sums)[M][V]) 
         for (int v = 0; v < V; ++v) sums[r][v] += take<Whole>(t.c + r * t.ldc, v, t.n);
 }
 
+// x where x >= 0, else x * slope.
+template <int M, int V, bool Whole>
+EW_INLINE void apply_slopes(const RowsTile &t, const Finish &f, vf (&sums)[M][V]) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+        const vf slope = f.slope_col ? take<Whole>(f.slope_col, v, t.n) : splat(f.line->slope);
+#pragma GCC unroll 8
+        for (int r = 0; r < M; ++r) sums[r][v] = sums[r][v] < 0 ? sums[r][v] * slope : sums[r][v];
+    }
+}
+
 template <int M, int V>
 EW_INLINE void apply_line(const Pattern &pattern, vf (&sums)[M][V]) {
     const LineNumbers line(pattern);
@@ -58,7 +69,10 @@ EW_INLINE void end_sums(const RowsTile &t, const Finish &f, vf (&sums)[M][V]) {
         for (int r = 0; r < M; ++r)
 #pragma GCC unroll 4
             for (int v = 0; v < V; ++v) sums[r][v] = clamp(sums[r][v], splat(f.lo), splat(f.hi));
-    if (f.line) apply_line<M, V>(*f.line, sums);
+    if (f.line && f.line->kind == PatternKind::sloped)
+        apply_slopes<M, V, Whole>(t, f, sums);
+    else if (f.line)
+        apply_line<M, V>(*f.line, sums);
 #pragma GCC unroll 8
     for (int r = 0; r < M; ++r)
 #pragma GCC unroll 4

@@ -108,8 +108,8 @@ class Epilogue {
     bool parse(const ew_call *call, int fixed, int anchor_inputs, int64_t rows, int64_t cols);
     bool empty() const { return !fused_; }
     // Whether the program is a row of biases, a residual and a clamp at most: added to `finish`, for kernels that do
-    // this on sums in registers. False: finish is unchanged.
-    bool as_finish(Finish &finish) const;
+    // this on sums in registers; or a slope for negative sums, for those that can do that. False: finish is unchanged.
+    bool as_finish(Finish &finish, bool slopes = false) const;
     void run(float *tile, int64_t ld, int64_t r0, int64_t r1, int64_t c0, int64_t c1) const;
     // Whether a program on int32 sums begins by making float32 of them, times one number or one for each column: an anchor
     // that does this itself, on sums in registers, calls `run` with float tiles.

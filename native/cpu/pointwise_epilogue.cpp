@@ -90,11 +90,17 @@ bool Epilogue::parse_extras(const ew_call *call, const ew_param *words, int anch
     return true;
 }
 
-bool Epilogue::as_finish(Finish &finish) const {
+bool Epilogue::as_finish(Finish &finish, bool slopes) const {
     const PatternKind kind = pattern_.kind;
-    const bool clips = kind == PatternKind::clip, line = kind == PatternKind::affine || kind == PatternKind::gate;
+    const bool clips = kind == PatternKind::clip, sloped = slopes && kind == PatternKind::sloped,
+               line = sloped || kind == PatternKind::affine || kind == PatternKind::gate;
     if (!fused_ || !simple_ || (kind != PatternKind::none && !clips && !line)) return false;
     Finish found = finish;
+    if (sloped && pattern_.slope_input >= 0) {
+        const Extra &slope = extra_[pattern_.slope_input];
+        if (slope.period != 1 || slope.column_broadcast) return false;
+        found.slope_col = reinterpret_cast<const float *>(slope.data);
+    }
     for (int k = 0; k < pattern_.n_added; ++k) {
         const Extra &extra = extra_[pattern_.added[k]];
         const auto *data = reinterpret_cast<const float *>(extra.data);

@@ -1,88 +1,53 @@
-// f32 3x3 convolution in steps of 1 by Winograd's minimal filtering, images with their channels last.
+// f32 convolution by Winograd's minimal filtering (winograd_points.h), images with their channels last.
 //
-// F(T, 3): T x T outputs from (T + 2)^2 inputs with as many products, instead of 9 T^2: 2.25 times fewer for T = 2, 4
-// times for T = 4 (A. Lavin, S. Gray, "Fast algorithms for convolutional neural networks", 2015). The points 0, 0.625,
-// -0.625, 1.5, -1.5 keep rounding errors of T = 4 three times lower than the usual 0, 1, -1, 2, -2 do. Infinity or NaN
-// in an input reaches all outputs of its tiles.
+// F(T, R): T x T outputs of a window of R x R from (T + R - 1)^2 products for each pair of channels, instead of (T R)^2:
+// F(2, 3) takes 2.25 times fewer, F(4, 3) 4 times, F(2, 5) 2.8 times. Infinity or NaN in an input reaches all outputs of
+// its tiles.
+// A window in steps of s is one in steps of 1 over s x s times as many channels, the *phases*: phase (a, b) is every
+// s-th pixel from (a, b) on, and sees the taps of the same numbers. So 7 x 7 in steps of 2 is F(3, 4).
 // A task turns its tiles into one matrix for each point, multiplies these by the weights' (turned when building), and
 // turns the products of a panel back. Inputs and params as for conv_nhwc.cpp.
 #include "cpu/conv_last.h"
 #include "cpu/gemm_rows.h"
 #include "cpu/pointwise.h"
+#include "cpu/winograd_points.h"
 
 namespace ew::EW_ISA {
 
 namespace {
 
-// One axis of the three transforms: inputs in place, weights, and products to outputs.
-template <int T>
-struct Transform;
-
-template <>
-struct Transform<2> {
-    EW_INLINE void input(vf *d) {
-        const vf a = d[0] - d[2], b = d[1] + d[2], c = d[2] - d[1], e = d[1] - d[3];
-        d[0] = a, d[1] = b, d[2] = c, d[3] = e;
-    }
-    static void weight(const double *g, double *u) {
-        u[0] = g[0];
-        u[1] = (g[0] + g[1] + g[2]) / 2;
-        u[2] = (g[0] - g[1] + g[2]) / 2;
-        u[3] = g[2];
-    }
-    EW_INLINE void output(const vf *m, vf *y) {
-        y[0] = m[0] + m[1] + m[2];
-        y[1] = m[1] - m[2] - m[3];
-    }
-};
-
-template <>
-struct Transform<4> {
-    static constexpr double A = 0.625, B = 1.5, A2 = A * A, B2 = B * B;
-    EW_INLINE void input(vf *d) {
-        const vf a2 = splat(float(A2)), b2 = splat(float(B2)), sum = splat(float(A2 + B2)),
-                 product = splat(float(A2 * B2));
-        const vf even = d[4] - b2 * d[2], odd = splat(float(A)) * (d[3] - b2 * d[1]);
-        const vf even2 = d[4] - a2 * d[2], odd2 = splat(float(B)) * (d[3] - a2 * d[1]);
-        const vf first = product * d[0] - sum * d[2] + d[4], last = product * d[1] - sum * d[3] + d[5];
-        d[0] = first, d[1] = even + odd, d[2] = even - odd, d[3] = even2 + odd2, d[4] = even2 - odd2, d[5] = last;
-    }
-    static void weight(const double *g, double *u) {
-        const double n = 2 * A2 * (A2 - B2), n2 = 2 * B2 * (B2 - A2);
-        u[0] = g[0] / (A2 * B2);
-        u[1] = (g[0] + A * g[1] + A2 * g[2]) / n;
-        u[2] = (g[0] - A * g[1] + A2 * g[2]) / n;
-        u[3] = (g[0] + B * g[1] + B2 * g[2]) / n2;
-        u[4] = (g[0] - B * g[1] + B2 * g[2]) / n2;
-        u[5] = g[2];
-    }
-    EW_INLINE void output(const vf *m, vf *y) {
-        const vf plus = m[1] + m[2], minus = m[1] - m[2], plus2 = m[3] + m[4], minus2 = m[3] - m[4];
-        y[0] = m[0] + plus + plus2;
-        y[1] = splat(float(A)) * minus + splat(float(B)) * minus2;
-        y[2] = splat(float(A2)) * plus + splat(float(B2)) * plus2;
-        y[3] = splat(float(A2 * A)) * minus + splat(float(B2 * B)) * minus2 + m[5];
-    }
-};
-
 constexpr int64_t INPUT_FLOATS = 150000;  // of a task's turned inputs: a good half of L2
 constexpr int64_t MOST_TILES = 48;
+constexpr int64_t FEW_CHANNELS = 8;  // with fewer in a phase, phases are put side by side first
 
 // Output position and image of a tile.
 struct Place {
     int64_t image, y, x;
 };
 
-template <int T>
+// The image as the tiles see it: `phases` squared of `channels` each, `step` pixels apart.
+struct Seen {
+    const float *x;
+    int64_t in[2], begin[2], pixel;  // floats of a pixel
+    int64_t phases, channels;
+    int64_t size() const { return in[0] * in[1] * pixel; }
+    int64_t k() const { return phases * phases * channels; }
+    // Floats of a turned tile, whose last vector may be cut off.
+    int64_t depth() const { return round_up((phases * phases - 1) * channels + round_up(channels, VL), VL); }
+};
+
+template <int SIDE, int T>
 struct Job {
-    static constexpr int SIDE = T + 2, POINTS = SIDE * SIDE;
+    static constexpr int POINTS = SIDE * SIDE;
+    using Axis = Filtering<SIDE, T>;
     const LastConv &c;
+    const Seen &seen;
     const Panels &panels;
     const Ending &ending;
     const Epilogue &epilogue;
     int64_t down, across;  // tiles of an image
-    int64_t first, tiles;  // tiles of the task
-    int64_t depth;         // channels, rounded up to vectors
+    int64_t group, first, tiles;
+    int64_t depth;
     const float *zeros;
     float *inputs;    // [point][tile][depth]
     float *products;  // [point][tile][width of a panel]
@@ -96,45 +61,52 @@ struct Job {
     // One vector of channels of one tile.
     void turn_vector(const float *const *pixels, int64_t channel, float *to) const {
         vf d[SIDE][SIDE], column[SIDE];
-        const int64_t n = c.channels - channel;
+        const int64_t n = seen.channels - channel;
         for (int j = 0; j < SIDE; ++j) {
             for (int i = 0; i < SIDE; ++i) {
                 const float *from = pixels[i * SIDE + j] + channel;
                 column[i] = n >= VL ? load(from) : load_n(from, n);
             }
-            Transform<T>::input(column);
+            Points<SIDE>::input(column);
             for (int i = 0; i < SIDE; ++i) d[i][j] = column[i];
         }
         for (int i = 0; i < SIDE; ++i) {
-            Transform<T>::input(d[i]);
+            Points<SIDE>::input(d[i]);
             for (int j = 0; j < SIDE; ++j) store(to + (i * SIDE + j) * tiles * depth, d[i][j]);
         }
     }
 
+    // One phase of one tile.
+    void turn_phase(const Place &p, int64_t down_by, int64_t right_by, float *to) const {
+        const float *pixels[POINTS], *image = seen.x + p.image * seen.size() + group * c.channels;
+        for (int i = 0; i < SIDE; ++i) {
+            const int64_t y = (p.y + i) * seen.phases + down_by - seen.begin[0];
+            for (int j = 0; j < SIDE; ++j) {
+                const int64_t x = (p.x + j) * seen.phases + right_by - seen.begin[1];
+                const bool real = y >= 0 && y < seen.in[0] && x >= 0 && x < seen.in[1];
+                pixels[i * SIDE + j] = real ? image + (y * seen.in[1] + x) * seen.pixel : zeros;
+            }
+        }
+        for (int64_t channel = 0; channel < seen.channels; channel += VL) turn_vector(pixels, channel, to + channel);
+    }
+
     void turn_inputs() const {
-        const float *pixels[POINTS];
         for (int64_t t = 0; t < tiles; ++t) {
             const Place p = place(t);
-            const float *image = c.x + p.image * c.in_size() * c.c;
-            for (int i = 0; i < SIDE; ++i)
-                for (int j = 0; j < SIDE; ++j) {
-                    const int64_t y = p.y + i - c.begin[1], x = p.x + j - c.begin[2];
-                    const bool real = y >= 0 && y < c.in[1] && x >= 0 && x < c.in[2];
-                    pixels[i * SIDE + j] = real ? image + (y * c.in[2] + x) * c.c : zeros;
-                }
-            for (int64_t channel = 0; channel < c.channels; channel += VL)
-                turn_vector(pixels, channel, inputs + t * depth + channel);
+            float *to = inputs + t * depth;
+            for (int64_t y = 0; y < seen.phases; ++y)
+                for (int64_t x = 0; x < seen.phases; ++x, to += seen.channels) turn_phase(p, y, x, to);
         }
     }
 
     void multiply(int64_t panel) const {
-        const int64_t vectors = panels.vectors(panel), width = vectors * VL, all = round_up(c.m, VL);
-        const int64_t blocks = ceil_div(tiles, rows_of_tile(vectors)), step = ceil_div(tiles, blocks);
+        const int64_t vectors = panels.vectors(panel), width = vectors * VL, all = round_up(c.per_group, VL);
+        const int64_t blocks = ceil_div(tiles, rows_of_tile(vectors)), step = ceil_div(tiles, blocks), k = seen.k();
         for (int64_t point = 0; point < POINTS; ++point)
             for (int64_t t = 0; t < tiles; t += step) {
                 RowsPart part;
-                part.b = c.w + (point * all + panels.column(panel)) * c.channels;
-                part.k = c.channels;
+                part.b = c.w + ((group * POINTS + point) * all + panels.column(panel)) * k;
+                part.k = k;
                 const int64_t m = least(step, tiles - t);
                 for (int64_t r = 0; r < m; ++r) part.rows[r] = inputs + (point * tiles + t + r) * depth;
                 float *to = products + (point * tiles + t) * width;
@@ -149,11 +121,11 @@ struct Job {
         vf half[T][SIDE], column[SIDE], out[T];
         for (int j = 0; j < SIDE; ++j) {
             for (int i = 0; i < SIDE; ++i) column[i] = load(from + (i * SIDE + j) * step);
-            Transform<T>::output(column, out);
+            Axis::output(column, out);
             for (int i = 0; i < T; ++i) half[i][j] = out[i];
         }
         for (int i = 0; i < T; ++i) {
-            Transform<T>::output(half[i], y[i]);
+            Axis::output(half[i], y[i]);
             for (int j = 0; j < T; ++j) y[i][j] += bias;
         }
     }
@@ -161,13 +133,13 @@ struct Job {
     void finish(vf v, float *to, int64_t position, int64_t channel, int64_t n) const {
         const Finish &f = ending.finish;
         if (f.residual) v += load_n(f.residual + position * f.ld_residual + channel, n);
-        v = bounded(f, v);
-        n >= VL ? store(to, v) : store_n(to, v, n);
+        v = bounded(f, v, channel, n);
+        n == VL ? store(to, v) : store_n(to, v, n);
     }
 
     void write(int64_t panel) const {
-        const int64_t width = panels.vectors(panel) * VL, step = tiles * width, column = panels.column(panel);
-        const int64_t columns = panels.columns(panel);
+        const int64_t width = panels.vectors(panel) * VL, step = tiles * width, columns = panels.columns(panel);
+        const int64_t column = group * c.per_group + panels.column(panel);
         for (int64_t t = 0; t < tiles; ++t) {
             const Place p = place(t);
             const int64_t high = least(T, c.out[1] - p.y), wide = least(T, c.out[2] - p.x);
@@ -205,73 +177,165 @@ struct Job {
     }
 };
 
-template <int T>
-int32_t run(const ew_call *call) {
-    LastConv c;
-    if (!read_last_conv(call, c) || c.in[0] != 1 || c.kernel[0] != 1 || c.kernel[1] != 3 || c.kernel[2] != 3 ||
-        c.group != 1)
-        return call->host->error(call, EW_SHAPE, "3x3 convolution: sizes disagree");
-    if (c.positions() * c.m == 0) return EW_OK;
+// Copies the image so that the phases lie side by side, [N, rows, columns, phases * phases * C], with its padding.
+void put_phases_together(const ew_call *call, const LastConv &c, Seen &s, float *copy) {
+    const int64_t run = s.phases * s.channels, rows = c.n * s.in[0], width = s.in[1] * s.phases * run;
+    const int64_t begin = least(s.in[1] * s.phases, c.begin[2]), wide = least(c.in[2], s.in[1] * s.phases - begin);
+    parallel(call, ceil_div(rows, 8), [&](int64_t task) {
+        float *line = scratch(SCRATCH_A, s.in[1] * run);  // a row of the image with its padding
+        std::memset(line, 0, sizeof(float) * static_cast<size_t>(s.in[1] * run));
+        for (int64_t i = task * 8 * s.phases; i < least(rows, (task + 1) * 8) * s.phases; ++i) {
+            const int64_t row = i / s.phases, phase = i % s.phases, y = row % s.in[0] * s.phases + phase - c.begin[1];
+            float *to = copy + row * width + phase * run;
+            const bool real = y >= 0 && y < c.in[1];
+            if (real)
+                std::memcpy(line + begin * s.channels, c.x + ((row / s.in[0] * c.in[1] + y) * c.in[2]) * s.channels,
+                            sizeof(float) * static_cast<size_t>(wide * s.channels));
+            for (int64_t x = 0; x < s.in[1]; ++x, to += s.phases * run)
+                for (int64_t k = 0; k < run; ++k) to[k] = real ? line[x * run + k] : 0;
+        }
+    });
+    s = {copy, {s.in[0], s.in[1]}, {0, 0}, s.phases * run, 1, s.phases * run};
+}
+
+// What tiles see of `c`, down x across of them of T outputs and SIDE inputs; zeros: as many as a pixel has numbers.
+Seen see(const ew_call *call, const LastConv &c, int64_t down, int64_t across, float **zeros) {
+    Seen s{c.x, {c.in[1], c.in[2]}, {c.begin[1], c.begin[2]}, c.c, c.stride[1], c.channels};
+    const int64_t none = round_up(s.phases * s.phases * c.channels, VL);
+    const bool copies = s.phases > 1 && c.channels < FEW_CHANNELS && c.group == 1;
+    if (copies) s.in[0] = down, s.in[1] = across;
+    *zeros = scratch(SCRATCH_D, none + (copies ? c.n * down * across * s.k() : 0));
+    std::memset(*zeros, 0, sizeof(float) * static_cast<size_t>(none));
+    if (copies) put_phases_together(call, c, s, *zeros + none);
+    return s;
+}
+
+template <int SIDE, int T>
+int32_t run_filtering(const ew_call *call, const LastConv &c) {
     Epilogue epilogue;
     if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
     Ending ending;
     ending.finish.bias_col = c.bias;
-    ending.rest = !epilogue.empty() && !epilogue.as_finish(ending.finish);
+    ending.rest = !epilogue.empty() && !epilogue.as_finish(ending.finish, true);
     ending.in_y = !ending.rest || writes_f32(call);
-    const Panels panels(c.m);
-    const int64_t depth = round_up(most(1, c.channels), VL), down = ceil_div(c.out[1], T),
-                  across = ceil_div(c.out[2], T);
-    const int64_t all = c.n * down * across, most_tiles = INPUT_FLOATS / (Job<T>::POINTS * depth);
+    const Panels panels(c.per_group);
+    const int64_t down = ceil_div(c.out[1], T), across = ceil_div(c.out[2], T), taps = SIDE - T;
+    float *zeros;
+    const Seen seen = see(call, c, down * T + taps, across * T + taps, &zeros);
+    const int64_t depth = seen.depth(), all = c.n * down * across, most_tiles = INPUT_FLOATS / (SIDE * SIDE * depth);
     const int64_t chunks = ceil_div(all, most(4, least(MOST_TILES, most_tiles)));
     const int64_t by_tiles = all >= 8 * chunks ? round_up(chunks, 2) : chunks, tiles = ceil_div(all, by_tiles);
     // Every part of the panels turns the inputs again.
-    const int64_t by_panels = by_tiles >= 8 ? 1 : least(panels.count, ceil_div(8, by_tiles));
+    const int64_t units = by_tiles * c.group, by_panels = units >= 8 ? 1 : least(panels.count, ceil_div(8, units));
     const int64_t step = ceil_div(panels.count, by_panels), parts = ceil_div(panels.count, step);
-    float *zeros = scratch(SCRATCH_D, depth);
-    std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(depth));
-    parallel(call, ceil_div(all, tiles) * parts, [&](int64_t task) {
-        const int64_t first = task / parts * tiles, panel = task % parts * step;
-        Job<T> job{c,     panels, ending,  epilogue, down,   across, first, least(tiles, all - first),
-                   depth, zeros,  nullptr, nullptr,  nullptr};
+    parallel(call, ceil_div(all, tiles) * c.group * parts, [&](int64_t task) {
+        const int64_t first = task / parts / c.group * tiles, panel = task % parts * step;
+        Job<SIDE, T> job{c,
+                         seen,
+                         panels,
+                         ending,
+                         epilogue,
+                         down,
+                         across,
+                         task / parts % c.group,
+                         first,
+                         least(tiles, all - first),
+                         depth,
+                         zeros,
+                         nullptr,
+                         nullptr,
+                         nullptr};
         job.run(panel, least(panels.count, panel + step));
     });
     return EW_OK;
 }
 
-// [M, C, 3, 3] to [point][panel][C][width], the last panel zero-padded.
-template <int T>
-int32_t pack(const ew_call *call) {
-    constexpr int SIDE = T + 2, POINTS = SIDE * SIDE;
+template <int SIDE>
+int32_t run(const ew_call *call) {
+    LastConv c;
+    if (!read_last_conv(call, c) || c.in[0] != 1 || c.kernel[0] != 1 || c.stride[1] < 1 || c.stride[1] != c.stride[2])
+        return call->host->error(call, EW_SHAPE, "filtered convolution: sizes disagree");
+    if (c.positions() * c.m == 0) return EW_OK;
+    switch (ceil_div(most(c.kernel[1], c.kernel[2]), c.stride[1])) {
+        case 2: return run_filtering<SIDE, SIDE - 1>(call, c);
+        case 3: return run_filtering<SIDE, SIDE - 2>(call, c);
+        case 4:
+            if constexpr (SIDE > 4) return run_filtering<SIDE, SIDE - 3>(call, c);
+            break;
+        case 5:
+            if constexpr (SIDE > 4) return run_filtering<SIDE, SIDE - 4>(call, c);
+            break;
+        default: break;
+    }
+    return call->host->error(call, EW_SHAPE, "filtered convolution: a window of another size");
+}
+
+// The turned taps of one phase of the window g of a pair of channels, each `step` floats behind the one before.
+template <int SIDE, int T>
+void turn_window(const float *g, const int64_t *kernel, int64_t phases, int64_t phase, float *to, int64_t step) {
+    using Axis = Filtering<SIDE, T>;
+    constexpr int R = Axis::R;
+    double rows[R][SIDE], column[R], turned[SIDE];
+    for (int i = 0; i < R; ++i) {
+        double row[R] = {};
+        for (int j = 0; j < R; ++j) {
+            const int64_t y = i * phases + phase / phases, x = j * phases + phase % phases;
+            if (y < kernel[0] && x < kernel[1]) row[j] = g[y * kernel[1] + x];
+        }
+        Axis::filter(row, rows[i]);
+    }
+    for (int x = 0; x < SIDE; ++x) {
+        for (int i = 0; i < R; ++i) column[i] = rows[i][x];
+        Axis::filter(column, turned);
+        for (int y = 0; y < SIDE; ++y) to[(y * SIDE + x) * step] = static_cast<float>(turned[y]);
+    }
+}
+
+// [M, C / group, R, R] to [group][point][panel][phase][C / group][width], the last panel zero-padded.
+template <int SIDE, int T>
+void pack_filtering(const ew_call *call, int64_t group, int64_t phases) {
     const ew_tensor &w = call->inputs[0];
-    const int64_t m = w.shape[0], channels = w.shape[1], all = round_up(m, VL);
-    const Panels panels(m);
+    const int64_t per_group = w.shape[0] / group, channels = w.shape[1], all = round_up(per_group, VL);
+    const int64_t k = phases * phases * channels, size = w.shape[2] * w.shape[3], floats = group * SIDE * SIDE * all * k;
+    const Panels panels(per_group);
     float *out = static_cast<float *>(call->outputs[0].data);
-    std::memset(out, 0, sizeof(float) * static_cast<size_t>(POINTS * all * channels));
-    for (int64_t p = 0; p < panels.count; ++p)
-        for (int64_t j = 0; j < panels.columns(p); ++j)
-            for (int64_t k = 0; k < channels; ++k) {
-                const float *g = f32(w) + ((panels.column(p) + j) * channels + k) * 9;
-                double rows[3][SIDE], column[3], turned[SIDE];
-                for (int i = 0; i < 3; ++i) {
-                    const double row[3] = {g[3 * i], g[3 * i + 1], g[3 * i + 2]};
-                    Transform<T>::weight(row, rows[i]);
+    std::memset(out, 0, sizeof(float) * static_cast<size_t>(floats));
+    for (int64_t g = 0; g < group; ++g)
+        for (int64_t p = 0; p < panels.count; ++p)
+            for (int64_t j = 0; j < panels.columns(p); ++j)
+                for (int64_t i = 0; i < k; ++i) {
+                    const int64_t m = g * per_group + panels.column(p) + j;
+                    float *to = out + g * SIDE * SIDE * all * k + panels.column(p) * k + i * panels.vectors(p) * VL + j;
+                    turn_window<SIDE, T>(f32(w) + (m * channels + i % channels) * size, w.shape + 2, phases,
+                                         i / channels, to, all * k);
                 }
-                float *to = out + panels.column(p) * channels + k * panels.vectors(p) * VL + j;
-                for (int x = 0; x < SIDE; ++x) {
-                    for (int i = 0; i < 3; ++i) column[i] = rows[i][x];
-                    Transform<T>::weight(column, turned);
-                    for (int y = 0; y < SIDE; ++y) to[(y * SIDE + x) * all * channels] = static_cast<float>(turned[y]);
-                }
-            }
-    clear_rest(call->outputs[0], POINTS * all * channels);
-    return EW_OK;
+    clear_rest(call->outputs[0], floats);
+}
+
+// Params: group, step of the window.
+template <int SIDE>
+int32_t pack(const ew_call *call) {
+    const ew_tensor &w = call->inputs[0];
+    const int64_t group = call->params[0].i, phases = call->params[1].i;
+    switch (ceil_div(most(w.shape[2], w.shape[3]), phases)) {
+        case 2: pack_filtering<SIDE, SIDE - 1>(call, group, phases); return EW_OK;
+        case 3: pack_filtering<SIDE, SIDE - 2>(call, group, phases); return EW_OK;
+        case 4:
+            if constexpr (SIDE > 4) return pack_filtering<SIDE, SIDE - 3>(call, group, phases), EW_OK;
+            break;
+        case 5:
+            if constexpr (SIDE > 4) return pack_filtering<SIDE, SIDE - 4>(call, group, phases), EW_OK;
+            break;
+        default: break;
+    }
+    return call->host->error(call, EW_SHAPE, "filtered convolution: a window of another size");
 }
 
 }  // namespace
 
-EW_KERNEL(winograd2_nhwc_f32, run<2>)
-EW_KERNEL(winograd4_nhwc_f32, run<4>)
-EW_KERNEL(pack_winograd2_nhwc_f32, pack<2>)
-EW_KERNEL(pack_winograd4_nhwc_f32, pack<4>)
+EW_KERNEL(winograd2_nhwc_f32, run<4>)
+EW_KERNEL(winograd4_nhwc_f32, run<6>)
+EW_KERNEL(pack_winograd2_nhwc_f32, pack<4>)
+EW_KERNEL(pack_winograd4_nhwc_f32, pack<6>)
 
 }  // namespace ew::EW_ISA

@@ -74,6 +74,8 @@ class ChannelsLast:
             (Conv(padding=2), (2, 31, 5), (7, 5, 5)),
             (Conv(padding=1), (0, 9, 11, 3), (4, 3, 3, 3)),
             (Conv(padding=1), (2, 17, 19, 12), (20, 12, 3, 3)),
+            (Conv(stride=2, padding=3), (1, 21, 26, 3), (24, 3, 7, 7)),
+            (Conv(group=2, padding=2), (1, 11, 9, 20), (26, 10, 5, 5)),
         )
         for op, x, w in odd:
             yield ChannelsLast(op), [TensorSpec(float32, x), TensorSpec(float32, w), None]

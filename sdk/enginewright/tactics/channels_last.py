@@ -13,9 +13,10 @@ from enginewright.tensors import TensorSpec, float32
 
 VECTOR = 16
 """Output channels of a group are padded to whole vectors, of the instruction set with the longest."""
-FEW_CHANNELS, FEW_TILES = 8, 32
+FEW_CHANNELS, LEAST_TAPS, LEAST_TILE = 8, 2, 2
+FEW_TILES, SMALL = 32, 2**21
 """With fewer tiles the turned weights, 1.8 or 4 times as large, cost more than is saved: they come from memory at each
-run, but from the cache when a layer is timed (7 x 7 x 512 by F(2, 3): 0.89 ms timed alone, 1.22 in ResNet-50)."""
+run, but from the cache when a layer is timed (7 x 7 x 512 by F(2, 3): 0.89 ms timed alone, 1.22 in ResNet-50). Weights of SMALL bytes stay in a cache."""
 
 
 def _conv(op: ChannelsLast, x: TensorSpec, w: TensorSpec | None) -> tuple[Conv, tuple[int, ...]] | str:
@@ -52,24 +53,29 @@ def conv_nhwc_f32(
     return Launch(_params(conv, x, w, b), pack={1: pack}, split=x.rank - 1)
 
 
-def _winograd(tile: int, op: ChannelsLast, x: TensorSpec, w: TensorSpec | None, b: TensorSpec | None) -> Launch | str:
-    """Tiles of `tile` x `tile` outputs from (tile + 2) squared products for each pair of channels."""
+def _winograd(points: int, op: ChannelsLast, x: TensorSpec, w: TensorSpec | None, b: TensorSpec | None) -> Launch | str:
+    """Tiles of T x T outputs from `points` squared products for each pair of channels: `points` is T + R - 1, with R the
+    taps along an axis of every phase of the steps."""
     found = _conv(op, x, w)
     if isinstance(found, str):
         return found
     conv, shape = found
     window = conv.window(channels_first(x), w) if w is not None else None
-    if window is None or conv.group > 1 or window.kernel != (3, 3):
-        return "needs a window of 3 x 3 and one group"
-    if {*window.strides, *window.dilations} != {1}:
-        return "needs steps of 1 and no dilation"
-    if min(shape[:2]) < FEW_CHANNELS:
+    if window is None or len(window.kernel) != 2 or window.strides[0] != window.strides[1]:
+        return "needs two spatial axes and the same steps along both"
+    step, (rows, columns) = window.strides[0], window.kernel
+    taps = -(-rows // step)
+    tile = points + 1 - taps
+    if taps != -(-columns // step) or taps < LEAST_TAPS or tile < LEAST_TILE or set(window.dilations) != {1}:
+        return "needs a square window, of as many taps as its points are for, without dilation"
+    depth, per_group = shape[1] * step**2, shape[0] // conv.group
+    if min(depth, per_group) < FEW_CHANNELS:
         return "has too few channels to be worth the transforms"
-    tiles = product((x.shape[0], *(ceil_div(size, tile) for size in op.infer(x, w).shape[1:-1])))
-    if isinstance(tiles, int) and tiles < FEW_TILES:
+    size = 4 * conv.group * points**2 * depth * (-(-per_group // VECTOR) * VECTOR)
+    tiles = product((x.shape[0], *(ceil_div(extent, tile) for extent in op.infer(x, w).shape[1:-1])))
+    if isinstance(tiles, int) and tiles < FEW_TILES and size > SMALL:
         return "has too few tiles for so many weights, which come from memory at each run"
-    size = 4 * (tile + 2) ** 2 * shape[1] * (-(-shape[0] // VECTOR) * VECTOR)
-    pack = Pack(f"cpu_pack_winograd{tile}_nhwc_f32", size, (conv.group,))
+    pack = Pack(f"cpu_pack_winograd{points - 2}_nhwc_f32", size, (conv.group, step))
     return Launch(_params(conv, x, w, b), pack={1: pack}, split=x.rank - 1)
 
 
@@ -77,16 +83,16 @@ def _winograd(tile: int, op: ChannelsLast, x: TensorSpec, w: TensorSpec | None, 
 def winograd2_nhwc_f32(
     op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
 ) -> Launch | str:
-    """F(2, 3): 2.25 times fewer products, as exact as a plain sum."""
-    return _winograd(2, op, x, w, b)
+    """Four points: F(2, 3) takes 2.25 times fewer products, as exact as a plain sum."""
+    return _winograd(4, op, x, w, b)
 
 
 @tactic(ChannelsLast, kernel="cpu_winograd4_nhwc_f32")
 def winograd4_nhwc_f32(
     op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
 ) -> Launch | str:
-    """F(4, 3): 4 times fewer products, within 1e-5 of the largest element."""
-    return _winograd(4, op, x, w, b)
+    """Six points: F(4, 3) takes 4 times fewer products, F(2, 5) 2.8 times, within 1e-5 of the largest element."""
+    return _winograd(6, op, x, w, b)
 
 
 @tactic(ChannelsLast, kernel="cpu_depthwise_nhwc_f32")

@@ -254,6 +254,50 @@ def test_minimal_filtering_is_within_its_bounds(isa: str, channels: int, outputs
         np.testing.assert_array_equal(out[0], out[1])
 
 
+FILTERED = [
+    (Conv(padding=2), (1, 32, 9, 14), (20, 32, 5, 5)),
+    (Conv(group=2, padding=1), (2, 34, 9, 5), (40, 17, 3, 3)),
+    (Conv(group=3, padding=2), (1, 48, 13, 8), (51, 16, 5, 5)),
+    (Conv(stride=2, padding=3), (2, 3, 40, 45), (64, 3, 7, 7)),
+    (Conv(stride=2, padding=3), (1, 17, 20, 21), (16, 17, 7, 7)),
+    (Conv(stride=4), (1, 3, 50, 61), (40, 3, 11, 11)),
+    (Conv(stride=4, padding=(2, 9, 3, 0)), (2, 3, 29, 31), (17, 3, 11, 11)),
+    (Conv(stride=2, padding=1), (1, 33, 12, 15), (33, 33, 3, 3)),
+    (Conv(stride=2, padding=(0, 1, 1, 0)), (2, 3, 17, 12), (20, 3, 3, 3)),
+    (Conv(stride=2), (1, 40, 21, 18), (16, 40, 5, 5)),
+    (Conv(stride=2, group=2, padding=1), (1, 20, 9, 11), (18, 10, 4, 4)),
+    (Conv(padding=1), (1, 16, 8, 9), (16, 16, 2, 2)),
+    (Conv(padding=(0, 2, 3, 1)), (1, 16, 11, 9), (30, 16, 4, 4)),
+    (Conv(stride=3, padding=2), (1, 4, 23, 22), (24, 4, 9, 9)),
+]
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("op", "x", "w"), FILTERED)
+def test_minimal_filtering_of_other_windows(isa: str, op: Conv, x: tuple[int, ...], w: tuple[int, ...]) -> None:
+    """Steps, groups, and two to five taps: 1e-5 of the largest element."""
+    data, weight, bias = normal(*x), normal(*w), normal(w[0])
+    wanted = op.reference(data.astype(np.float64), weight.astype(np.float64), bias.astype(np.float64))
+    wanted = np.moveaxis(wanted, 1, -1)
+    turned = np.ascontiguousarray(np.moveaxis(data, 1, -1))
+    specs = [TensorSpec(float32, shape) for shape in (turned.shape, w, bias.shape)]
+    ran = 0
+    for tactic in (winograd2_nhwc_f32, winograd4_nhwc_f32):
+        launch = tactic(ChannelsLast(op), *specs)
+        if isinstance(launch, str):
+            continue
+        pack = launch.pack[1]
+        w_input = packed(f"{pack.kernel}@{isa}", weight, pack.size, pack.params)  # type: ignore[arg-type]
+        params: Any = launch.params
+        out = [
+            call(f"cpu_{tactic.__name__}@{isa}", [turned, w_input, bias], wanted.shape, params, n) for n in (1, 2)
+        ]
+        assert np.abs(out[0] - wanted).max() < 1e-5 * np.abs(wanted).max()
+        np.testing.assert_array_equal(out[0], out[1])
+        ran += 1
+    assert ran
+
+
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize(("op", "x", "w"), LAST)
 def test_convolutions_in_bfloat16(isa: str, op: Conv, x: tuple[int, ...], w: tuple[int, ...]) -> None:
