@@ -230,20 +230,13 @@ int32_t run_filtering(const ew_call *call, const LastConv &c) {
     const int64_t step = ceil_div(panels.count, by_panels), parts = ceil_div(panels.count, step);
     parallel(call, ceil_div(all, tiles) * c.group * parts, [&](int64_t task) {
         const int64_t first = task / parts / c.group * tiles, panel = task % parts * step;
-        Job<SIDE, T> job{c,
-                         seen,
-                         panels,
-                         ending,
-                         epilogue,
-                         down,
-                         across,
-                         task / parts % c.group,
-                         first,
-                         least(tiles, all - first),
-                         depth,
-                         zeros,
-                         nullptr,
-                         nullptr,
+        Job<SIDE, T> job{c,        seen,
+                         panels,   ending,
+                         epilogue, down,
+                         across,   task / parts % c.group,
+                         first,    least(tiles, all - first),
+                         depth,    zeros,
+                         nullptr,  nullptr,
                          nullptr};
         job.run(panel, least(panels.count, panel + step));
     });
@@ -296,7 +289,8 @@ template <int SIDE, int T>
 void pack_filtering(const ew_call *call, int64_t group, int64_t phases) {
     const ew_tensor &w = call->inputs[0];
     const int64_t per_group = w.shape[0] / group, channels = w.shape[1], all = round_up(per_group, VL);
-    const int64_t k = phases * phases * channels, size = w.shape[2] * w.shape[3], floats = group * SIDE * SIDE * all * k;
+    const int64_t k = phases * phases * channels, size = w.shape[2] * w.shape[3],
+                  floats = group * SIDE * SIDE * all * k;
     const Panels panels(per_group);
     float *out = static_cast<float *>(call->outputs[0].data);
     std::memset(out, 0, sizeof(float) * static_cast<size_t>(floats));

@@ -14,9 +14,12 @@ from enginewright.tensors import TensorSpec, float32
 VECTOR = 16
 """Output channels of a group are padded to whole vectors, of the instruction set with the longest."""
 FEW_CHANNELS, LEAST_TAPS, LEAST_TILE = 8, 2, 2
+MOST_CHANNELS, RANK_OF_IMAGES = 40, 4
+"""Of convolutions by rows: with more, a tile takes so long that finding its positions costs nothing."""
 FEW_TILES, SMALL = 32, 2**21
 """With fewer tiles the turned weights, 1.8 or 4 times as large, cost more than is saved: they come from memory at each
-run, but from the cache when a layer is timed (7 x 7 x 512 by F(2, 3): 0.89 ms timed alone, 1.22 in ResNet-50). Weights of SMALL bytes stay in a cache."""
+run, but from the cache when a layer is timed (7 x 7 x 512 by F(2, 3): 0.89 ms timed alone, 1.22 in ResNet-50).
+Weights of SMALL bytes stay in a cache."""
 
 
 def _conv(op: ChannelsLast, x: TensorSpec, w: TensorSpec | None) -> tuple[Conv, tuple[int, ...]] | str:
@@ -53,9 +56,28 @@ def conv_nhwc_f32(
     return Launch(_params(conv, x, w, b), pack={1: pack}, split=x.rank - 1)
 
 
+@tactic(ChannelsLast, kernel="cpu_conv_rows_nhwc_f32")
+def conv_rows_nhwc_f32(
+    op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
+) -> Launch | str:
+    """Few channels: positions side by side, and what the window sees of a row as one run of numbers."""
+    launch = conv_nhwc_f32(op, x, w, b)
+    found = _conv(op, x, w)
+    if isinstance(launch, str) or isinstance(found, str) or w is None:
+        return launch if isinstance(launch, str) else "is no convolution"
+    conv, shape = found
+    if conv.group > 1 or x.rank != RANK_OF_IMAGES or set(conv.window(channels_first(x), w).dilations) != {1}:
+        return "needs one group, two spatial axes, and no dilation"
+    if shape[1] > MOST_CHANNELS:
+        return f"has more than {MOST_CHANNELS} channels"
+    return launch
+
+
 def _winograd(points: int, op: ChannelsLast, x: TensorSpec, w: TensorSpec | None, b: TensorSpec | None) -> Launch | str:
-    """Tiles of T x T outputs from `points` squared products for each pair of channels: `points` is T + R - 1, with R the
-    taps along an axis of every phase of the steps."""
+    """Tiles of T x T outputs from `points` squared products for each pair of channels.
+
+    `points` is T + R - 1, with R the taps along an axis of every phase of the steps.
+    """
     found = _conv(op, x, w)
     if isinstance(found, str):
         return found

@@ -16,6 +16,7 @@ from enginewright.ops.rounded import Rounded
 from enginewright.ops.row_quantized import RowQuantizedMatMul
 from enginewright.tactics.channels_last import (
     conv_nhwc_f32,
+    conv_rows_nhwc_f32,
     depthwise_nhwc_f32,
     winograd2_nhwc_f32,
     winograd4_nhwc_f32,
@@ -201,6 +202,9 @@ LAST = [
     (Conv(padding=(6, 1, 0, 9)), (1, 5, 4, 3), (20, 5, 4, 4)),
     (Conv(stride=2, padding=3), (1, 3, 40, 45), (64, 3, 7, 7)),
     (Conv(stride=3, padding=2), (1, 6, 50), (20, 6, 9)),
+    (Conv(stride=3, padding=(0, 4, 5, 0)), (2, 2, 50, 43), (10, 2, 4, 5)),
+    *((Conv(), (1, 3, 6, 3 + n), (m, 3, 3, 3)) for n, m in ((0, 10), (11, 16), (12, 28), (13, 32), (30, 48), (9, 96))),
+    *((Conv(padding=2), (2, 1, 1, n), (20, 1, 3, 5)) for n in (1, 2, 5, 25)),
     (Conv(padding=1), (1, 4, 5, 6, 7), (18, 4, 3, 3, 3)),
 ]
 
@@ -215,7 +219,7 @@ def test_convolutions_with_channels_last(isa: str, op: Conv, x: tuple[int, ...],
     turned[...] = np.moveaxis(data, 1, -1)
     specs = [TensorSpec(float32, array.shape) for array in (turned, weight, bias)]
     ran = 0
-    for tactic in (conv_nhwc_f32, depthwise_nhwc_f32):
+    for tactic in (conv_nhwc_f32, conv_rows_nhwc_f32, depthwise_nhwc_f32):
         launch = tactic(ChannelsLast(op), *specs)
         if isinstance(launch, str):
             continue
@@ -289,9 +293,7 @@ def test_minimal_filtering_of_other_windows(isa: str, op: Conv, x: tuple[int, ..
         pack = launch.pack[1]
         w_input = packed(f"{pack.kernel}@{isa}", weight, pack.size, pack.params)  # type: ignore[arg-type]
         params: Any = launch.params
-        out = [
-            call(f"cpu_{tactic.__name__}@{isa}", [turned, w_input, bias], wanted.shape, params, n) for n in (1, 2)
-        ]
+        out = [call(f"cpu_{tactic.__name__}@{isa}", [turned, w_input, bias], wanted.shape, params, n) for n in (1, 2)]
         assert np.abs(out[0] - wanted).max() < 1e-5 * np.abs(wanted).max()
         np.testing.assert_array_equal(out[0], out[1])
         ran += 1

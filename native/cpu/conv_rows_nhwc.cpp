@@ -1,0 +1,178 @@
+// f32 convolution of images with few channels, which lie last: what the window sees of a row of the image is one run of
+// numbers, so a tile needs no pointer for each of its positions.
+//
+// Rows of a tile are positions side by side, columns output channels. Rows of the image that have padding are copied first,
+// a few at a time. Inputs, params and packed w as for conv_nhwc.cpp, with one group and no dilation.
+#include "cpu/conv_last.h"
+#include "cpu/gemm_rows.h"
+#include "cpu/gemm_rows_sums.h"
+#include "cpu/pointwise.h"
+
+#include <utility>
+
+namespace ew::EW_ISA {
+
+namespace {
+
+constexpr int64_t COPIED_FLOATS = 1 << 14;  // 64 KiB: of rows with padding, for as many rows of the output as it takes
+
+#if EW_ISA_AVX512
+constexpr int MOST_POSITIONS = 12;  // sums of two vectors each still fit the registers
+#else
+constexpr int MOST_POSITIONS = MR;
+#endif
+
+EW_INLINE int positions_of_tile(int64_t vectors) { return vectors <= 2 ? MOST_POSITIONS : rows_of_tile(vectors); }
+
+// What the window sees: `height` rows of `depth` numbers, `step` further on for each position; w: [height][depth][columns].
+struct Window {
+    const float *const *rows;
+    int64_t offset, height, depth, step;
+    const float *w;
+};
+
+using RunKernel = void (*)(const Window &, const RowsTile &, const Finish &);
+
+template <int M, int V, bool Whole>
+void run_kernel(const Window &window, const RowsTile &t, const Finish &f) {
+    vf sums[M][V];
+    begin_sums<M, V, Whole>(t, f, sums);
+    const float *b = window.w;
+    const int64_t step = window.step, depth = window.depth;
+    for (int64_t y = 0; y < window.height; ++y) {
+        const float *a[(M + 2) / 3];  // of every third position; the two behind are one and two steps on
+#pragma GCC unroll 4
+        for (int i = 0; i < (M + 2) / 3; ++i) a[i] = window.rows[y] + window.offset + 3 * i * step;
+        for (int64_t k = 0; k < depth; ++k, b += V * VL) {
+            vf bv[V];
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) bv[v] = load(b + v * VL);
+#pragma GCC unroll 12
+            for (int r = 0; r < M; ++r) {
+                const vf av = splat(a[r / 3][k + r % 3 * step]);
+#pragma GCC unroll 4
+                for (int v = 0; v < V; ++v) sums[r][v] += av * bv[v];
+            }
+        }
+    }
+    end_sums<M, V, Whole>(t, f, sums);
+}
+
+template <int V, bool Whole, typename Sequence>
+struct Kernels;
+template <int V, bool Whole, int... M>
+struct Kernels<V, Whole, std::integer_sequence<int, M...>> {
+    static constexpr RunKernel all[] = {run_kernel<M + 1, V, Whole>...};
+};
+
+template <bool Whole>
+RunKernel find_kernel(int m, int vectors) {
+    using Narrow = std::make_integer_sequence<int, MOST_POSITIONS>;
+    static constexpr const RunKernel *table[] = {
+        Kernels<1, Whole, Narrow>::all,
+        Kernels<2, Whole, Narrow>::all,
+#if EW_ISA_AVX512
+        Kernels<3, Whole, std::make_integer_sequence<int, MR>>::all,
+        Kernels<4, Whole, std::make_integer_sequence<int, MR * NV / MAX_VECTORS>>::all,
+#endif
+    };
+    return table[vectors - 1][m - 1];
+}
+
+struct Job {
+    const LastConv &c;
+    const Panels &panels;
+    const Ending &ending;
+    const Epilogue &epilogue;
+    int64_t width;       // pixels that the windows of a row of the output see
+    bool padded;         // some of them are padding
+    const float *zeros;  // as many as such a row has
+
+    // Output rows [from, from + rows) of an image.
+    void run(int64_t image, int64_t from, int64_t rows) const {
+        const int64_t seen = (rows - 1) * c.stride[1] + c.kernel[1], floats = width * c.c;
+        const int64_t first = from * c.stride[1] - c.begin[1];
+        float *copies = padded ? scratch(SCRATCH_A, seen * floats) : nullptr;
+        constexpr int64_t FLOATS = sizeof(const float *) / sizeof(int32_t);  // of a pointer
+        auto *at = reinterpret_cast<const float **>(scratch(SCRATCH_B, seen * FLOATS));
+        for (int64_t i = 0; i < seen; ++i) {
+            const int64_t y = first + i;
+            const float *row = c.x + (image * c.in[1] + y) * c.in[2] * c.c;
+            if (y < 0 || y >= c.in[1])
+                at[i] = zeros;
+            else
+                at[i] = padded ? pad_row(row, copies + i * floats) : row;
+        }
+        for (int64_t i = 0; i < rows; ++i) run_row(at + i * c.stride[1], (image * c.out[1] + from + i) * c.out[2]);
+    }
+
+    const float *pad_row(const float *row, float *to) const {
+        const int64_t begin = least(c.begin[2], width), real = most(0, least(c.in[2], width - begin));
+        std::memset(to, 0, sizeof(float) * static_cast<size_t>(begin * c.c));
+        std::memcpy(to + begin * c.c, row, sizeof(float) * static_cast<size_t>(real * c.c));
+        std::memset(to + (begin + real) * c.c, 0, sizeof(float) * static_cast<size_t>((width - begin - real) * c.c));
+        return to;
+    }
+
+    // A row of the output, whose first position is `position`.
+    void run_row(const float *const *rows, int64_t position) const {
+        const int64_t depth = c.kernel[2] * c.c, step = c.stride[2] * c.c;
+        float *y = ending.in_y ? c.y + position * c.m : scratch(SCRATCH_C, c.out[2] * c.m);
+        for (int64_t p = 0; p < panels.count; ++p) {
+            const int64_t vectors = panels.vectors(p), column = panels.column(p), columns = panels.columns(p);
+            const int64_t tiles = ceil_div(c.out[2], positions_of_tile(vectors)), m = ceil_div(c.out[2], tiles);
+            Window window{rows, 0, c.kernel[1], depth, step, c.w + column * c.kernel[1] * depth};
+            RowsTile tile{nullptr, 0, y + column, c.m, 0, static_cast<int>(vectors), static_cast<int>(columns)};
+            const bool whole = columns == vectors * VL;
+            for (int64_t x = 0; x < c.out[2]; x += m) {
+                window.offset = x * step;
+                tile.c = y + column + x * c.m;
+                tile.m = static_cast<int>(least(m, c.out[2] - x));
+                const RunKernel kernel =
+                    whole ? find_kernel<true>(tile.m, tile.vectors) : find_kernel<false>(tile.m, tile.vectors);
+                kernel(window, tile, moved_finish(ending.finish, position + x, column));
+            }
+        }
+        if (ending.rest) epilogue.run(y, c.m, position, position + c.out[2], 0, c.m);
+    }
+};
+
+int32_t run(const ew_call *call) {
+    LastConv c;
+    if (!read_last_conv(call, c) || c.group != 1 || c.in[0] != 1 || c.kernel[0] != 1 || c.out[0] != 1)
+        return call->host->error(call, EW_SHAPE, "convolution by rows: sizes disagree");
+    if (c.positions() * c.m == 0) return EW_OK;
+    Epilogue epilogue;
+    if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
+    Ending ending;
+    ending.finish.bias_col = c.bias;
+    ending.rest = !epilogue.empty() && !epilogue.as_finish(ending.finish, true);
+    ending.in_y = !ending.rest || writes_f32(call);
+    const Panels panels(c.m);
+    const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], none = width * c.c;
+    const bool padded = c.begin[2] > 0 || width > c.in[2];
+    float *zeros = scratch(SCRATCH_D, none);
+    std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(none));
+    const Job job{c, panels, ending, epilogue, width, padded, zeros};
+    // Tasks of some 10 us or more, cut into parts whose rows fit the cache.
+    constexpr double TASK = 1.5e6, MOST = 32;
+    const int64_t rows = c.n * c.out[1], part = most(1, COPIED_FLOATS / most(1, none) / c.stride[1]);
+    const double work = 2.0 * static_cast<double>(c.positions() * c.m) * static_cast<double>(c.c * c.taps());
+    const int64_t tasks = most(1, least(rows, static_cast<int64_t>(work / TASK > MOST ? MOST : work / TASK)));
+    parallel(call, tasks, [&](int64_t task) {
+        const int64_t end = rows * (task + 1) / tasks;
+        for (int64_t row = rows * task / tasks; row < end;) {
+            const int64_t image = row / c.out[1], from = row % c.out[1];
+            const int64_t count = least(part, least(end - row, c.out[1] - from));
+            job.run(image, from, count);
+            row += count;
+        }
+    });
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(conv_rows_nhwc_f32, run)
+
+}  // namespace ew::EW_ISA
