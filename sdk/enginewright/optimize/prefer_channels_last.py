@@ -20,7 +20,7 @@ from enginewright.optimize.fuse_pointwise import is_pointwise
 from enginewright.tensors import bfloat16, float16, float32
 
 IMAGES = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool")
-LAST, FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
+RANKS = (3, 4)
 HALVES = (float16, bfloat16)
 VECTOR = 8  # elements of 16 bits that kernels read at once
 PADDED = 4  # an image with fewer channels gets this many
@@ -33,15 +33,27 @@ def put_channels_last(network: Network) -> int:
     Vectors along the channels need no copies of patches, whatever the window is.
     """
     converted = 0
+    # Transposes of rank 3 are common: they move only where there are such convolutions.
+    ranks = {4, *(layer.outputs[0].rank for layer in network.layers if _wanted_on_cpu(layer))}
     for layer in list(network.layers):
         if _wanted_on_cpu(layer):
             _convert(network, layer)
             converted += 1
         elif _is_mean_of_places(layer):
             _convert_mean(network, layer)
-        else:
+        elif len(layer.outputs) == 1 and layer.outputs[0].rank in ranks:
             _sink(network, layer)
     return converted
+
+
+def _last(rank: int) -> tuple[int, ...]:
+    """The axes of an image with its channels first, in the order that puts them last."""
+    return (0, *range(2, rank), 1)
+
+
+def _first(rank: int) -> tuple[int, ...]:
+    """The axes of an image with its channels last, in the order that puts them first."""
+    return (0, rank - 1, *range(1, rank - 1))
 
 
 def wants_channels_last(network: Network) -> bool:
@@ -55,7 +67,7 @@ def _wanted_on_cpu(layer: Layer) -> bool:
     if layer.kind not in IMAGES and layer.kind != "ConvTranspose":
         return False
     x, *others = layer.inputs
-    if x is None or x.rank != 4 or x.dtype is not float32:
+    if x is None or x.rank not in RANKS or x.dtype is not float32:
         return False
     turned = _turned(x) is not None
     if "Conv" not in layer.kind:
@@ -64,7 +76,7 @@ def _wanted_on_cpu(layer: Layer) -> bool:
     if w is None or w.const is None or w.const.size == 0:
         return False
     if layer.kind == "ConvTranspose":
-        return bool(turned and layer.op.lies_side_by_side(w.const.shape[2:]))
+        return bool(turned and x.rank == 4 and layer.op.lies_side_by_side(w.const.shape[2:]))
     per_group = w.const.shape[0] // layer.op.group
     depthwise = per_group == w.const.shape[1] == 1
     return depthwise or per_group >= FEW_CHANNELS or (turned and layer.op.group == 1)
@@ -72,19 +84,21 @@ def _wanted_on_cpu(layer: Layer) -> bool:
 
 def _is_mean_of_places(layer: Layer) -> bool:
     """A mean over both spatial axes behind a converted layer."""
-    if layer.kind != "ReduceMean" or len(layer.inputs) < 2 or _turned(layer.inputs[0]) is None:
+    if layer.kind != "ReduceMean" or len(layer.inputs) < 2:
         return False
-    axes = layer.inputs[1]
-    return axes is not None and axes.const is not None and sorted(axis % 4 for axis in axes.const.ravel()) == [2, 3]
+    x, axes = layer.inputs[:2]
+    if x is None or _turned(x) is None or axes is None or axes.const is None:
+        return False
+    return sorted(axis % x.rank for axis in axes.const.ravel()) == list(range(2, x.rank))
 
 
 def _convert_mean(network: Network, layer: Layer) -> None:
     with network.at(layer):
         made = network.add(ChannelsLast(GlobalAveragePool()), _turned(layer.inputs[0]))[0]
         if layer.op.keepdims:
-            found = network.transpose(made, perm=FIRST)
+            found = network.transpose(made, perm=_first(made.rank))
         else:
-            found = network.squeeze(made, network.constant(np.array([1, 2])))
+            found = network.squeeze(made, network.constant(np.arange(1, made.rank - 1)))
     found.name = layer.outputs[0].name
     network.replace(layer.outputs[0], found)
     network.remove([layer])
@@ -97,7 +111,8 @@ def prefer_channels_last(network: Network) -> int:
         _convert(network, layer)
     if found:
         for layer in list(network.layers):
-            _sink(network, layer)
+            if len(layer.outputs) == 1 and layer.outputs[0].rank == 4:
+                _sink(network, layer)
     return len(found)
 
 
@@ -124,7 +139,7 @@ def _convert(network: Network, layer: Layer) -> None:
         if _is_padded(layer, x):
             op, inputs[1] = _padded(network, op, layer.inputs[1])
         made = network.add(ChannelsLast(op), *inputs)[0]
-        back = network.transpose(made, perm=FIRST)
+        back = network.transpose(made, perm=_first(made.rank))
     back.name = layer.outputs[0].name
     network.replace(layer.outputs[0], back)
     network.remove([layer])
@@ -133,7 +148,7 @@ def _convert(network: Network, layer: Layer) -> None:
 def _image(network: Network, layer: Layer, x: Tensor) -> Tensor:
     """The image with its channels last; of a network's input in one step with the cast, and padded."""
     if not _is_padded(layer, x):
-        return network.transpose(x, perm=LAST)
+        return network.transpose(x, perm=_last(x.rank))
     cast = x.producer
     source = cast.inputs[0] if cast is not None and cast.kind == "Cast" and cast.inputs[0] is not None else x
     return network.add(ImageToChannelsLast(PADDED, x.dtype), source)[0]
@@ -160,18 +175,23 @@ def _padded(network: Network, op: Conv, w: Tensor | None) -> tuple[Conv, Tensor]
 
 def _sink(network: Network, layer: Layer) -> None:
     """Let the layer work with channels last where some input has just been turned, and turn its output instead."""
-    if layer not in network.layers or len(layer.outputs) != 1 or layer.outputs[0].rank != 4:
+    if layer not in network.layers or len(layer.outputs) != 1 or layer.outputs[0].rank not in RANKS:
         return
-    images = layer.inputs[:1] if layer.kind == "Resize" else layer.inputs
+    images = layer.inputs[:1] if layer.kind in ("Resize", "Slice") else layer.inputs
     if not any(_turned(tensor) is not None for tensor in images):
         return
     op = _moved(layer)
     if op is None:
         return
     with network.at(layer):
-        inputs = [*(_with_channels_last(network, tensor) for tensor in images), *layer.inputs[len(images) :]]
+        rank = layer.outputs[0].rank
+        inputs = [*(_with_channels_last(network, tensor, rank) for tensor in images), *layer.inputs[len(images) :]]
+        if layer.kind == "Slice":
+            axes = inputs[3].const if inputs[3] is not None else None
+            assert axes is not None
+            inputs[3] = network.constant(np.array([_first(rank)[axis] for axis in axes], np.int64))
         made = network.add(op, *inputs)[0]
-        back = network.transpose(made, perm=FIRST)
+        back = network.transpose(made, perm=_first(rank))
     back.name = layer.outputs[0].name
     network.replace(layer.outputs[0], back)
     network.remove([layer])
@@ -180,33 +200,36 @@ def _sink(network: Network, layer: Layer) -> None:
 def _turned(tensor: Tensor | None) -> Tensor | None:
     """What the tensor is the channels-first form of, None where it is not."""
     producer = None if tensor is None else tensor.producer
-    if producer is None or producer.kind != "Transpose" or tuple(producer.op.perm or ()) != FIRST:
+    if producer is None or producer.kind != "Transpose" or tensor is None or tensor.rank not in RANKS:
+        return None
+    if tuple(producer.op.perm or ()) != _first(tensor.rank):
         return None
     return producer.inputs[0]
 
 
 def _moved(layer: Layer) -> Any:
     """The operator that does the same to images with channels last; None where there is none."""
+    rank = layer.outputs[0].rank
     if is_pointwise(layer):
         return layer.op
-    if layer.kind == "Concat" and layer.op.axis % 4 == 1:
-        return replace(layer.op, axis=3)
-    if layer.kind == "ChannelShuffle" and layer.op.axis % 4 == 1:
-        return replace(layer.op, axis=3)
-    if layer.kind == "Resize":
-        return replace(layer.op, axes=tuple(FIRST[axis % 4] for axis in layer.op.axes or range(4)))
+    if layer.kind in ("Concat", "ChannelShuffle"):
+        return replace(layer.op, axis=_first(rank)[layer.op.axis % rank])
+    if layer.kind == "Slice" and len(layer.inputs) > 3 and layer.inputs[3] is not None:
+        return layer.op if layer.inputs[3].const is not None else None
+    if layer.kind == "Resize" and rank == 4:
+        return replace(layer.op, axes=tuple(_first(4)[axis % 4] for axis in layer.op.axes or range(4)))
     return None
 
 
-def _with_channels_last(network: Network, tensor: Tensor | None) -> Tensor | None:
+def _with_channels_last(network: Network, tensor: Tensor | None, rank: int) -> Tensor | None:
     if tensor is None or tensor.spec.size == 1:
         return tensor
     turned = _turned(tensor)
     if turned is not None:
         return turned
     if tensor.const is not None:
-        shape = (*(1,) * (4 - tensor.rank), *tensor.const.shape)
-        return network.constant(np.ascontiguousarray(tensor.const.reshape(shape).transpose(LAST)), tensor.name)
-    if tensor.rank < 4:
-        tensor = network.unsqueeze(tensor, network.constant(np.arange(4 - tensor.rank)))
-    return network.transpose(tensor, perm=LAST)
+        shape = (*(1,) * (rank - tensor.rank), *tensor.const.shape)
+        return network.constant(np.ascontiguousarray(tensor.const.reshape(shape).transpose(_last(rank))), tensor.name)
+    if tensor.rank < rank:
+        tensor = network.unsqueeze(tensor, network.constant(np.arange(rank - tensor.rank)))
+    return network.transpose(tensor, perm=_last(rank))

@@ -22,7 +22,7 @@ run, but from the cache when a layer is timed (7 x 7 x 512 by F(2, 3): 0.89 ms t
 Weights of SMALL bytes stay in a cache."""
 
 
-def _conv(op: ChannelsLast, x: TensorSpec, w: TensorSpec | None) -> tuple[Conv, tuple[int, ...]] | str:
+def conv_of(op: ChannelsLast, x: TensorSpec, w: TensorSpec | None) -> tuple[Conv, tuple[int, ...]] | str:
     """The convolution and the shape of its weights, if they are known."""
     if not isinstance(op.anchor, Conv) or w is None:
         return "is no convolution"
@@ -32,7 +32,8 @@ def _conv(op: ChannelsLast, x: TensorSpec, w: TensorSpec | None) -> tuple[Conv, 
     return (op.anchor, shape) if len(shape) == w.rank else "the weight has sizes that are not known when building"
 
 
-def _params(conv: Conv, x: TensorSpec, w: TensorSpec | None, b: TensorSpec | None) -> tuple[Size, ...]:
+def conv_params(conv: Conv, x: TensorSpec, w: TensorSpec | None, b: TensorSpec | None) -> tuple[Size, ...]:
+    """Group, number of inputs, stride, dilation and padding of each axis."""
     assert w is not None
     return (conv.group, 3 if b else 2, *window_params(conv.window(channels_first(x), w)))
 
@@ -42,7 +43,7 @@ def conv_nhwc_f32(
     op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
 ) -> Launch | str:
     """Positions by output channels; every tap reads the pixels where they are."""
-    found = _conv(op, x, w)
+    found = conv_of(op, x, w)
     if isinstance(found, str):
         return found
     conv, shape = found
@@ -53,7 +54,7 @@ def conv_nhwc_f32(
     for extent in shape[1:]:
         size *= extent
     pack = Pack("cpu_pack_conv_nhwc_f32", size, (conv.group,))
-    return Launch(_params(conv, x, w, b), pack={1: pack}, split=x.rank - 1)
+    return Launch(conv_params(conv, x, w, b), pack={1: pack}, split=x.rank - 1)
 
 
 @tactic(ChannelsLast, kernel="cpu_conv_rows_nhwc_f32")
@@ -62,7 +63,7 @@ def conv_rows_nhwc_f32(
 ) -> Launch | str:
     """Few channels: positions side by side, and what the window sees of a row as one run of numbers."""
     launch = conv_nhwc_f32(op, x, w, b)
-    found = _conv(op, x, w)
+    found = conv_of(op, x, w)
     if isinstance(launch, str) or isinstance(found, str) or w is None:
         return launch if isinstance(launch, str) else "is no convolution"
     conv, shape = found
@@ -78,7 +79,7 @@ def _winograd(points: int, op: ChannelsLast, x: TensorSpec, w: TensorSpec | None
 
     `points` is T + R - 1, with R the taps along an axis of every phase of the steps.
     """
-    found = _conv(op, x, w)
+    found = conv_of(op, x, w)
     if isinstance(found, str):
         return found
     conv, shape = found
@@ -98,7 +99,7 @@ def _winograd(points: int, op: ChannelsLast, x: TensorSpec, w: TensorSpec | None
     if isinstance(tiles, int) and tiles < FEW_TILES and size > SMALL:
         return "has too few tiles for so many weights, which come from memory at each run"
     pack = Pack(f"cpu_pack_winograd{points - 2}_nhwc_f32", size, (conv.group, step))
-    return Launch(_params(conv, x, w, b), pack={1: pack}, split=x.rank - 1)
+    return Launch(conv_params(conv, x, w, b), pack={1: pack}, split=x.rank - 1)
 
 
 @tactic(ChannelsLast, kernel="cpu_winograd2_nhwc_f32")
@@ -122,7 +123,7 @@ def depthwise_nhwc_f32(
     op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
 ) -> Launch | str:
     """Each channel by itself: a vector of weights for each tap."""
-    found = _conv(op, x, w)
+    found = conv_of(op, x, w)
     if isinstance(found, str):
         return found
     conv, shape = found
@@ -132,7 +133,7 @@ def depthwise_nhwc_f32(
     for extent in shape:
         size *= extent
     pack = Pack("cpu_transpose", size, (*range(2, len(shape)), 0, 1))
-    return Launch(_params(conv, x, w, b), pack={1: pack}, split=x.rank - 1)
+    return Launch(conv_params(conv, x, w, b), pack={1: pack}, split=x.rank - 1)
 
 
 @tactic(ChannelsLast, kernel="cpu_conv_transpose_nhwc_f32")

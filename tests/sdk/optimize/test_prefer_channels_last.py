@@ -123,3 +123,34 @@ def test_layers_without_inputs_are_left_alone() -> None:
     changes, found, wanted = run(net, weights(2, 8, 6, 5))
     assert changes == 1
     np.testing.assert_array_equal(found, wanted)
+
+
+def test_signals_have_their_channels_last_as_well() -> None:
+    net = Network()
+    x = net.input("x", float32, (2, 12, 30))
+    y = net.relu(net.conv(x, net.constant(weights(16, 12, 3).astype(np.float32)), padding=1))
+    one = net.constant(np.array([1]))
+    end = net.slice(y, net.constant(np.array([-4])), net.constant(np.array([30])), net.constant(np.array([-1])), one)
+    part = net.slice(y, one, net.constant(np.array([9])), one, one)
+    y = net.concat(end, y, axis=2)
+    y = net.conv(y, net.constant(weights(16, 16, 3).astype(np.float32)), dilation=2)
+    net.output("y", net.max_pool(y, kernel_shape=(2,), stride=2))
+    net.output("part", part)
+    array = weights(2, 12, 30).astype(np.float32)
+    wanted = net.evaluate({"x": array})
+    assert put_channels_last(net) == 3
+    cancel_transposes(net)
+    eliminate_dead(net)
+    net.infer()
+    found = net.evaluate({"x": array})
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6)
+    assert [layer.kind for layer in net.layers].count("Transpose") == 3  # of the input and of both outputs
+
+
+def test_transposes_of_rank_3_stay_where_no_convolution_has_them() -> None:
+    net = Network()
+    x = net.input("x", float32, (2, 12, 30))
+    net.output("y", net.relu(net.transpose(x, perm=(0, 2, 1))))
+    assert put_channels_last(net) == 0
+    assert [layer.kind for layer in net.layers] == ["Transpose", "Relu"]

@@ -1,0 +1,361 @@
+// f32 convolution along one axis in steps of 1 by Winograd's minimal filtering, images with their channels last.
+//
+// F(T, K): T outputs from P = T + K - 1 inputs with P products instead of T K, so 5 taps need 2.5 times fewer with P = 8
+// points, 3 taps 2 times fewer with 6 and 2.25 times with 8. The points 0, 0.625, -0.625, 1, -1, ... keep rounding errors
+// lower than the usual 0, 1, -1, 2, -2, 0.5, -0.5 do. Infinity or NaN in an input reaches all outputs of its tile.
+// A dilated axis, or one with others behind it, is a line on which neighbouring inputs lie `step` pixels apart.
+// Tiles are turned into one matrix for each point, these multiplied by the weights' (turned when building), and the
+// products of a panel turned back. Inputs and params as for conv_nhwc.cpp.
+#include "cpu/conv_last.h"
+#include "cpu/gemm_rows.h"
+#include "cpu/pointwise.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+// Finite points other than 0 come in pairs a, -a; the last point is infinity.
+template <int P>
+struct Points;
+template <>
+struct Points<6> {
+    static constexpr int PAIRS = 2;
+    static constexpr double at[PAIRS] = {0.625, 1.5};
+    // prod(x^2 - a^2) over all pairs, and over all but one; the lowest power first.
+    static constexpr double A = at[0] * at[0], B = at[1] * at[1];
+    static constexpr double all[PAIRS + 1] = {A * B, -(A + B), 1};
+    static constexpr double but[PAIRS][PAIRS] = {{-B, 1}, {-A, 1}};
+};
+template <>
+struct Points<8> {
+    static constexpr int PAIRS = 3;
+    static constexpr double at[PAIRS] = {0.625, 1, 1.625};
+    static constexpr double A = at[0] * at[0], B = at[1] * at[1], C = at[2] * at[2];
+    static constexpr double all[PAIRS + 1] = {-A * B * C, A * B + A * C + B * C, -(A + B + C), 1};
+    static constexpr double but[PAIRS][PAIRS] = {{B * C, -(B + C), 1}, {A * C, -(A + C), 1}, {A * B, -(A + B), 1}};
+};
+
+// sum of c[i] d[2 i], the last c being 1.
+template <int N>
+EW_INLINE vf every_second(const double (&c)[N], const vf *d) {
+    vf sum = d[2 * (N - 1)];
+#pragma GCC unroll 4
+    for (int i = 0; i < N - 1; ++i) sum += splat(float(c[i])) * d[2 * i];
+    return sum;
+}
+
+template <int P>
+EW_INLINE void turn_input(const vf *d, vf *u) {
+    using Of = Points<P>;
+    u[0] = every_second(Of::all, d);
+    u[P - 1] = every_second(Of::all, d + 1);
+#pragma GCC unroll 4
+    for (int i = 0; i < Of::PAIRS; ++i) {
+        const vf even = every_second(Of::but[i], d + 2),
+                 odd = splat(float(Of::at[i])) * every_second(Of::but[i], d + 1);
+        u[2 * i + 1] = even + odd;
+        u[2 * i + 2] = even - odd;
+    }
+}
+
+constexpr double power(double x, int n) { return n == 0 ? 1 : x * power(x, n - 1); }
+
+template <int P, int T>
+EW_INLINE void turn_output(const vf *m, vf *y) {
+    using Of = Points<P>;
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) y[t] = vf{};
+    y[0] = m[0];
+#pragma GCC unroll 4
+    for (int i = 0; i < Of::PAIRS; ++i) {
+        const vf even = m[2 * i + 1] + m[2 * i + 2], odd = m[2 * i + 1] - m[2 * i + 2];
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) y[t] += splat(float(power(Of::at[i], t))) * (t % 2 ? odd : even);
+    }
+    y[T - 1] += m[P - 1];
+}
+
+// u: what P points see of the taps g.
+template <int P>
+void turn_weight(const double *g, int taps, double *u) {
+    double points[P - 1] = {};
+    for (int i = 0; i < Points<P>::PAIRS; ++i)
+        points[2 * i + 1] = Points<P>::at[i], points[2 * i + 2] = -points[2 * i + 1];
+    for (int p = 0; p < P - 1; ++p) {
+        double sum = 0, apart = 1;
+        for (int k = taps - 1; k >= 0; --k) sum = sum * points[p] + g[k];
+        for (int other = 0; other < P - 1; ++other) apart *= other == p ? 1 : points[p] - points[other];
+        u[p] = sum / apart;
+    }
+    u[P - 1] = g[taps - 1];
+}
+
+// The axis along which the window lies: pixels of the axes behind it are part of a line.
+struct Line {
+    int64_t lines, in, out, begin, step;
+    int taps;
+};
+
+// False: the window has more than one axis, moves by more than a pixel, or there are groups.
+bool read_line(const LastConv &c, Line &line) {
+    int axis = 2;
+    for (int i = 0; i < 3; ++i)
+        if (c.kernel[i] > 1) axis = i;
+    line = {c.n, 1, 1, 1, 1, static_cast<int>(c.kernel[axis])};
+    bool fits = c.group == 1 && c.stride[axis] == 1;
+    int64_t behind = 1;
+    for (int i = 0; i < 3; ++i) {
+        if (i < axis) line.lines *= c.in[i];
+        if (i > axis) behind *= c.in[i];
+        if (i != axis) fits = fits && c.kernel[i] == 1 && c.stride[i] == 1 && c.begin[i] == 0 && c.in[i] == c.out[i];
+    }
+    line.in = c.in[axis] * behind;
+    line.out = c.out[axis] * behind;
+    line.begin = c.begin[axis] * behind;
+    line.step = c.dilation[axis] * behind;
+    return fits;
+}
+
+constexpr int64_t INPUT_FLOATS = 150000;   // of a task's turned inputs: a good half of L2
+constexpr int64_t SHARED_FLOATS = 600000;  // of all turned inputs, where all tasks share them
+constexpr int64_t MOST_TILES = 96;
+constexpr int64_t FEW_TASKS = 8;
+
+// What all tasks know.
+template <int P>
+struct Whole {
+    const LastConv &c;
+    const Line &line;
+    const Panels &panels;
+    const Ending &ending;
+    const Epilogue &epilogue;
+    int64_t depth;    // channels, rounded up to vectors
+    int64_t all;      // tiles
+    int64_t by_line;  // tiles of a line: those of neighbouring pixels follow each other
+    const float *zeros;
+
+    int tile() const { return P + 1 - line.taps; }
+    // The first output of a tile, on its line.
+    int64_t place(int64_t index) const {
+        const int64_t i = index % by_line;
+        return i / line.step * line.step * tile() + i % line.step;
+    }
+};
+
+// Turns tiles [first, end) into inputs [point][tiles][depth], beginning at tile `at`.
+template <int P>
+void turn_inputs(const Whole<P> &w, int64_t first, int64_t end, float *inputs, int64_t at, int64_t tiles) {
+    const LastConv &c = w.c;
+    const float *pixels[P];
+    for (int64_t t = first; t < end; ++t) {
+        const float *from = c.x + t / w.by_line * w.line.in * c.c;
+        const int64_t place = w.place(t) - w.line.begin;
+        for (int i = 0; i < P; ++i) {
+            const int64_t pixel = place + i * w.line.step;
+            pixels[i] = pixel >= 0 && pixel < w.line.in ? from + pixel * c.c : w.zeros;
+        }
+        float *to = inputs + (t - at) * w.depth;
+        for (int64_t channel = 0; channel < c.channels; channel += VL) {
+            const int64_t n = c.channels - channel;
+            vf d[P], u[P];
+            for (int i = 0; i < P; ++i) d[i] = n >= VL ? load(pixels[i] + channel) : load_n(pixels[i] + channel, n);
+            turn_input<P>(d, u);
+            for (int i = 0; i < P; ++i) store(to + i * tiles * w.depth + channel, u[i]);
+        }
+    }
+}
+
+// One part: tiles [first, first + tiles) and one panel at a time.
+template <int P>
+struct Part {
+    const Whole<P> &whole;
+    int64_t first, tiles;
+    const float *inputs;  // of the first tile and point 0
+    int64_t between;      // floats from one point's inputs to the next
+    float *products;      // [point][tile][width of a panel]
+    float *sums;          // [tile][output][width of a panel], where they can't be kept in the output
+
+    void multiply(int64_t panel) const {
+        const int64_t vectors = whole.panels.vectors(panel), width = vectors * VL, all = round_up(whole.c.m, VL);
+        const int64_t blocks = ceil_div(tiles, rows_of_tile(vectors)), step = ceil_div(tiles, blocks);
+        for (int64_t point = 0; point < P; ++point)
+            for (int64_t t = 0; t < tiles; t += step) {
+                RowsPart part;
+                part.b = whole.c.w + (point * all + whole.panels.column(panel)) * whole.c.channels;
+                part.k = whole.c.channels;
+                const int64_t m = least(step, tiles - t);
+                for (int64_t r = 0; r < m; ++r) part.rows[r] = inputs + point * between + (t + r) * whole.depth;
+                float *to = products + (point * tiles + t) * width;
+                run_rows_tile(
+                    {&part, 1, to, width, static_cast<int>(m), static_cast<int>(vectors), static_cast<int>(width)},
+                    Finish{});
+            }
+    }
+
+    // Where the sums of an output belong.
+    float *sums_of(int64_t tile, int output, int64_t position, int64_t panel) const {
+        if (whole.ending.in_y) return whole.c.y + position * whole.c.m + whole.panels.column(panel);
+        return sums + (tile * whole.tile() + output) * whole.panels.vectors(panel) * VL;
+    }
+
+    template <int T>
+    void turn_back(int64_t panel) const {
+        const int64_t width = whole.panels.vectors(panel) * VL, step = tiles * width;
+        const int64_t column = whole.panels.column(panel), columns = whole.panels.columns(panel);
+        const Finish &f = whole.ending.finish;
+        for (int64_t t = 0; t < tiles; ++t) {
+            const int64_t place = whole.place(first + t), line = (first + t) / whole.by_line * whole.line.out;
+            for (int64_t j = 0; j < columns; j += VL) {
+                vf m[P], y[T];
+                for (int i = 0; i < P; ++i) m[i] = load(products + i * step + t * width + j);
+                turn_output<P, T>(m, y);
+                const int64_t n = least(VL, columns - j);
+                const vf bias = f.bias_col ? load_n(f.bias_col + column + j, n) : vf{};
+                for (int i = 0; i < T; ++i) {
+                    const int64_t at = place + i * whole.line.step, position = line + at;
+                    if (at >= whole.line.out) break;
+                    vf v = y[i] + bias;
+                    if (f.residual) v += load_n(f.residual + position * f.ld_residual + column + j, n);
+                    v = bounded(f, v);
+                    float *to = sums_of(t, i, position, panel) + j;
+                    n >= VL ? store(to, v) : store_n(to, v, n);
+                }
+            }
+        }
+    }
+
+    // The rest of the fused program, on as many positions in a row as there are.
+    void end(int64_t panel) const {
+        const int64_t column = whole.panels.column(panel), last = column + whole.panels.columns(panel),
+                      out = whole.line.out;
+        const int outputs = whole.tile(), inner = whole.line.step == 1 && whole.ending.in_y ? outputs : 1;
+        int64_t begun = -1, stop = -1;
+        const auto flush = [&](float *from, int64_t ld) {
+            if (stop > begun) whole.epilogue.run(from, ld, begun, stop, column, last);
+            begun = stop = -1;
+        };
+        for (int i = 0; i < outputs; i += inner)
+            for (int64_t t = 0; t < tiles; ++t) {
+                const int64_t at = whole.place(first + t) + i * whole.line.step, count = least(inner, out - at);
+                if (count <= 0) continue;
+                const int64_t position = (first + t) / whole.by_line * out + at;
+                if (!whole.ending.in_y) {
+                    begun = position, stop = position + 1;
+                    flush(sums_of(t, i, position, panel), whole.panels.vectors(panel) * VL);
+                    continue;
+                }
+                if (position != stop) {
+                    flush(whole.c.y + begun * whole.c.m + column, whole.c.m);
+                    begun = position;
+                }
+                stop = position + count;
+            }
+        if (stop > begun) flush(whole.c.y + begun * whole.c.m + column, whole.c.m);
+    }
+
+    void run(int64_t panel) const {
+        multiply(panel);
+        switch (whole.tile()) {
+            case 2: turn_back<2>(panel); break;
+            case 3: turn_back<3>(panel); break;
+            case 4: turn_back<4>(panel); break;
+            case 5: turn_back<(P > 6 ? 5 : 4)>(panel); break;
+            default: turn_back<(P > 6 ? 6 : 4)>(panel);
+        }
+        if (whole.ending.rest) end(panel);
+    }
+};
+
+template <int P>
+Part<P> part_of(const Whole<P> &w, int64_t first, int64_t tiles) {
+    float *sums = w.ending.in_y ? nullptr : scratch(SCRATCH_C, tiles * w.tile() * MAX_VECTORS * VL);
+    return {w, first, tiles, nullptr, 0, scratch(SCRATCH_B, P * tiles * MAX_VECTORS * VL), sums};
+}
+
+// All inputs are turned first; then each task takes some tiles of a panel.
+template <int P>
+void run_shared(const ew_call *call, const Whole<P> &w, int64_t chunk, float *inputs) {
+    const int64_t chunks = ceil_div(w.all, chunk), group = 16;
+    parallel(call, ceil_div(w.all, group),
+             [&](int64_t task) { turn_inputs(w, task * group, least(w.all, (task + 1) * group), inputs, 0, w.all); });
+    parallel(call, chunks * w.panels.count, [&](int64_t task) {
+        const int64_t first = task % chunks * chunk;
+        Part<P> part = part_of(w, first, least(chunk, w.all - first));
+        part.inputs = inputs + first * w.depth;
+        part.between = w.all * w.depth;
+        part.run(task / chunks);
+    });
+}
+
+// Each task turns its tiles and multiplies them by all panels.
+template <int P>
+void run_apart(const ew_call *call, const Whole<P> &w, int64_t chunk) {
+    parallel(call, ceil_div(w.all, chunk), [&](int64_t task) {
+        const int64_t first = task * chunk;
+        Part<P> part = part_of(w, first, least(chunk, w.all - first));
+        float *inputs = scratch(SCRATCH_A, P * part.tiles * w.depth);
+        turn_inputs(w, first, first + part.tiles, inputs, first, part.tiles);
+        part.inputs = inputs;
+        part.between = part.tiles * w.depth;
+        for (int64_t panel = 0; panel < w.panels.count; ++panel) part.run(panel);
+    });
+}
+
+template <int P>
+int32_t run(const ew_call *call) {
+    LastConv c;
+    Line line;
+    if (!read_last_conv(call, c) || !read_line(c, line) || line.taps < 3 || line.taps >= P)
+        return call->host->error(call, EW_SHAPE, "convolution along one axis: sizes disagree");
+    if (c.positions() * c.m == 0) return EW_OK;
+    Epilogue epilogue;
+    if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
+    Ending ending;
+    ending.finish.bias_col = c.bias;
+    ending.rest = !epilogue.empty() && !epilogue.as_finish(ending.finish);
+    ending.in_y = !ending.rest || writes_f32(call);
+    const Panels panels(c.m);
+    const int64_t depth = round_up(most(1, c.channels), VL);
+    const int64_t by_line = ceil_div(line.out, line.step * (P + 1 - line.taps)) * line.step, all = line.lines * by_line;
+    const int64_t chunks = ceil_div(all, most(4, least(MOST_TILES, INPUT_FLOATS / (P * depth))));
+    const bool shared = chunks < FEW_TASKS && P * all * depth <= SHARED_FLOATS;
+    float *zeros = scratch(SCRATCH_D, depth + (shared ? P * all * depth : 0));
+    std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(depth));
+    const Whole<P> whole{c, line, panels, ending, epilogue, depth, all, by_line, zeros};
+    if (shared)
+        run_shared(call, whole, ceil_div(all, chunks), zeros + depth);
+    else
+        run_apart(call, whole, ceil_div(all, chunks % 2 ? chunks + 1 : chunks));
+    return EW_OK;
+}
+
+// [M, C, taps] to [point][panel][C][width], the last panel zero-padded.
+template <int P>
+int32_t pack(const ew_call *call) {
+    const ew_tensor &w = call->inputs[0];
+    const int64_t m = w.shape[0], channels = w.shape[1], all = round_up(m, VL);
+    const int taps = static_cast<int>(count(w) / most(1, m * channels));
+    const Panels panels(m);
+    float *out = static_cast<float *>(call->outputs[0].data);
+    std::memset(out, 0, sizeof(float) * static_cast<size_t>(P * all * channels));
+    for (int64_t p = 0; p < panels.count; ++p)
+        for (int64_t j = 0; j < panels.columns(p); ++j)
+            for (int64_t k = 0; k < channels && taps < P; ++k) {
+                double g[P], u[P];
+                for (int t = 0; t < taps; ++t) g[t] = f32(w)[((panels.column(p) + j) * channels + k) * taps + t];
+                turn_weight<P>(g, taps, u);
+                float *to = out + panels.column(p) * channels + k * panels.vectors(p) * VL + j;
+                for (int i = 0; i < P; ++i) to[i * all * channels] = static_cast<float>(u[i]);
+            }
+    clear_rest(call->outputs[0], P * all * channels);
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(winograd_line6_nhwc_f32, run<6>)
+EW_KERNEL(winograd_line8_nhwc_f32, run<8>)
+EW_KERNEL(pack_winograd_line6_nhwc_f32, pack<6>)
+EW_KERNEL(pack_winograd_line8_nhwc_f32, pack<8>)
+
+}  // namespace ew::EW_ISA
