@@ -16,6 +16,7 @@
 #include <mutex>
 #include <thread>
 
+#include "pause.h"
 #include "scratch.h"
 
 namespace ew {
@@ -32,14 +33,6 @@ constexpr auto AWAKE_AFTER = std::chrono::microseconds(50);
 constexpr auto VISIT_LIMIT = std::chrono::seconds(10);
 
 thread_local bool inside_task = false;
-
-void pause_cpu() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-}
 
 class Pool {
   public:
@@ -155,13 +148,7 @@ bool Pool::visit(void (*fn)(), int32_t helpers) {
 
 void Pool::wait_for_helpers() {
     state_.fetch_and(~OPEN);
-    for (int spins = 0; (state_.load(std::memory_order_acquire) & ACTIVE) != 0; ++spins) {
-        if (spins < 2000) {
-            pause_cpu();
-        } else {
-            sched_yield();  // a helper lost its CPU in the middle of a task
-        }
-    }
+    wait_until([this] { return (state_.load(std::memory_order_acquire) & ACTIVE) == 0; });
 }
 
 void Pool::claim_tasks() {

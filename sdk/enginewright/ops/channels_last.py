@@ -76,6 +76,8 @@ class ChannelsLast:
             (Conv(padding=1), (2, 17, 19, 12), (20, 12, 3, 3)),
             (Conv(stride=2, padding=3), (1, 21, 26, 3), (24, 3, 7, 7)),
             (Conv(group=2, padding=2), (1, 11, 9, 20), (26, 10, 5, 5)),
+            (Conv(padding=2), (2, 50, 10), (20, 10, 5)),
+            (Conv(padding=6, dilation=3), (1, 80, 8), (17, 8, 3)),
         )
         for op, x, w in odd:
             yield ChannelsLast(op), [TensorSpec(float32, x), TensorSpec(float32, w), None]

@@ -267,6 +267,7 @@ class LSTM(Recurrent):
             x, w, r, b, lengths, state = sizes
             yield op, [x, w, r, b, lengths, state, state, None]
             yield op, [x, w, r, None, None, None, None, None]
+            yield op, [x, w, r, b, None, state, state, None]
         x, w, r, b, lengths, state = next(iter(recurrent_examples(LSTM)))[1]
         yield LSTM(), [x, w, r, b, None, state, state, TensorSpec(float32, (1, 3 * _last(r)))]
         yield LSTM(input_forget=True, clip=0.5), [x, w, r, b, None, None, None, None]
@@ -345,7 +346,9 @@ class GRU(Recurrent):
         """Each direction and layout, lengths, states, both reset forms."""
         for op, sizes in recurrent_examples(GRU):
             yield op, sizes
-            yield GRU(direction=op.direction, layout=op.layout, linear_before_reset=True), sizes
+            after = GRU(direction=op.direction, layout=op.layout, linear_before_reset=True)
+            yield after, sizes
+            yield after, [*sizes[:4], None, sizes[5]]
             yield op, [*sizes[:3], None, None, None]
 
 

@@ -10,6 +10,11 @@ from enginewright.tensors import TensorSpec, float32
 KINDS = {name: number for number, name in enumerate(ACTIVATIONS)}
 """The numbers of activations, as in native/cpu/recurrent.cpp."""
 
+VECTOR = 16
+"""Units are padded to whole vectors, of the instruction set with the longest."""
+
+TOGETHER = "the gates of each vector of units are better computed together"
+
 
 def recurrent_params(op: Recurrent, option: bool, packed: bool) -> tuple[int | float, ...]:
     """Direction, layout, clip, option, packed, then number, alpha and beta of each activation."""
@@ -45,10 +50,51 @@ def _launch(op: Recurrent, specs: tuple[TensorSpec | None, ...], option: bool, p
     return Launch(params, pack={1: packs[0], 2: packs[1]})
 
 
+def _units(op: Recurrent, specs: tuple[TensorSpec | None, ...], gates: int) -> Launch | str:
+    x, w, r = specs[0], specs[1], specs[2]
+    assert x is not None
+    assert w is not None
+    assert r is not None
+    if x.dtype is not float32 or (len(specs) > 4 and specs[4] is not None):
+        return "needs float32, and sequences of one length"
+    usual = all(f.name == name for fs in op.functions() for f, name in zip(fs, op.DEFAULTS, strict=True))
+    if not usual or op.clip:
+        return "needs the usual activations, and no clipping"
+    packs = []
+    for spec, state in ((w, 0), (r, 1)):
+        directions, rows, k = spec.shape
+        if not isinstance(directions, int) or not isinstance(rows, int) or not isinstance(k, int):
+            return "the weights have sizes that are not known when building"
+        size = 4 * directions * gates * -(-(rows // gates) // VECTOR) * VECTOR * k
+        packs.append(Pack("cpu_pack_recurrent_units_f32", size, (gates, state)))
+    return Launch(recurrent_params(op, False, True), pack={1: packs[0], 2: packs[1]})
+
+
+def _takes_units(units: Launch | str, specs: tuple[TensorSpec | None, ...]) -> bool:
+    """Whether the tactic by units can run: then no other one need be timed, perhaps at sizes that do not tell."""
+    return isinstance(units, Launch) and all(spec is not None and spec.constant for spec in specs[1:3])
+
+
+@tactic(LSTM, kernel="cpu_lstm_units_f32")
+def lstm_units_f32(op: LSTM, *specs: TensorSpec | None) -> Launch | str:
+    """The gates of a vector of units together, in registers; two threads share a long sequence."""
+    if op.input_forget or (len(specs) > 7 and specs[7] is not None):
+        return "needs a forget gate, and no peepholes"
+    return _units(op, specs, LSTM.GATES)
+
+
+@tactic(GRU, kernel="cpu_gru_units_f32")
+def gru_units_f32(op: GRU, *specs: TensorSpec | None) -> Launch | str:
+    """The gates of a vector of units together, in registers; two threads share a long sequence."""
+    if not op.linear_before_reset:
+        return "needs the reset gate behind the product"
+    return _units(op, specs, GRU.GATES)
+
+
 @tactic(LSTM, kernel="cpu_lstm_f32")
 def lstm_packed_f32(op: LSTM, *specs: TensorSpec | None) -> Launch | str:
     """Constant weights, packed when building."""
-    return _launch(op, specs, op.input_forget, True)
+    return TOGETHER if _takes_units(lstm_units_f32(op, *specs), specs) else _launch(op, specs, op.input_forget, True)
 
 
 @tactic(LSTM, kernel="cpu_lstm_f32")
@@ -60,7 +106,8 @@ def lstm_f32(op: LSTM, *specs: TensorSpec | None) -> Launch | str:
 @tactic(GRU, kernel="cpu_gru_f32")
 def gru_packed_f32(op: GRU, *specs: TensorSpec | None) -> Launch | str:
     """Constant weights, packed when building."""
-    return _launch(op, specs, op.linear_before_reset, True)
+    units = gru_units_f32(op, *specs)
+    return TOGETHER if _takes_units(units, specs) else _launch(op, specs, op.linear_before_reset, True)
 
 
 @tactic(GRU, kernel="cpu_gru_f32")

@@ -1,0 +1,320 @@
+// f32 LSTM and GRU with the usual activations: the gates of a vector of units are one tile, which stays in registers from
+// the product with the state to the new state. Two threads share the units of a single sequence.
+//
+// Inputs and params as for recurrent.cpp, w and r packed: columns of w, and rows of r, are ordered by vectors of units, in
+// each by gate. A step reads the states of the step before from the output, so nothing is copied.
+#include <atomic>
+
+#include "cpu/recurrent.h"
+#include "cpu/vector_math.h"
+#include "src/pause.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+constexpr int MOST_ROWS = 8;
+// Sequences of a tile, so that all sums stay in registers.
+#if EW_ISA_AVX512
+constexpr int64_t LSTM_ROWS = 6, GRU_ROWS = 8;
+#else
+constexpr int64_t LSTM_ROWS = 2, GRU_ROWS = 4;
+#endif
+
+struct Layer {
+    Recurrent r;
+    int64_t blocks;      // vectors of units
+    int64_t width;       // sums of a row: gates of all units, padded
+    const float *w, *u;  // packed weights of all directions
+    float *sums;         // [direction][time, batch as x][block][gate][VL]
+    float *bias;         // [direction][block][gate][VL]
+    float *last;         // GRU: the recurrent bias of the third gate, [direction][block][VL]
+    float *cells;        // LSTM: [direction][batch][block][VL]
+    const float *zeros;  // a state
+};
+
+// Sequences [first, first + rows) of one direction.
+struct Group {
+    int64_t direction, first;
+    int rows;
+};
+
+int64_t row_of(const Recurrent &r, int64_t time, int64_t b) {
+    return r.layout ? b * r.time + time : time * r.batch + b;
+}
+float *output_of(const Recurrent &r, int64_t d, int64_t time, int64_t b) {
+    return r.y +
+           (r.layout ? (b * r.time + time) * r.directions + d : (time * r.directions + d) * r.batch + b) * r.hidden;
+}
+int64_t state_of(const Recurrent &r, int64_t d, int64_t b) {
+    return (r.layout ? b * r.directions + d : d * r.batch + b) * r.hidden;
+}
+bool is_backward(const Recurrent &r, int64_t d) { return r.reverse || d == 1; }
+
+// sums[r][g] += h[r] times the weights of a block, [k][gate][VL]. Even and odd k apart where the chains would be few.
+template <int G, int R>
+EW_INLINE void add_states(const float *const *h, const float *u, int64_t n, vf (&sums)[R][G]) {
+    constexpr int AHEAD = 1024;
+    vf odd[R][G] = {};
+    int64_t k = 0;
+    for (; R * G <= 8 && k + 2 <= n; k += 2, u += 2 * G * VL) {
+#pragma GCC unroll 4
+        for (int g = 0; g < G; ++g) {
+            __builtin_prefetch(u + AHEAD + g * VL);
+            __builtin_prefetch(u + AHEAD + (G + g) * VL);
+            const vf even = load(u + g * VL), other = load(u + (G + g) * VL);
+#pragma GCC unroll 8
+            for (int r = 0; r < R; ++r) {
+                sums[r][g] += splat(h[r][k]) * even;
+                odd[r][g] += splat(h[r][k + 1]) * other;
+            }
+        }
+    }
+    for (; k < n; ++k, u += G * VL) {
+        vf weights[G];
+#pragma GCC unroll 4
+        for (int g = 0; g < G; ++g) weights[g] = load(u + g * VL);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+            const vf state = splat(h[r][k]);
+#pragma GCC unroll 4
+            for (int g = 0; g < G; ++g) sums[r][g] += state * weights[g];
+        }
+    }
+    if (R * G > 8) return;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int g = 0; g < G; ++g) sums[r][g] += odd[r][g];
+}
+
+// One step of some blocks of R sequences.
+template <int G, int R>
+void run_blocks(const Layer &layer, const Group &group, int64_t step, int64_t block, int64_t last) {
+    const Recurrent &r = layer.r;
+    const int64_t d = group.direction, n = r.hidden, before = is_backward(r, d) ? r.time - step : step - 1;
+    const int64_t time = is_backward(r, d) ? r.time - 1 - step : step;
+    const float *h[R], *sums_of[R];
+    float *y[R], *cells[R];
+    for (int i = 0; i < R; ++i) {
+        const int64_t b = group.first + i;
+        h[i] = step > 0 ? output_of(r, d, before, b) : r.initial_h ? r.initial_h + state_of(r, d, b) : layer.zeros;
+        sums_of[i] = layer.sums + (d * r.time * r.batch + row_of(r, time, b)) * layer.width;
+        y[i] = output_of(r, d, time, b);
+        cells[i] = G == 4 ? layer.cells + (d * r.batch + b) * layer.blocks * VL : nullptr;
+    }
+    for (; block < last; ++block) {
+        const int64_t units = least(VL, n - block * VL);
+        vf sums[R][G];
+#pragma GCC unroll 8
+        for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+            for (int g = 0; g < G; ++g) sums[i][g] = load(sums_of[i] + (block * G + g) * VL);
+        vf third[R];
+        if constexpr (G == 3)
+#pragma GCC unroll 8
+            for (int i = 0; i < R; ++i) {
+                third[i] = sums[i][2];
+                sums[i][2] = load(layer.last + (d * layer.blocks + block) * VL);
+            }
+        add_states<G, R>(h, layer.u + (d * layer.blocks + block) * n * G * VL, n, sums);
+#pragma GCC unroll 8
+        for (int i = 0; i < R; ++i) {
+            vf state;
+            if constexpr (G == 4) {  // input, output, forget, cell
+                float *cell = cells[i] + block * VL;
+                const vf c = vsigmoid(sums[i][2]) * load(cell) + vsigmoid(sums[i][0]) * vtanh(sums[i][3]);
+                store(cell, c);
+                state = vsigmoid(sums[i][1]) * vtanh(c);
+            } else {  // update, reset, hidden
+                const vf z = vsigmoid(sums[i][0]), made = vtanh(third[i] + vsigmoid(sums[i][1]) * sums[i][2]);
+                state = (1.0F - z) * made + z * load_n(h[i] + block * VL, units);
+            }
+            units == VL ? store(y[i] + block * VL, state) : store_n(y[i] + block * VL, state, units);
+        }
+    }
+}
+
+using Run = void (*)(const Layer &, const Group &, int64_t step, int64_t block, int64_t last);
+template <int G>
+constexpr Run RUNS[MOST_ROWS] = {run_blocks<G, 1>, run_blocks<G, 2>, run_blocks<G, 3>, run_blocks<G, 4>,
+                                 run_blocks<G, 5>, run_blocks<G, 6>, run_blocks<G, 7>, run_blocks<G, 8>};
+
+Run find_run(const Layer &layer, int rows) { return (layer.r.gates == 4 ? RUNS<4> : RUNS<3>)[rows - 1]; }
+
+// Two threads at one sequence. The second comes when it can; from the step that the first then begins, each does its half
+// of the units and waits for the other one. If it never comes, the first does all the work.
+struct Pair {
+    alignas(64) std::atomic<bool> joined{false};
+    alignas(64) std::atomic<int64_t> begun{-1};  // the first step that is shared
+    struct alignas(64) Done {
+        std::atomic<int64_t> steps{0};
+    } done[2];
+};
+
+void run_half(const Layer &layer, const Group &group, Pair &pair, int me, int64_t step) {
+    const Run run = find_run(layer, group.rows);
+    const int64_t half = layer.blocks / 2, first = me == 0 ? 0 : half, last = me == 0 ? half : layer.blocks;
+    for (; step < layer.r.time; ++step) {
+        run(layer, group, step, first, last);
+        pair.done[me].steps.store(step + 1, std::memory_order_release);
+        wait_until([&] { return pair.done[1 - me].steps.load(std::memory_order_acquire) > step; });
+    }
+}
+
+void run_first(const Layer &layer, const Group &group, Pair &pair) {
+    const Run run = find_run(layer, group.rows);
+    int64_t step = 0;
+    for (; step < layer.r.time && !pair.joined.load(std::memory_order_acquire); ++step)
+        run(layer, group, step, 0, layer.blocks);
+    pair.begun.store(step, std::memory_order_release);
+    run_half(layer, group, pair, 0, step);
+}
+
+void run_second(const Layer &layer, const Group &group, Pair &pair) {
+    pair.joined.store(true, std::memory_order_release);
+    wait_until([&] { return pair.begun.load(std::memory_order_acquire) >= 0; });
+    run_half(layer, group, pair, 1, pair.begun.load(std::memory_order_acquire));
+}
+
+void begin_cells(const Layer &layer, int64_t d, int64_t b) {
+    const Recurrent &r = layer.r;
+    float *cell = layer.cells + (d * r.batch + b) * layer.blocks * VL;
+    std::memset(cell, 0, sizeof(float) * static_cast<size_t>(layer.blocks * VL));
+    if (r.initial_c) std::memcpy(cell, r.initial_c + state_of(r, d, b), sizeof(float) * static_cast<size_t>(r.hidden));
+}
+
+void save_states(const Layer &layer, int64_t d, int64_t b) {
+    const Recurrent &r = layer.r;
+    const size_t bytes = sizeof(float) * static_cast<size_t>(r.hidden);
+    const float *cell = r.gates == 4 ? layer.cells + (d * r.batch + b) * layer.blocks * VL : nullptr;
+    const float *h = r.time > 0 ? output_of(r, d, is_backward(r, d) ? 0 : r.time - 1, b)
+                                : (r.initial_h ? r.initial_h + state_of(r, d, b) : layer.zeros);
+    if (r.last_h) std::memcpy(r.last_h + state_of(r, d, b), h, bytes);
+    if (r.last_c && cell) std::memcpy(r.last_c + state_of(r, d, b), cell, bytes);
+}
+
+// Biases in the order of the packed columns; GRU's last recurrent one is kept apart.
+void order_bias(const Layer &layer) {
+    const Recurrent &r = layer.r;
+    const int64_t n = r.hidden, gates = r.gates;
+    std::memset(layer.bias, 0, sizeof(float) * static_cast<size_t>(r.directions * (layer.width + layer.blocks * VL)));
+    for (int64_t d = 0; r.bias && d < r.directions; ++d)
+        for (int64_t g = 0; g < gates; ++g)
+            for (int64_t i = 0; i < n; ++i) {
+                const float *b = r.bias + d * 2 * gates * n + g * n + i;
+                const bool apart = gates == 3 && g == 2;
+                layer.bias[d * layer.width + (i / VL * gates + g) * VL + i % VL] = b[0] + (apart ? 0 : b[gates * n]);
+                if (apart) layer.last[d * layer.blocks * VL + i] = b[gates * n];
+            }
+}
+
+void multiply_inputs(const ew_call *call, const Layer &layer) {
+    const Recurrent &r = layer.r;
+    const int64_t rows = r.time * r.batch;
+    const Split s = split_gemm(rows, layer.width, r.inputs);
+    parallel(call, r.directions * s.tasks(), [&](int64_t task) {
+        const int64_t d = task / s.tasks(), part = task % s.tasks();
+        const int64_t row = part % s.by_rows * s.rows, col = part / s.by_rows * s.panels * NR;
+        Finish finish;
+        finish.bias_col = layer.bias + d * layer.width + col;
+        run_gemm({least(s.rows, rows - row),
+                  least(s.panels * NR, layer.width - col),
+                  r.inputs,
+                  {r.x + row * r.inputs, r.inputs, 1},
+                  panel(layer.w + d * layer.width * r.inputs, r.inputs, col / NR),
+                  layer.sums + (d * rows + row) * layer.width + col,
+                  layer.width},
+                 finish);
+    });
+}
+
+void run_layer(const ew_call *call, const Layer &layer) {
+    const Recurrent &r = layer.r;
+    constexpr double WORTH = 65536;  // products of a step from which on two threads share it
+    const int64_t most_rows = r.gates == 4 ? LSTM_ROWS : GRU_ROWS, groups = ceil_div(r.batch, most_rows);
+    const int64_t size = ceil_div(r.batch, most(1, groups));
+    const bool shared = groups * r.directions == 1 && layer.blocks > 1 && r.time > 1 &&
+                        static_cast<double>(layer.width * r.hidden) >= WORTH;
+    for (int64_t d = 0; d < r.directions && r.gates == 4; ++d)
+        for (int64_t b = 0; b < r.batch; ++b) begin_cells(layer, d, b);
+    if (shared) {
+        Pair pair;
+        const Group group{0, 0, static_cast<int>(r.batch)};
+        parallel(call, 2, [&](int64_t task) { (task == 0 ? run_first : run_second)(layer, group, pair); });
+    } else {
+        parallel(call, groups * r.directions, [&](int64_t task) {
+            const int64_t first = task % groups * size;
+            const Group group{task / groups, first, static_cast<int>(least(size, r.batch - first))};
+            if (group.rows <= 0) return;
+            const Run run = find_run(layer, group.rows);
+            for (int64_t step = 0; step < r.time; ++step) run(layer, group, step, 0, layer.blocks);
+        });
+    }
+    for (int64_t d = 0; d < r.directions; ++d)
+        for (int64_t b = 0; b < r.batch; ++b) save_states(layer, d, b);
+}
+
+int32_t run(const ew_call *call, const RecurrentInputs &inputs, int64_t gates, int functions) {
+    Layer layer;
+    Recurrent &r = layer.r;
+    if (!read_recurrent(call, inputs, gates, functions, r) || !r.packed || r.lengths)
+        return call->host->error(call, EW_INVALID_PLAN, "recurrent layer: ranks, params or lengths");
+    layer.blocks = ceil_div(r.hidden, VL);
+    layer.width = layer.blocks * gates * VL;
+    const int64_t padded = layer.blocks * VL, sums = r.directions * r.time * r.batch * layer.width;
+    const int64_t cells = r.directions * r.batch * padded;
+    layer.w = f32(call->inputs[1]);
+    layer.u = f32(call->inputs[2]);
+    layer.sums = scratch(SCRATCH_D, sums + cells + r.directions * (layer.width + padded) + padded);
+    layer.cells = layer.sums + sums;
+    layer.bias = layer.cells + cells;
+    layer.last = layer.bias + r.directions * layer.width;
+    float *zeros = layer.last + r.directions * padded;
+    std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(padded));
+    layer.zeros = zeros;
+    order_bias(layer);
+    multiply_inputs(call, layer);
+    run_layer(call, layer);
+    return EW_OK;
+}
+
+int32_t lstm(const ew_call *call) { return run(call, {3, 4, 5, 6, 7}, 4, 3); }
+int32_t gru(const ew_call *call) { return run(call, {3, 4, 5, -1, -1}, 3, 2); }
+
+// [directions, gates * hidden, k]: w as panels of columns ordered [block][gate][VL], r as [block][k][gate][VL]; units that
+// are not there get zeros. Params: gates, whether it is r.
+int32_t pack(const ew_call *call) {
+    const ew_tensor &w = call->inputs[0];
+    const int64_t gates = call->params[0].i, n = w.shape[1] / gates, k = w.shape[2], blocks = ceil_div(n, VL);
+    const int64_t width = blocks * gates * VL, size = width * k;
+    float *out = static_cast<float *>(call->outputs[0].data), *ordered = scratch(SCRATCH_A, size);
+    for (int64_t d = 0; d < w.shape[0]; ++d) {
+        const float *from = f32(w) + d * w.shape[1] * k;
+        std::memset(ordered, 0, sizeof(float) * static_cast<size_t>(size));
+        for (int64_t g = 0; g < gates; ++g)
+            for (int64_t i = 0; i < n; ++i)
+                for (int64_t j = 0; j < k; ++j)
+                    ordered[((i / VL * k + j) * gates + g) * VL + i % VL] = from[(g * n + i) * k + j];
+        if (call->params[1].i != 0) {
+            std::memcpy(out + d * size, ordered, sizeof(float) * static_cast<size_t>(size));
+            continue;
+        }
+        float *row = scratch(SCRATCH_B, size);  // [k][width]
+        for (int64_t block = 0; block < blocks; ++block)
+            for (int64_t j = 0; j < k; ++j)
+                std::memcpy(row + j * width + block * gates * VL, ordered + (block * k + j) * gates * VL,
+                            sizeof(float) * static_cast<size_t>(gates * VL));
+        pack_panels({row, width, 1}, k, width, out + d * size);
+    }
+    clear_rest(call->outputs[0], w.shape[0] * size);
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(lstm_units_f32, lstm)
+EW_KERNEL(gru_units_f32, gru)
+EW_KERNEL(pack_recurrent_units_f32, pack)
+
+}  // namespace ew::EW_ISA

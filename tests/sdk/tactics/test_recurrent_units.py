@@ -1,0 +1,42 @@
+"""Recurrent layers by vectors of units: awkward sizes, two threads at one sequence, the same bits as one thread."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from enginewright.ops.recurrent import GRU, LSTM
+from tests.sdk.tactics.one_step import OneLayer
+from tests.sdk.tactics.test_matrix_kernels import normal
+
+SIZES = [(1, 1, 1, 1), (3, 2, 5, 15), (2, 7, 3, 16), (5, 9, 17, 17), (40, 1, 20, 130), (12, 6, 8, 64), (0, 2, 3, 4)]
+"""Time, batch, inputs, hidden; 130 units of one sequence are shared by two threads."""
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "op",
+    [
+        LSTM(),
+        LSTM(direction="bidirectional", layout=1),
+        GRU(linear_before_reset=True, direction="reverse"),
+        GRU(linear_before_reset=True, layout=1),
+    ],
+)
+def test_against_the_reference(op: LSTM | GRU, size: tuple[int, int, int, int]) -> None:
+    time, batch, inputs, hidden = size
+    rows, states = op.GATES * hidden, (op.directions, batch, hidden)
+    x = normal(*((batch, time) if op.layout else (time, batch)), inputs)
+    state = 0.3 * normal(*((states[1], states[0], states[2]) if op.layout else states))
+    weights = [0.2 * normal(op.directions, rows, k) for k in (inputs, hidden)]
+    arrays = [x, *weights, 0.2 * normal(op.directions, 2 * rows), None, state]
+    layer = OneLayer(op, [*arrays, state] if isinstance(op, LSTM) else arrays, {1, 2, 3})
+    wanted, ran = layer.expected(), 0
+    for choice in layer.candidates().choices:
+        if "units" in choice.tactic:
+            one, two = (layer.run(choice, threads=threads) for threads in (1, 2))
+            for alone, shared, value in zip(one, two, wanted, strict=True):
+                np.testing.assert_allclose(alone, value, rtol=0, atol=5e-6)
+                np.testing.assert_array_equal(alone, shared)
+            ran += 1
+    assert ran
