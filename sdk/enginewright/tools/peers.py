@@ -178,7 +178,7 @@ class OpenVino:
         except Exception as error:
             raise _refused("OpenVINO", error) from error
         self._kept = {
-            name: self._openvino.Tensor(np.ascontiguousarray(a), shared_memory=True) for name, a in fed.items()
+            name: self._openvino.Tensor(np.asarray(a, order="C"), shared_memory=True) for name, a in fed.items()
         }
         for name, tensor in self._kept.items():
             self._request.set_tensor(name, tensor)
