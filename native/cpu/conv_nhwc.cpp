@@ -245,23 +245,27 @@ void run_job(Job j) {
         });
 }
 
-// Few channels: copies the image with its rows padded, and takes the taps of a row as one with channels side by side.
+// Few channels: the taps of a row are one with their channels side by side. `copy`: for the image with its rows padded.
 void join_taps(const ew_call *call, LastConv &c, float *copy) {
     const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], rows = c.n * c.in[0] * c.in[1];
     const int64_t begin = least(c.begin[2], width), real = most(0, least(c.in[2], width - begin)),
                   group = 1 + 8192 / width;
-    parallel(call, ceil_div(rows, group), [&](int64_t task) {
-        for (int64_t row = task * group; row < least(rows, (task + 1) * group); ++row) {
-            float *to = copy + row * width * c.c;
-            std::memset(to, 0, sizeof(float) * static_cast<size_t>(begin * c.c));
-            std::memcpy(to + begin * c.c, c.x + row * c.in[2] * c.c, sizeof(float) * static_cast<size_t>(real * c.c));
-            std::memset(to + (begin + real) * c.c, 0,
-                        sizeof(float) * static_cast<size_t>((width - begin - real) * c.c));
-        }
-    });
-    c.x = copy;
-    c.in[2] = width;
-    c.begin[2] = 0;
+    if (copy)
+        parallel(call, ceil_div(rows, group), [&](int64_t task) {
+            for (int64_t row = task * group; row < least(rows, (task + 1) * group); ++row) {
+                float *to = copy + row * width * c.c;
+                std::memset(to, 0, sizeof(float) * static_cast<size_t>(begin * c.c));
+                std::memcpy(to + begin * c.c, c.x + row * c.in[2] * c.c,
+                            sizeof(float) * static_cast<size_t>(real * c.c));
+                std::memset(to + (begin + real) * c.c, 0,
+                            sizeof(float) * static_cast<size_t>((width - begin - real) * c.c));
+            }
+        });
+    if (copy) {
+        c.x = copy;
+        c.in[2] = width;
+        c.begin[2] = 0;
+    }
     c.channels *= c.kernel[2];
     c.kernel[2] = 1;
 }
@@ -291,14 +295,15 @@ Prepared prepare(const ew_call *call, LastConv &c, const Rounding &rounding, boo
     const bool joins = c.group == 1 && c.c <= FEW_CHANNELS && c.kernel[2] > 1 && c.dilation[2] == 1;
     const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], none = round_up(c.c * c.kernel[2], VL);
     const int64_t for_taps = round_up(c.taps() * static_cast<int64_t>(sizeof(Tap) / sizeof(float)), VL);
-    const int64_t joined = joins ? c.n * c.in[0] * c.in[1] * width * c.c : 0;
+    const bool copies = joins && (c.begin[2] > 0 || width > c.in[2]);
+    const int64_t joined = copies ? c.n * c.in[0] * c.in[1] * width * c.c : 0;
     float *zeros = scratch(SCRATCH_D, none + for_taps + image + joined), *images = zeros + none + for_taps;
     std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(none));
     if (image > 0) {
         round_image(call, rounding, c.n * c.in_size(), reinterpret_cast<int32_t *>(images));
         c.x = images;
     }
-    if (joins) join_taps(call, c, images + image);
+    if (joins) join_taps(call, c, copies ? images + image : nullptr);
     auto *taps = reinterpret_cast<Tap *>(zeros + none);
     list_taps(c, taps);
     return {zeros, taps};

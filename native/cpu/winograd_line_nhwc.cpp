@@ -119,7 +119,7 @@ bool read_line(const LastConv &c, Line &line) {
 constexpr int64_t INPUT_FLOATS = 150000;   // of a task's turned inputs: a good half of L2
 constexpr int64_t SHARED_FLOATS = 600000;  // of all turned inputs, where all tasks share them
 constexpr int64_t MOST_TILES = 96;
-constexpr int64_t FEW_TASKS = 8;
+constexpr int64_t FEW_TASKS = 8, FEW_TILES = 8;
 
 // What all tasks know.
 template <int P>
@@ -317,8 +317,10 @@ int32_t run(const ew_call *call) {
     const Panels panels(c.m);
     const int64_t depth = round_up(most(1, c.channels), VL);
     const int64_t by_line = ceil_div(line.out, line.step * (P + 1 - line.taps)) * line.step, all = line.lines * by_line;
-    const int64_t chunks = ceil_div(all, most(4, least(MOST_TILES, INPUT_FLOATS / (P * depth))));
+    int64_t chunks = ceil_div(all, most(4, least(MOST_TILES, INPUT_FLOATS / (P * depth))));
     const bool shared = chunks < FEW_TASKS && P * all * depth <= SHARED_FLOATS;
+    while (shared && (chunks * panels.count < 4 || chunks * panels.count % 2) && all >= 2 * FEW_TILES * chunks)
+        ++chunks;
     float *zeros = scratch(SCRATCH_D, depth + (shared ? P * all * depth : 0));
     std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(depth));
     const Whole<P> whole{c, line, panels, ending, epilogue, depth, all, by_line, zeros};

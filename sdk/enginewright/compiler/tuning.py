@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from enginewright.compiler.accepted_sizes import usual_size
+from enginewright.compiler.accepted_sizes import MOST_ELEMENTS, usual_size
 from enginewright.compiler.candidates import Candidates, candidates, on_host
 from enginewright.compiler.checking import Agreement
 from enginewright.compiler.liveness import network_fields, view_offset
@@ -27,6 +28,8 @@ from enginewright.tensors import TensorSpec
 
 Step = Callable[[int, int], None]
 DEFAULT_BATCH = 1
+LONG = ("seq", "time", "len", "frame")
+"""In the name of an axis: it is no batch, even if it is the first."""
 LOWEST_TIMED = 2
 MEASURED, IMPORTED, HEURISTIC = "measured", "imported", "heuristic"
 HOPELESS = 2.0
@@ -229,6 +232,8 @@ class Tuner:
 def default_sizes(network: Network) -> dict[str, int]:
     """Numbers for named dimensions where no profile says more: 1 on axis 0, elsewhere 128, less if there are many.
 
+    An axis 0 whose name speaks of a sequence or of time is like all others.
+
     Twice as many, up to 16 times, where with fewer a layer would have nothing to do, such as a window longer than that.
     """
     found: dict[str, int] = {}
@@ -236,9 +241,16 @@ def default_sizes(network: Network) -> dict[str, int]:
     for tensor in network.inputs:
         for axis, size in enumerate(tensor.shape):
             if isinstance(size, Dim) and len(size.atoms) == 1 and size.atoms[0].kind == "symbol":
-                found.setdefault(str(size.atoms[0].args[0]), usual if axis else DEFAULT_BATCH)
+                name = str(size.atoms[0].args[0])
+                found.setdefault(name, usual if axis or _is_long(name, tensor, usual) else DEFAULT_BATCH)
     choices = [{name: n if n == DEFAULT_BATCH else n << more for name, n in found.items()} for more in range(5)]
     return next((sizes for sizes in choices if not _leaves_nothing(network, sizes)), choices[0])
+
+
+def _is_long(name: str, tensor: Tensor, usual: int) -> bool:
+    """Whether the name of a dynamic axis 0 speaks of a sequence, and the tensor stays small at the usual size."""
+    others = math.prod(size if isinstance(size, int) else usual for size in tensor.shape[1:])
+    return any(word in name.lower() for word in LONG) and usual * others <= MOST_ELEMENTS
 
 
 def _leaves_nothing(network: Network, sizes: dict[str, int]) -> bool:

@@ -255,3 +255,12 @@ def test_sizes_without_a_profile_leave_each_layer_something_to_do() -> None:
     assert default_sizes(net) == {"N": 1, "S": 128}
     net.output("y", net.conv(x, window, stride=64))
     assert default_sizes(net) == {"N": 1, "S": 512}
+
+
+def test_a_first_axis_that_is_no_batch_is_timed_as_others_are() -> None:
+    net = ew.Network()
+    x = net.input("x", ew.float32, ("sequence_length", 2, 8))
+    y = net.input("y", ew.float32, ("frames", 1 << 16))
+    net.output("a", net.relu(x))
+    net.output("b", net.relu(y))
+    assert default_sizes(net) == {"sequence_length": 128, "frames": 1}  # the other one would have 8 million elements
