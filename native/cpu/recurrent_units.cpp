@@ -1,8 +1,9 @@
 // f32 LSTM and GRU with the usual activations: the gates of a vector of units are one tile, which stays in registers from
 // the product with the state to the new state. Two threads share the units of a single sequence.
 //
-// Inputs and params as for recurrent.cpp, w and r packed: columns of w, and rows of r, are ordered by vectors of units, in
-// each by gate. A step reads the states of the step before from the output, so nothing is copied.
+// Inputs and params as for recurrent.cpp, w and r packed as [direction][vector of units][k][gate][VL]. A step reads the
+// states of the step before from the output, so nothing is copied. A single step takes both products at once.
+#include <algorithm>
 #include <atomic>
 
 #include "cpu/recurrent.h"
@@ -31,6 +32,8 @@ struct Layer {
     float *last;         // GRU: the recurrent bias of the third gate, [direction][block][VL]
     float *cells;        // LSTM: [direction][batch][block][VL]
     const float *zeros;  // a state
+    bool at_once;        // the products with the inputs are made in the step
+    int64_t tile() const { return r.gates == 4 ? LSTM_ROWS : GRU_ROWS; }
 };
 
 // Sequences [first, first + rows) of one direction.
@@ -73,7 +76,10 @@ EW_INLINE void add_states(const float *const *h, const float *u, int64_t n, vf (
     for (; k < n; ++k, u += G * VL) {
         vf weights[G];
 #pragma GCC unroll 4
-        for (int g = 0; g < G; ++g) weights[g] = load(u + g * VL);
+        for (int g = 0; g < G; ++g) {
+            __builtin_prefetch(u + AHEAD + g * VL);
+            weights[g] = load(u + g * VL);
+        }
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
             const vf state = splat(h[r][k]);
@@ -88,18 +94,41 @@ EW_INLINE void add_states(const float *const *h, const float *u, int64_t n, vf (
         for (int g = 0; g < G; ++g) sums[r][g] += odd[r][g];
 }
 
+// Products of R inputs, rows [row, row + R) of a direction, with some blocks.
+template <int G, int R>
+void give_blocks(const Layer &layer, int64_t d, int64_t row, int64_t block, int64_t last) {
+    const Recurrent &r = layer.r;
+    const float *x[R];
+    for (int i = 0; i < R; ++i) x[i] = r.x + (row + i) * r.inputs;
+    float *to = layer.sums + (d * r.time * r.batch + row) * layer.width + block * G * VL;
+    for (; block < last; ++block, to += G * VL) {
+        vf sums[R][G];
+#pragma GCC unroll 8
+        for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+            for (int g = 0; g < G; ++g) sums[i][g] = load(layer.bias + d * layer.width + (block * G + g) * VL);
+        add_states<G, R>(x, layer.w + (d * layer.blocks + block) * r.inputs * G * VL, r.inputs, sums);
+#pragma GCC unroll 8
+        for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+            for (int g = 0; g < G; ++g) store(to + i * layer.width + g * VL, sums[i][g]);
+    }
+}
+
 // One step of some blocks of R sequences.
 template <int G, int R>
 void run_blocks(const Layer &layer, const Group &group, int64_t step, int64_t block, int64_t last) {
     const Recurrent &r = layer.r;
     const int64_t d = group.direction, n = r.hidden, before = is_backward(r, d) ? r.time - step : step - 1;
     const int64_t time = is_backward(r, d) ? r.time - 1 - step : step;
-    const float *h[R], *sums_of[R];
+    const float *h[R], *x[R], *sums_of[R];
     float *y[R], *cells[R];
     for (int i = 0; i < R; ++i) {
         const int64_t b = group.first + i;
         h[i] = step > 0 ? output_of(r, d, before, b) : r.initial_h ? r.initial_h + state_of(r, d, b) : layer.zeros;
-        sums_of[i] = layer.sums + (d * r.time * r.batch + row_of(r, time, b)) * layer.width;
+        x[i] = r.x + row_of(r, time, b) * r.inputs;
+        sums_of[i] = layer.at_once ? layer.bias + d * layer.width
+                                   : layer.sums + (d * r.time * r.batch + row_of(r, time, b)) * layer.width;
         y[i] = output_of(r, d, time, b);
         cells[i] = G == 4 ? layer.cells + (d * r.batch + b) * layer.blocks * VL : nullptr;
     }
@@ -110,6 +139,8 @@ void run_blocks(const Layer &layer, const Group &group, int64_t step, int64_t bl
         for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
             for (int g = 0; g < G; ++g) sums[i][g] = load(sums_of[i] + (block * G + g) * VL);
+        if (layer.at_once)
+            add_states<G, R>(x, layer.w + (d * layer.blocks + block) * r.inputs * G * VL, r.inputs, sums);
         vf third[R];
         if constexpr (G == 3)
 #pragma GCC unroll 8
@@ -134,6 +165,12 @@ void run_blocks(const Layer &layer, const Group &group, int64_t step, int64_t bl
         }
     }
 }
+
+using Give = void (*)(const Layer &, int64_t direction, int64_t row, int64_t block, int64_t last);
+template <int G>
+constexpr Give GIVES[MOST_ROWS] = {give_blocks<G, 1>, give_blocks<G, 2>, give_blocks<G, 3>, give_blocks<G, 4>,
+                                   give_blocks<G, 5>, give_blocks<G, 6>, give_blocks<G, 7>, give_blocks<G, 8>};
+Give find_give(const Layer &layer, int rows) { return (layer.r.gates == 4 ? GIVES<4> : GIVES<3>)[rows - 1]; }
 
 using Run = void (*)(const Layer &, const Group &, int64_t step, int64_t block, int64_t last);
 template <int G>
@@ -209,33 +246,37 @@ void order_bias(const Layer &layer) {
             }
 }
 
+// Tasks of some 10 us, or of so many weights that two caches read them faster than one.
+int64_t wanted_tasks(const Layer &layer, int64_t rows, int64_t k) {
+    constexpr double PRODUCTS = 1.5e6, WEIGHTS = 50000, MOST = 24;
+    const double weights = static_cast<double>(layer.width * k);
+    const double tasks = std::max(2 * weights * static_cast<double>(rows) / PRODUCTS, std::min(weights / WEIGHTS, 4.0));
+    return static_cast<int64_t>(std::max(1.0, std::min(MOST, tasks)));
+}
+
 void multiply_inputs(const ew_call *call, const Layer &layer) {
     const Recurrent &r = layer.r;
-    const int64_t rows = r.time * r.batch;
-    const Split s = split_gemm(rows, layer.width, r.inputs);
-    parallel(call, r.directions * s.tasks(), [&](int64_t task) {
-        const int64_t d = task / s.tasks(), part = task % s.tasks();
-        const int64_t row = part % s.by_rows * s.rows, col = part / s.by_rows * s.panels * NR;
-        Finish finish;
-        finish.bias_col = layer.bias + d * layer.width + col;
-        run_gemm({least(s.rows, rows - row),
-                  least(s.panels * NR, layer.width - col),
-                  r.inputs,
-                  {r.x + row * r.inputs, r.inputs, 1},
-                  panel(layer.w + d * layer.width * r.inputs, r.inputs, col / NR),
-                  layer.sums + (d * rows + row) * layer.width + col,
-                  layer.width},
-                 finish);
+    const int64_t rows = r.time * r.batch, tile = layer.tile(), wanted = wanted_tasks(layer, rows, r.inputs);
+    const int64_t blocks = ceil_div(layer.blocks, least(layer.blocks, wanted)), parts = ceil_div(layer.blocks, blocks);
+    const int64_t some = most(tile, round_up(ceil_div(rows, ceil_div(wanted, parts)), tile)),
+                  by_rows = ceil_div(rows, some);
+    parallel(call, r.directions * parts * by_rows, [&](int64_t task) {
+        const int64_t d = task / by_rows / parts, block = task / by_rows % parts * blocks;
+        const int64_t row = task % by_rows * some, end = least(rows, row + some);
+        for (int64_t b = block; b < least(layer.blocks, block + blocks); ++b)
+            for (int64_t i = row; i < end; i += tile)
+                find_give(layer, static_cast<int>(least(tile, end - i)))(layer, d, i, b, b + 1);
     });
 }
 
 void run_layer(const ew_call *call, const Layer &layer) {
     const Recurrent &r = layer.r;
     constexpr double WORTH = 65536;  // products of a step from which on two threads share it
-    const int64_t most_rows = r.gates == 4 ? LSTM_ROWS : GRU_ROWS, groups = ceil_div(r.batch, most_rows);
-    const int64_t size = ceil_div(r.batch, most(1, groups));
+    const int64_t groups = ceil_div(r.batch, layer.tile()), size = ceil_div(r.batch, most(1, groups));
     const bool shared = groups * r.directions == 1 && layer.blocks > 1 && r.time > 1 &&
                         static_cast<double>(layer.width * r.hidden) >= WORTH;
+    const int64_t wanted = r.time == 1 ? wanted_tasks(layer, size, r.hidden + r.inputs) : 1;
+    const int64_t blocks = ceil_div(layer.blocks, least(layer.blocks, wanted)), parts = ceil_div(layer.blocks, blocks);
     for (int64_t d = 0; d < r.directions && r.gates == 4; ++d)
         for (int64_t b = 0; b < r.batch; ++b) begin_cells(layer, d, b);
     if (shared) {
@@ -243,12 +284,13 @@ void run_layer(const ew_call *call, const Layer &layer) {
         const Group group{0, 0, static_cast<int>(r.batch)};
         parallel(call, 2, [&](int64_t task) { (task == 0 ? run_first : run_second)(layer, group, pair); });
     } else {
-        parallel(call, groups * r.directions, [&](int64_t task) {
-            const int64_t first = task % groups * size;
-            const Group group{task / groups, first, static_cast<int>(least(size, r.batch - first))};
+        parallel(call, groups * r.directions * parts, [&](int64_t task) {
+            const int64_t first = task / parts % groups * size, block = task % parts * blocks;
+            const Group group{task / parts / groups, first, static_cast<int>(least(size, r.batch - first))};
             if (group.rows <= 0) return;
             const Run run = find_run(layer, group.rows);
-            for (int64_t step = 0; step < r.time; ++step) run(layer, group, step, 0, layer.blocks);
+            for (int64_t step = 0; step < r.time; ++step)
+                run(layer, group, step, block, least(layer.blocks, block + blocks));
         });
     }
     for (int64_t d = 0; d < r.directions; ++d)
@@ -262,7 +304,9 @@ int32_t run(const ew_call *call, const RecurrentInputs &inputs, int64_t gates, i
         return call->host->error(call, EW_INVALID_PLAN, "recurrent layer: ranks, params or lengths");
     layer.blocks = ceil_div(r.hidden, VL);
     layer.width = layer.blocks * gates * VL;
-    const int64_t padded = layer.blocks * VL, sums = r.directions * r.time * r.batch * layer.width;
+    layer.at_once = r.time == 1;
+    const int64_t padded = layer.blocks * VL, rows = layer.at_once ? 0 : r.time * r.batch;
+    const int64_t sums = r.directions * rows * layer.width;
     const int64_t cells = r.directions * r.batch * padded;
     layer.w = f32(call->inputs[1]);
     layer.u = f32(call->inputs[2]);
@@ -274,7 +318,7 @@ int32_t run(const ew_call *call, const RecurrentInputs &inputs, int64_t gates, i
     std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(padded));
     layer.zeros = zeros;
     order_bias(layer);
-    multiply_inputs(call, layer);
+    if (!layer.at_once) multiply_inputs(call, layer);
     run_layer(call, layer);
     return EW_OK;
 }
@@ -282,31 +326,19 @@ int32_t run(const ew_call *call, const RecurrentInputs &inputs, int64_t gates, i
 int32_t lstm(const ew_call *call) { return run(call, {3, 4, 5, 6, 7}, 4, 3); }
 int32_t gru(const ew_call *call) { return run(call, {3, 4, 5, -1, -1}, 3, 2); }
 
-// [directions, gates * hidden, k]: w as panels of columns ordered [block][gate][VL], r as [block][k][gate][VL]; units that
-// are not there get zeros. Params: gates, whether it is r.
+// [directions, gates * hidden, k] to [direction][block][k][gate][VL]; units that are not there get zeros. Params: gates.
 int32_t pack(const ew_call *call) {
     const ew_tensor &w = call->inputs[0];
-    const int64_t gates = call->params[0].i, n = w.shape[1] / gates, k = w.shape[2], blocks = ceil_div(n, VL);
-    const int64_t width = blocks * gates * VL, size = width * k;
-    float *out = static_cast<float *>(call->outputs[0].data), *ordered = scratch(SCRATCH_A, size);
-    for (int64_t d = 0; d < w.shape[0]; ++d) {
-        const float *from = f32(w) + d * w.shape[1] * k;
-        std::memset(ordered, 0, sizeof(float) * static_cast<size_t>(size));
+    const int64_t gates = call->params[0].i, n = w.shape[1] / gates, k = w.shape[2];
+    const int64_t size = ceil_div(n, VL) * gates * VL * k;
+    float *out = static_cast<float *>(call->outputs[0].data);
+    std::memset(out, 0, sizeof(float) * static_cast<size_t>(w.shape[0] * size));
+    for (int64_t d = 0; d < w.shape[0]; ++d)
         for (int64_t g = 0; g < gates; ++g)
             for (int64_t i = 0; i < n; ++i)
                 for (int64_t j = 0; j < k; ++j)
-                    ordered[((i / VL * k + j) * gates + g) * VL + i % VL] = from[(g * n + i) * k + j];
-        if (call->params[1].i != 0) {
-            std::memcpy(out + d * size, ordered, sizeof(float) * static_cast<size_t>(size));
-            continue;
-        }
-        float *row = scratch(SCRATCH_B, size);  // [k][width]
-        for (int64_t block = 0; block < blocks; ++block)
-            for (int64_t j = 0; j < k; ++j)
-                std::memcpy(row + j * width + block * gates * VL, ordered + (block * k + j) * gates * VL,
-                            sizeof(float) * static_cast<size_t>(gates * VL));
-        pack_panels({row, width, 1}, k, width, out + d * size);
-    }
+                    out[d * size + ((i / VL * k + j) * gates + g) * VL + i % VL] =
+                        f32(w)[(d * w.shape[1] + g * n + i) * k + j];
     clear_rest(call->outputs[0], w.shape[0] * size);
     return EW_OK;
 }

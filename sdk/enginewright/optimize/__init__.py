@@ -19,6 +19,7 @@ from enginewright.optimize.fold_shuffles import fold_shuffles
 from enginewright.optimize.fuse_attention import fuse_attention
 from enginewright.optimize.fuse_epilogues import fuse_epilogues
 from enginewright.optimize.fuse_gelu import fuse_gelu
+from enginewright.optimize.fuse_gru_cell import fuse_gru_cell
 from enginewright.optimize.fuse_layer_norm import fuse_layer_norm
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
 from enginewright.optimize.fuse_squeeze_excite import fuse_squeeze_excite
@@ -53,6 +54,7 @@ PIPELINE: tuple[Pass, ...] = (
     fuse_layer_norm,
     fuse_gelu,
     fuse_swish,
+    fuse_gru_cell,
     find_shuffles,
     put_channels_last,
     cancel_transposes,
@@ -63,7 +65,7 @@ PIPELINE: tuple[Pass, ...] = (
 )
 """The passes in order; each returns how many changes it made."""
 
-FOR_CPUS: tuple[Pass, ...] = (widen_halves, find_shuffles, put_channels_last, fold_shuffles)
+FOR_CPUS: tuple[Pass, ...] = (widen_halves, fuse_gru_cell, find_shuffles, put_channels_last, fold_shuffles)
 """Those of them that other targets do not run."""
 
 FOR_DEVICES: tuple[Pass, ...] = (
@@ -106,6 +108,7 @@ def _cpu_pipeline(precision: str) -> tuple[Pass, ...]:
     passes = list(PIPELINE)
     if precision == "bf16":
         passes.insert(passes.index(fuse_pointwise), round_products)
+        passes.remove(fuse_gru_cell)  # recurrent layers are not rounded, products are
     if precision == "int8":
         passes.insert(passes.index(fold_constants), quantize_products)
     return tuple(passes)

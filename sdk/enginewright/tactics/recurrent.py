@@ -61,12 +61,12 @@ def _units(op: Recurrent, specs: tuple[TensorSpec | None, ...], gates: int) -> L
     if not usual or op.clip:
         return "needs the usual activations, and no clipping"
     packs = []
-    for spec, state in ((w, 0), (r, 1)):
+    for spec in (w, r):
         directions, rows, k = spec.shape
         if not isinstance(directions, int) or not isinstance(rows, int) or not isinstance(k, int):
             return "the weights have sizes that are not known when building"
         size = 4 * directions * gates * -(-(rows // gates) // VECTOR) * VECTOR * k
-        packs.append(Pack("cpu_pack_recurrent_units_f32", size, (gates, state)))
+        packs.append(Pack("cpu_pack_recurrent_units_f32", size, (gates,)))
     return Launch(recurrent_params(op, False, True), pack={1: packs[0], 2: packs[1]})
 
 
