@@ -11,8 +11,6 @@ namespace ew::EW_ISA {
 
 namespace {
 
-constexpr int64_t MAX_RUNS = 16;  // shuffled parts; more are refused
-
 // Parts of a group of `rows` pixels from x on, weights from w on.
 int64_t list_runs(const PixelConv &c, int64_t group, const float *x, int64_t ld, int rows, const float *w,
                   int64_t width, RowsPart *parts) {
@@ -34,7 +32,7 @@ int64_t list_runs(const PixelConv &c, int64_t group, const float *x, int64_t ld,
 void run_pixels(const PixelConv &c, const PixelRows &p, const Finish &finish, int64_t from, int64_t to) {
     const Panels panels(c.per_group);
     const int64_t padded = round_up(c.per_group, VL) * c.channels;
-    RowsPart parts[MAX_RUNS];
+    RowsPart parts[MAX_SHUFFLED];
     for (int64_t first = 0; first < p.rows; first += PIXELS_OF_BLOCK) {
         const int64_t end = least(p.rows, first + PIXELS_OF_BLOCK);
         for (int64_t group = from; group < to; ++group)
@@ -57,18 +55,11 @@ void run_pixels(const PixelConv &c, const PixelRows &p, const Finish &finish, in
 namespace {
 
 int32_t run(const ew_call *call) {
-    const ew_tensor &x = call->inputs[0], &w = call->inputs[1], &y = call->outputs[0];
+    const ew_tensor &x = call->inputs[0], &y = call->outputs[0];
     PixelConv c;
-    c.group = call->params[0].i;
-    c.shuffled = call->params[2].i;
-    c.channels = w.shape[1];
-    c.per_group = w.shape[0] / most(1, c.group);
-    c.w = f32(w);
+    if (!read_pixels(call, c)) return call->host->error(call, EW_SHAPE, "convolution in groups: sizes disagree");
     const int inputs = static_cast<int>(call->params[1].i);
-    const int64_t rows = count(y) / most(1, w.shape[0]);
-    if (c.group < 1 || c.outputs() != w.shape[0] || c.inputs() != x.shape[x.rank - 1] ||
-        y.shape[y.rank - 1] != w.shape[0] || c.shuffled < 1 || c.shuffled > MAX_RUNS || c.inputs() % c.shuffled != 0)
-        return call->host->error(call, EW_SHAPE, "convolution in groups: sizes disagree");
+    const int64_t rows = count(y) / most(1, c.outputs());
     if (rows == 0) return EW_OK;
     Epilogue epilogue;
     if (!epilogue.parse(call, 3, inputs, rows, c.outputs())) return EW_INVALID_PLAN;

@@ -5,6 +5,7 @@
 
 namespace ew::EW_ISA {
 
+constexpr int64_t MAX_SHUFFLED = 16;
 constexpr int64_t PIXELS_OF_BLOCK = 48;  // that all weights pass by: their channels stay in L1 or L2
 
 // y = w x for each pixel and group. With shuffled > 1 the convolution sees channel i * shuffled + s where x has channel
@@ -16,6 +17,19 @@ struct PixelConv {
     int64_t inputs() const { return group * channels; }
     int64_t outputs() const { return group * per_group; }
 };
+
+// Inputs x, w; params group, number of inputs, shuffled. False: sizes disagree.
+EW_INLINE bool read_pixels(const ew_call *call, PixelConv &c) {
+    const ew_tensor &x = call->inputs[0], &w = call->inputs[1], &y = call->outputs[0];
+    c.group = call->params[0].i;
+    c.shuffled = call->params[2].i;
+    c.channels = w.shape[1];
+    c.per_group = w.shape[0] / most(1, c.group);
+    c.w = f32(w);
+    return c.group > 0 && c.outputs() == w.shape[0] && c.inputs() == x.shape[x.rank - 1] &&
+           y.shape[y.rank - 1] == w.shape[0] && c.shuffled > 0 && c.shuffled <= MAX_SHUFFLED &&
+           c.inputs() % c.shuffled == 0;
+}
 
 // Channels that lie side by side in x and belong to one group.
 struct ChannelRun {
@@ -29,7 +43,7 @@ EW_INLINE ChannelRun channel_run(const PixelConv &c, int64_t group, int64_t s) {
     return {s * part + first, last - first};
 }
 
-// Pixels of x and of y are `outputs()` and `inputs()` floats apart, or more: ld.
+// Pixels are ld floats apart.
 struct PixelRows {
     const float *x;
     int64_t ld_x, rows;

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from enginewright.compiler.accepted_sizes import MOST_ELEMENTS, usual_size
 from enginewright.compiler.candidates import Candidates, candidates, on_host
+from enginewright.compiler.chains import best_cut, chain_of, cut_chain
 from enginewright.compiler.checking import Agreement
 from enginewright.compiler.liveness import network_fields, view_offset
 from enginewright.compiler.lowering import Choice
@@ -128,6 +129,11 @@ class Tuner:
                 hint="Give the operator a tactic or a reference.",
                 details=NoTacticDetails(layer.name, found.rejected),
             )
+        cut = self._cut(layer) if chain_of(layer) is not None else None
+        if cut is not None:
+            for part in cut_chain(network, layer, cut):
+                self._choose(network, part)
+            return
         alone = len(found.choices) == 1 and (not self.everything or any(network_fields(layer.op)))
         entry = None if alone else self._entry(layer, found)
         best = self._best(layer, found, entry)
@@ -139,6 +145,18 @@ class Tuner:
         self.reports.append(
             LayerReport(layer.name, layer.kind, best.tactic, best.kernel, layer.sources, listed, found.rejected)
         )
+
+    def _cut(self, layer: Layer) -> int | None:
+        """Where a chain of convolutions is faster in two parts; None where it is not, or cannot be timed."""
+
+        def clock(part: Layer) -> int | None:
+            found = candidates(part, every_isa=self.level >= 4, nondeterministic=self.nondeterministic)
+            entry = self._entry(part, found)
+            times = [] if entry is None else [entry.timings[choice.tactic] for choice in found.choices]
+            return min((time.nanoseconds for time in times if time.samples), default=None)
+
+        specs = self._timed_specs(layer)
+        return None if specs is None else best_cut(layer, specs, clock)
 
     def _agreeing(self, layer: Layer, found: Candidates) -> Candidates:
         return self.agreement.agreeing(layer, found, self._timed_specs(layer))

@@ -9,6 +9,7 @@ from enginewright.errors import CheckDetails, CheckFailed, EnginewrightError
 from enginewright.graph.network import Network
 from enginewright.optimize.autocast import autocast_bf16, autocast_fp16
 from enginewright.optimize.cancel_transposes import cancel_transposes
+from enginewright.optimize.chain_convolutions import chain_convolutions
 from enginewright.optimize.eliminate_common import eliminate_common
 from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.find_shuffles import find_shuffles
@@ -62,10 +63,18 @@ PIPELINE: tuple[Pass, ...] = (
     fold_shuffles,
     fuse_pointwise,
     fuse_epilogues,
+    chain_convolutions,
 )
 """The passes in order; each returns how many changes it made."""
 
-FOR_CPUS: tuple[Pass, ...] = (widen_halves, fuse_gru_cell, find_shuffles, put_channels_last, fold_shuffles)
+FOR_CPUS: tuple[Pass, ...] = (
+    widen_halves,
+    fuse_gru_cell,
+    find_shuffles,
+    put_channels_last,
+    fold_shuffles,
+    chain_convolutions,
+)
 """Those of them that other targets do not run."""
 
 FOR_DEVICES: tuple[Pass, ...] = (

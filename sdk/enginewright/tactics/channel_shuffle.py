@@ -28,14 +28,21 @@ def pixels_nhwc_f32(
     op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
 ) -> Launch | str:
     """1 x 1 in groups: all groups of some pixels in one pass, channels taken from where they were before a shuffle."""
+    if isinstance(op.anchor, Conv) and op.anchor.group == 1:
+        return "needs groups"
+    return pixels(op, x, w, b)
+
+
+def pixels(op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None) -> Launch | str:
+    """The same for any number of groups."""
     conv, groups = (op.anchor.anchor, op.anchor.groups) if isinstance(op.anchor, Shuffled) else (op.anchor, 1)
     if not isinstance(conv, Conv) or w is None:
         return "is no convolution"
     shape = tuple(size for size in w.shape if isinstance(size, int))
     if x.dtype is not float32 or len(shape) != w.rank:
         return "needs float32 and weights of a size known when building"
-    if groups > MAX_SHUFFLED or (conv.group == 1 and groups == 1):
-        return "needs groups, and not too many to shuffle"
+    if groups > MAX_SHUFFLED:
+        return "has too many groups to shuffle"
     if not sees_pixels(conv, x, w):
         return "needs a window of one element in steps of 1, and no padding"
     size = 4 * conv.group * (-(-(shape[0] // conv.group) // VECTOR) * VECTOR) * shape[1]

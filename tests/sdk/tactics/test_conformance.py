@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +60,6 @@ def test_every_tactic_is_shown_by_an_example() -> None:
             if not isinstance(op, Fused):
                 for constants in (given(inputs), set(range(1, len(inputs)))):
                     layer = OneLayer(op, arrays_of(inputs), {i for i in constants if inputs[i] is not None})
-                    shown |= {f"{cls.KEY.name} {c.tactic.partition('@')[0]}" for c in layer.candidates().choices}
+                    shown |= {f"{cls.KEY.name} {re.split('[@#]', c.tactic)[0]}" for c in layer.candidates().choices}
     known = {f"{key.name} {t.name}" for key, tactics in registry.tactics.items() for t in tactics if t.device == "cpu"}
     assert sorted(name for name in known - shown if name.split()[0] not in CONTROL) == []

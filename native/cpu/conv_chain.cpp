@@ -1,0 +1,219 @@
+// Up to three f32 convolutions one behind another, with channels last: a 1 x 1, a depthwise one, a 1 x 1. Only the rows
+// that the next output rows see exist in between, in memory of the thread that stays in its L2 cache.
+//
+// Inputs: x [N, H, W, C], then packed weights and a bias, if any, of each convolution, then what the fused program reads.
+// Params: index of how many tasks, number of convolutions; for each whether it is depthwise, how many inputs it has
+// besides x, how many params, and these: those of pixels.cpp or depthwise_nhwc.cpp with a program that reads nothing else.
+// Behind those of the last one the fused program (rows: positions of the output, columns: its channels).
+#include "cpu/depthwise_rows.h"
+#include "cpu/pixels.h"
+#include "cpu/pointwise.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+constexpr int MAX_STAGES = 3, MOST_INPUTS = 3 + MAX_INPUTS;
+constexpr int64_t MAX_LINES = 16;        // rows of a depthwise window
+constexpr int64_t BLOCK = 56 << 10;      // floats of all rows in between: a quarter of L2
+constexpr int64_t TASKS[] = {4, 12};   // of an image, at least one row each
+
+struct Stage {
+    bool depthwise = false;
+    PixelConv pixels;
+    LastConv conv;
+    Epilogue epilogue;
+    Finish finish;
+    bool rest = false;  // the program runs behind the finish
+    int64_t channels = 0;
+};
+
+struct Chain {
+    Stage stages[MAX_STAGES];
+    int n = 0;
+    const Stage *first = nullptr, *last = nullptr;  // the 1 x 1 convolutions, if there
+    const Stage *middle = nullptr;
+    const float *x;
+    float *y;
+    int64_t images, in_channels;
+};
+
+// What a stage would be called with; x and y without memory.
+struct StageCall {
+    ew_call call;
+    ew_tensor inputs[MOST_INPUTS], output;
+    int64_t shape[4];
+};
+
+bool parse_stage(const StageCall &s, int fixed, Stage &stage) {
+    const ew_call &call = s.call;
+    const ew_tensor &w = s.inputs[1];
+    const int64_t positions = s.shape[0] * s.shape[1] * s.shape[2];
+    if (stage.depthwise ? !read_last_conv(&call, stage.conv) || stage.conv.channels != 1 || stage.conv.per_group != 1 ||
+                              stage.conv.kernel[1] > MAX_LINES
+                        : !read_pixels(&call, stage.pixels))
+        return false;
+    stage.channels = w.shape[0];
+    const int inputs = static_cast<int>(call.params[1].i);
+    if (inputs > 2 && present(&call, 2)) stage.finish.bias_col = f32(s.inputs[2]);
+    if (!stage.epilogue.parse(&call, fixed, inputs, positions, stage.channels)) return false;
+    stage.rest = !stage.epilogue.empty() && !stage.epilogue.as_finish(stage.finish);
+    return true;
+}
+
+// False: no such chain.
+bool parse(const ew_call *call, Chain &chain) {
+    const ew_param *p = call->params + 1, *end = call->params + call->n_params;
+    const ew_tensor &x = call->inputs[0], &y = call->outputs[0];
+    chain.n = static_cast<int>(p++->i);
+    if (call->n_params < 2 || chain.n < 1 || chain.n > MAX_STAGES || x.rank != 4 || y.rank != 4) return false;
+    int64_t in[4] = {x.shape[0], x.shape[1], x.shape[2], x.shape[3]};
+    int input = 1;
+    for (int i = 0; i < chain.n; ++i) {
+        if (end - p < 3) return false;
+        Stage &stage = chain.stages[i];
+        const bool last = i == chain.n - 1;
+        stage.depthwise = p[0].i != 0;
+        const int64_t others = last ? call->n_inputs - input : p[1].i, fixed = stage.depthwise ? 8 : 3;
+        const int64_t n_params = last ? end - p - 3 : p[2].i;
+        p += 3;
+        if (others < 1 || others >= MOST_INPUTS || input + others > call->n_inputs || n_params < fixed ||
+            n_params > end - p)
+            return false;
+        StageCall s{};
+        s.call = *call;
+        s.inputs[0] = x;
+        s.inputs[0].shape = in;
+        for (int64_t k = 0; k < others; ++k) s.inputs[1 + k] = call->inputs[input + k];
+        const int64_t channels = s.inputs[1].shape[0];
+        const int64_t shape[4] = {in[0], stage.depthwise ? y.shape[1] : in[1], stage.depthwise ? y.shape[2] : in[2],
+                                  channels};
+        std::memcpy(s.shape, shape, sizeof shape);
+        s.output = y;
+        s.output.shape = s.shape;
+        s.call.inputs = s.inputs;
+        s.call.outputs = &s.output;
+        s.call.params = p;
+        s.call.n_inputs = static_cast<int32_t>(1 + others);
+        s.call.n_params = static_cast<int32_t>(n_params);
+        if (!parse_stage(s, static_cast<int>(fixed), stage)) return false;
+        if (last && stage.rest) stage.epilogue.write_to(call->outputs);
+        (stage.depthwise ? chain.middle : chain.middle ? chain.last : chain.first) = &stage;
+        std::memcpy(in, s.shape, sizeof in);
+        p += n_params;
+        input += static_cast<int>(others);
+    }
+    chain.x = f32(x);
+    chain.y = static_cast<float *>(y.data);
+    chain.images = x.shape[0];
+    chain.in_channels = x.shape[3];
+    const int found = (chain.first != nullptr) + (chain.middle != nullptr) + (chain.last != nullptr);
+    return chain.middle && found == chain.n && in[1] == y.shape[1] && in[2] == y.shape[2] && in[3] == y.shape[3];
+}
+
+// Runs the program of a stage on rows that are no output, in place.
+void run_inside(const Stage &stage, float *rows, int64_t n) {
+    if (!stage.rest) return;
+    Epilogue epilogue = stage.epilogue;
+    const int64_t shape[2] = {n, stage.channels};
+    const ew_tensor out{rows, shape, nullptr, nullptr, 2, EW_FLOAT32, 0, 0};
+    epilogue.write_to(&out);
+    epilogue.run(rows, stage.channels, 0, n, 0, stage.channels);
+}
+
+// Some output rows of an image, a few at a time.
+class Worker {
+  public:
+    Worker(const Chain &chain, int64_t image) : c_(chain), conv_(chain.middle->conv), image_(image) {
+        const int64_t reach = (conv_.kernel[1] - 1) * conv_.dilation[1] + 1;
+        const int64_t wide = conv_.in[2] * conv_.c, narrow = conv_.out[2] * conv_.c;
+        const int64_t per_row = conv_.stride[1] * wide + narrow, over = (reach - conv_.stride[1]) * wide;
+        block_ = most(1, least(conv_.out[1], (BLOCK - over) / most(1, per_row)));
+        if (c_.first) {
+            slots_ = (block_ - 1) * conv_.stride[1] + reach;
+            ring_ = scratch(SCRATCH_A, slots_ * wide);
+        }
+        if (c_.last) rows_ = scratch(SCRATCH_B, block_ * narrow);
+    }
+
+    void run(int64_t begin, int64_t end) {
+        done_ = most(0, begin * conv_.stride[1] - conv_.begin[1]);
+        for (int64_t row = begin; row < end; row += block_) run_block(row, least(end, row + block_));
+    }
+
+  private:
+    const Chain &c_;
+    const LastConv &conv_;
+    const int64_t image_;
+    int64_t block_ = 1, slots_ = 1, done_ = 0;  // done: first row that the first stage has not made
+    float *ring_ = nullptr, *rows_ = nullptr;
+
+    // Makes the rows of the first stage up to `end`, as many at once as lie one behind another.
+    void widen(int64_t end) {
+        const int64_t width = conv_.in[2], wide = width * conv_.c;
+        while (done_ < end) {
+            const int64_t slot = done_ % slots_, n = least(end - done_, slots_ - slot);
+            const float *x = c_.x + (image_ * conv_.in[1] + done_) * width * c_.in_channels;
+            float *out = ring_ + slot * wide;
+            run_pixels(c_.first->pixels, {x, c_.in_channels, n * width, out, conv_.c}, c_.first->finish, 0,
+                       c_.first->pixels.group);
+            run_inside(*c_.first, out, n * width);
+            done_ += n;
+        }
+    }
+
+    const float *input_row(int64_t y) const {
+        const int64_t wide = conv_.in[2] * conv_.c;
+        return c_.first ? ring_ + y % slots_ * wide : c_.x + (image_ * conv_.in[1] + y) * wide;
+    }
+
+    void run_block(int64_t begin, int64_t end) {
+        const int64_t reach = (conv_.kernel[1] - 1) * conv_.dilation[1] + 1, narrow = conv_.out[2] * conv_.c;
+        const int64_t position = (image_ * conv_.out[1] + begin) * conv_.out[2], n = (end - begin) * conv_.out[2];
+        if (c_.first) widen(least(conv_.in[1], (end - 1) * conv_.stride[1] - conv_.begin[1] + reach));
+        float *out = c_.last ? rows_ : c_.y + position * conv_.c;
+        for (int64_t row = begin; row < end; ++row) {
+            Line list[MAX_LINES];
+            int64_t lines = 0;
+            for (int64_t ky = 0; ky < conv_.kernel[1]; ++ky) {
+                const int64_t y = row * conv_.stride[1] + ky * conv_.dilation[1] - conv_.begin[1];
+                if (y < 0 || y >= conv_.in[1]) continue;
+                list[lines++] = {input_row(y), conv_.w + ky * conv_.kernel[2] * conv_.c};
+            }
+            const Lines l{conv_, c_.middle->finish, list, lines, out + (row - begin) * narrow,
+                          position + (row - begin) * conv_.out[2]};
+            run_lines(l, 0, conv_.c);
+        }
+        if (!c_.last) {
+            if (c_.middle->rest) c_.middle->epilogue.run(out, conv_.c, position, position + n, 0, conv_.c);
+            return;
+        }
+        run_inside(*c_.middle, out, n);
+        const Stage &last = *c_.last;
+        float *y = c_.y + position * last.channels;
+        run_pixels(last.pixels, {out, conv_.c, n, y, last.channels}, moved_finish(last.finish, position, 0), 0,
+                   last.pixels.group);
+        if (last.rest) last.epilogue.run(y, last.channels, position, position + n, 0, last.channels);
+    }
+};
+
+int32_t run(const ew_call *call) {
+    Chain chain;
+    if (call->n_outputs != 1 || call->outputs[0].dtype != EW_FLOAT32 || !parse(call, chain))
+        return call->host->error(call, EW_SHAPE, "convolutions one behind another: sizes disagree");
+    const int64_t height = chain.middle->conv.out[1], which = call->params[0].i;
+    if (count(call->outputs[0]) == 0) return EW_OK;
+    if (which < 0 || which >= static_cast<int64_t>(sizeof TASKS / sizeof *TASKS)) return EW_INVALID_PLAN;
+    const int64_t rows = ceil_div(height, most(1, ceil_div(TASKS[which], chain.images))), parts = ceil_div(height, rows);
+    parallel(call, chain.images * parts, [&](int64_t task) {
+        const int64_t begin = task % parts * rows;
+        Worker(chain, task / parts).run(begin, least(height, begin + rows));
+    });
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(conv_chain_nhwc_f32, run)
+
+}  // namespace ew::EW_ISA

@@ -1,0 +1,80 @@
+"""Chains of convolutions are cut where their parts take less time, and compute the same in parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import enginewright as ew
+from enginewright.compiler.chains import MARGIN, best_cut, chain_of, cut_chain
+from enginewright.graph.network import Layer, Network
+from enginewright.ops.channels_last import ChannelsLast
+from enginewright.ops.conv import Conv
+from enginewright.ops.conv_chain import ConvChain
+from enginewright.ops.pointwise import Builder, Fused
+from enginewright.tensors import float32
+
+
+def chain() -> tuple[Network, Layer]:
+    """Three convolutions with a residual behind them."""
+    rng = np.random.default_rng(0)
+    net = Network()
+    x = net.input("x", float32, (1, 6, 5, 8))
+    p = Builder(float32, float32)
+    ops = (ChannelsLast(Conv()), ChannelsLast(Conv(group=16, padding=1)), ChannelsLast(Conv()))
+    shapes = ((16, 8, 1, 1), (16,), (16, 1, 3, 3), (16,), (8, 16, 1, 1))
+    weights = [net.constant(rng.standard_normal(shape).astype(np.float32)) for shape in shapes]
+    whole = Fused(ConvChain(ops, (2, 2, 1)), p.finish(p.add(*p.inputs)))
+    net.output("y", net.add(whole, x, *weights, x)[0])
+    return net, net.layers[0]
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_parts_compute_the_same(cut: int) -> None:
+    net, layer = chain()
+    x = np.random.default_rng(1).standard_normal((1, 6, 5, 8)).astype(np.float32)
+    wanted = net.evaluate({"x": x})["y"]
+    parts = cut_chain(net, layer, cut)
+    net.infer()
+    np.testing.assert_array_equal(net.evaluate({"x": x})["y"], wanted)
+    stages = [getattr(chain_of(part), "stages", (None,)) for part in parts]
+    assert [len(found) for found in stages] == [cut, 3 - cut]
+    assert isinstance(parts[1].op, Fused)
+
+
+def stages_of(layer: Layer) -> int:
+    """How many stages a layer has."""
+    found = chain_of(layer)
+    return 1 if found is None else len(found.stages)
+
+
+@pytest.mark.parametrize(
+    ("times", "wanted"),
+    [
+        ({1: 100, 2: 200, 3: 300}, None),  # as fast in parts: the whole
+        ({1: 100, 2: 200, 3: 1000}, 1),
+        ({1: 100, 2: 110, 3: int(210 / MARGIN) - 2}, None),
+        ({1: 100, 2: 500, 3: 2000}, 1),  # all three alone
+        ({1: 100, 2: 200, 3: None}, None),  # not timed
+    ],
+)
+def test_the_least_time_wins(times: dict[int, int | None], wanted: int | None) -> None:
+    layer = chain()[1]
+    specs = [None if tensor is None else tensor.spec for tensor in layer.inputs]
+    assert best_cut(layer, specs, lambda part: times[stages_of(part)]) == wanted
+
+
+def test_a_built_chain_gives_what_the_network_gives() -> None:
+    """Whole or in parts, as time decides here."""
+    rng = np.random.default_rng(0)
+    net = Network()
+    x = net.input("x", float32, (2, 16, 28, 28))
+    y = x
+    for op, shape in ((Conv(), (96, 16, 1, 1)), (Conv(group=96, padding=1), (96, 1, 3, 3)), (Conv(), (16, 96, 1, 1))):
+        weight = net.constant(rng.standard_normal(shape).astype(np.float32) * 0.1)
+        y = net.relu(net.conv(y, weight, group=op.group, padding=op.padding))
+    net.output("y", net.add(y, x))
+    array = rng.standard_normal((2, 16, 28, 28)).astype(np.float32)
+    wanted = net.evaluate({"x": array})["y"]
+    found = ew.load(ew.build(net, ew.BuilderConfig(timing_cache=""))).run({"x": array})["y"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
