@@ -14,18 +14,28 @@ namespace ew::EW_ISA {
 namespace {
 
 constexpr int MAX_STAGES = 3, MOST_INPUTS = 3 + MAX_INPUTS;
-constexpr int64_t MAX_LINES = 16;        // rows of a depthwise window
-constexpr int64_t BLOCK = 56 << 10;      // floats of all rows in between: a quarter of L2
-constexpr int64_t TASKS[] = {4, 12};   // of an image, at least one row each
+constexpr int64_t MAX_LINES = 16;     // rows of a depthwise window
+constexpr int64_t BLOCK = 56 << 10;   // floats of all rows in between: a quarter of L2
+constexpr int64_t TASKS[] = {4, 12};  // of an image, at least one row each
+
+// What a stage would be called with; x has no memory, nor has y unless the stage is the last.
+struct StageCall {
+    ew_call call;
+    ew_tensor inputs[MOST_INPUTS], output;
+    int64_t shape[4];
+};
 
 struct Stage {
+    StageCall made;
     bool depthwise = false;
     PixelConv pixels;
     LastConv conv;
     Epilogue epilogue;
     Finish finish;
     bool rest = false;  // the program runs behind the finish
+    int fixed = 0, inputs = 0;
     int64_t channels = 0;
+    int64_t positions() const { return made.shape[0] * made.shape[1] * made.shape[2]; }
 };
 
 struct Chain {
@@ -38,25 +48,16 @@ struct Chain {
     int64_t images, in_channels;
 };
 
-// What a stage would be called with; x and y without memory.
-struct StageCall {
-    ew_call call;
-    ew_tensor inputs[MOST_INPUTS], output;
-    int64_t shape[4];
-};
-
-bool parse_stage(const StageCall &s, int fixed, Stage &stage) {
-    const ew_call &call = s.call;
-    const ew_tensor &w = s.inputs[1];
-    const int64_t positions = s.shape[0] * s.shape[1] * s.shape[2];
+bool parse_stage(Stage &stage) {
+    const ew_call &call = stage.made.call;
     if (stage.depthwise ? !read_last_conv(&call, stage.conv) || stage.conv.channels != 1 || stage.conv.per_group != 1 ||
                               stage.conv.kernel[1] > MAX_LINES
                         : !read_pixels(&call, stage.pixels))
         return false;
-    stage.channels = w.shape[0];
-    const int inputs = static_cast<int>(call.params[1].i);
-    if (inputs > 2 && present(&call, 2)) stage.finish.bias_col = f32(s.inputs[2]);
-    if (!stage.epilogue.parse(&call, fixed, inputs, positions, stage.channels)) return false;
+    stage.channels = stage.made.inputs[1].shape[0];
+    stage.inputs = static_cast<int>(call.params[1].i);
+    if (stage.inputs > 2 && present(&call, 2)) stage.finish.bias_col = f32(stage.made.inputs[2]);
+    if (!stage.epilogue.parse(&call, stage.fixed, stage.inputs, stage.positions(), stage.channels)) return false;
     stage.rest = !stage.epilogue.empty() && !stage.epilogue.as_finish(stage.finish);
     return true;
 }
@@ -67,39 +68,35 @@ bool parse(const ew_call *call, Chain &chain) {
     const ew_tensor &x = call->inputs[0], &y = call->outputs[0];
     chain.n = static_cast<int>(p++->i);
     if (call->n_params < 2 || chain.n < 1 || chain.n > MAX_STAGES || x.rank != 4 || y.rank != 4) return false;
-    int64_t in[4] = {x.shape[0], x.shape[1], x.shape[2], x.shape[3]};
     int input = 1;
     for (int i = 0; i < chain.n; ++i) {
         if (end - p < 3) return false;
         Stage &stage = chain.stages[i];
         const bool last = i == chain.n - 1;
         stage.depthwise = p[0].i != 0;
-        const int64_t others = last ? call->n_inputs - input : p[1].i, fixed = stage.depthwise ? 8 : 3;
-        const int64_t n_params = last ? end - p - 3 : p[2].i;
+        stage.fixed = stage.depthwise ? 8 : 3;
+        const int64_t others = last ? call->n_inputs - input : p[1].i, n_params = last ? end - p - 3 : p[2].i;
         p += 3;
-        if (others < 1 || others >= MOST_INPUTS || input + others > call->n_inputs || n_params < fixed ||
+        if (others < 1 || others >= MOST_INPUTS || input + others > call->n_inputs || n_params < stage.fixed ||
             n_params > end - p)
             return false;
-        StageCall s{};
+        StageCall &s = stage.made;
         s.call = *call;
         s.inputs[0] = x;
-        s.inputs[0].shape = in;
+        s.inputs[0].shape = i == 0 ? x.shape : chain.stages[i - 1].made.shape;
         for (int64_t k = 0; k < others; ++k) s.inputs[1 + k] = call->inputs[input + k];
-        const int64_t channels = s.inputs[1].shape[0];
-        const int64_t shape[4] = {in[0], stage.depthwise ? y.shape[1] : in[1], stage.depthwise ? y.shape[2] : in[2],
-                                  channels};
-        std::memcpy(s.shape, shape, sizeof shape);
+        std::memcpy(s.shape, s.inputs[0].shape, sizeof s.shape);
+        if (stage.depthwise) s.shape[1] = y.shape[1], s.shape[2] = y.shape[2];
+        s.shape[3] = s.inputs[1].shape[0];
         s.output = y;
         s.output.shape = s.shape;
         s.call.inputs = s.inputs;
-        s.call.outputs = &s.output;
+        s.call.outputs = last ? call->outputs : &s.output;
         s.call.params = p;
         s.call.n_inputs = static_cast<int32_t>(1 + others);
         s.call.n_params = static_cast<int32_t>(n_params);
-        if (!parse_stage(s, static_cast<int>(fixed), stage)) return false;
-        if (last && stage.rest) stage.epilogue.write_to(call->outputs);
+        if (!parse_stage(stage)) return false;
         (stage.depthwise ? chain.middle : chain.middle ? chain.last : chain.first) = &stage;
-        std::memcpy(in, s.shape, sizeof in);
         p += n_params;
         input += static_cast<int>(others);
     }
@@ -108,23 +105,42 @@ bool parse(const ew_call *call, Chain &chain) {
     chain.images = x.shape[0];
     chain.in_channels = x.shape[3];
     const int found = (chain.first != nullptr) + (chain.middle != nullptr) + (chain.last != nullptr);
-    return chain.middle && found == chain.n && in[1] == y.shape[1] && in[2] == y.shape[2] && in[3] == y.shape[3];
+    return chain.middle && found == chain.n && chain.stages[chain.n - 1].channels == y.shape[3] &&
+           chain.images == y.shape[0];
 }
 
-// Runs the program of a stage on rows that are no output, in place.
-void run_inside(const Stage &stage, float *rows, int64_t n) {
-    if (!stage.rest) return;
-    Epilogue epilogue = stage.epilogue;
-    const int64_t shape[2] = {n, stage.channels};
-    const ew_tensor out{rows, shape, nullptr, nullptr, 2, EW_FLOAT32, 0, 0};
-    epilogue.write_to(&out);
-    epilogue.run(rows, stage.channels, 0, n, 0, stage.channels);
-}
+// The program of a stage that is not the last, run in place on rows of one thread.
+class Inside {
+  public:
+    explicit Inside(const Stage *stage) : stage_(stage) {
+        if (!runs()) return;
+        ew_call call = stage->made.call;
+        call.outputs = &rows_;
+        epilogue_.parse(&call, stage->fixed, stage->inputs, stage->positions(), stage->channels);  // as it was before
+    }
+    Inside(const Inside &) = delete;
+    void run(float *rows, int64_t n) {
+        if (!runs()) return;
+        rows_.data = rows;
+        epilogue_.run(rows, stage_->channels, 0, n, 0, stage_->channels);
+    }
+
+  private:
+    const Stage *stage_;
+    ew_tensor rows_{nullptr, nullptr, nullptr, nullptr, 0, EW_FLOAT32, 0, 0};
+    Epilogue epilogue_;
+    bool runs() const { return stage_ && stage_->rest; }
+};
 
 // Some output rows of an image, a few at a time.
 class Worker {
   public:
-    Worker(const Chain &chain, int64_t image) : c_(chain), conv_(chain.middle->conv), image_(image) {
+    Worker(const Chain &chain, int64_t image)
+        : c_(chain),
+          conv_(chain.middle->conv),
+          image_(image),
+          first_(chain.first),
+          middle_(chain.last ? chain.middle : nullptr) {
         const int64_t reach = (conv_.kernel[1] - 1) * conv_.dilation[1] + 1;
         const int64_t wide = conv_.in[2] * conv_.c, narrow = conv_.out[2] * conv_.c;
         const int64_t per_row = conv_.stride[1] * wide + narrow, over = (reach - conv_.stride[1]) * wide;
@@ -145,6 +161,7 @@ class Worker {
     const Chain &c_;
     const LastConv &conv_;
     const int64_t image_;
+    Inside first_, middle_;
     int64_t block_ = 1, slots_ = 1, done_ = 0;  // done: first row that the first stage has not made
     float *ring_ = nullptr, *rows_ = nullptr;
 
@@ -157,7 +174,7 @@ class Worker {
             float *out = ring_ + slot * wide;
             run_pixels(c_.first->pixels, {x, c_.in_channels, n * width, out, conv_.c}, c_.first->finish, 0,
                        c_.first->pixels.group);
-            run_inside(*c_.first, out, n * width);
+            first_.run(out, n * width);
             done_ += n;
         }
     }
@@ -180,7 +197,11 @@ class Worker {
                 if (y < 0 || y >= conv_.in[1]) continue;
                 list[lines++] = {input_row(y), conv_.w + ky * conv_.kernel[2] * conv_.c};
             }
-            const Lines l{conv_, c_.middle->finish, list, lines, out + (row - begin) * narrow,
+            const Lines l{conv_,
+                          c_.middle->finish,
+                          list,
+                          lines,
+                          out + (row - begin) * narrow,
                           position + (row - begin) * conv_.out[2]};
             run_lines(l, 0, conv_.c);
         }
@@ -188,7 +209,7 @@ class Worker {
             if (c_.middle->rest) c_.middle->epilogue.run(out, conv_.c, position, position + n, 0, conv_.c);
             return;
         }
-        run_inside(*c_.middle, out, n);
+        middle_.run(out, n);
         const Stage &last = *c_.last;
         float *y = c_.y + position * last.channels;
         run_pixels(last.pixels, {out, conv_.c, n, y, last.channels}, moved_finish(last.finish, position, 0), 0,
@@ -204,7 +225,8 @@ int32_t run(const ew_call *call) {
     const int64_t height = chain.middle->conv.out[1], which = call->params[0].i;
     if (count(call->outputs[0]) == 0) return EW_OK;
     if (which < 0 || which >= static_cast<int64_t>(sizeof TASKS / sizeof *TASKS)) return EW_INVALID_PLAN;
-    const int64_t rows = ceil_div(height, most(1, ceil_div(TASKS[which], chain.images))), parts = ceil_div(height, rows);
+    const int64_t rows = ceil_div(height, most(1, ceil_div(TASKS[which], chain.images))),
+                  parts = ceil_div(height, rows);
     parallel(call, chain.images * parts, [&](int64_t task) {
         const int64_t begin = task % parts * rows;
         Worker(chain, task / parts).run(begin, least(height, begin + rows));

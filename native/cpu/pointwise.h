@@ -111,8 +111,6 @@ class Epilogue {
     // this on sums in registers; or a slope for negative sums, for those that can do that. False: finish is unchanged.
     bool as_finish(Finish &finish, bool slopes = false) const;
     void run(float *tile, int64_t ld, int64_t r0, int64_t r1, int64_t c0, int64_t c1) const;
-    // Elements go to these tensors instead of the call's outputs; they must live as long.
-    void write_to(const ew_tensor *outputs) { outputs_ = outputs; }
     // Whether a program on int32 sums begins by making float32 of them, times one number or one for each column: an anchor
     // that does this itself, on sums in registers, calls `run` with float tiles.
     bool scaled() const { return simple_ && pattern_.scaled; }
