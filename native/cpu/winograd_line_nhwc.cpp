@@ -142,9 +142,12 @@ struct Whole {
     }
 };
 
-// Turns tiles [first, end) into inputs [point][tiles][depth], beginning at tile `at`.
+// Floats from the matrix of one point to the next: powers of two would fall into the same sets of a cache.
+int64_t apart(int64_t rows, int64_t width) { return rows * width + VL; }
+
+// Turns tiles [first, end) into inputs [point][tile][depth], `between` floats from point to point; tile `at` is the first.
 template <int P>
-void turn_inputs(const Whole<P> &w, int64_t first, int64_t end, float *inputs, int64_t at, int64_t tiles) {
+void turn_inputs(const Whole<P> &w, int64_t first, int64_t end, float *inputs, int64_t at, int64_t between) {
     const LastConv &c = w.c;
     const float *pixels[P];
     for (int64_t t = first; t < end; ++t) {
@@ -160,7 +163,7 @@ void turn_inputs(const Whole<P> &w, int64_t first, int64_t end, float *inputs, i
             vf d[P], u[P];
             for (int i = 0; i < P; ++i) d[i] = n >= VL ? load(pixels[i] + channel) : load_n(pixels[i] + channel, n);
             turn_input<P>(d, u);
-            for (int i = 0; i < P; ++i) store(to + i * tiles * w.depth + channel, u[i]);
+            for (int i = 0; i < P; ++i) store(to + i * between + channel, u[i]);
         }
     }
 }
@@ -185,7 +188,7 @@ struct Part {
                 part.k = whole.c.channels;
                 const int64_t m = least(step, tiles - t);
                 for (int64_t r = 0; r < m; ++r) part.rows[r] = inputs + point * between + (t + r) * whole.depth;
-                float *to = products + (point * tiles + t) * width;
+                float *to = products + point * apart(tiles, width) + t * width;
                 run_rows_tile(
                     {&part, 1, to, width, static_cast<int>(m), static_cast<int>(vectors), static_cast<int>(width)},
                     Finish{});
@@ -200,7 +203,7 @@ struct Part {
 
     template <int T>
     void turn_back(int64_t panel) const {
-        const int64_t width = whole.panels.vectors(panel) * VL, step = tiles * width;
+        const int64_t width = whole.panels.vectors(panel) * VL, step = apart(tiles, width);
         const int64_t column = whole.panels.column(panel), columns = whole.panels.columns(panel);
         const Finish &f = whole.ending.finish;
         for (int64_t t = 0; t < tiles; ++t) {
@@ -269,7 +272,7 @@ struct Part {
 template <int P>
 Part<P> part_of(const Whole<P> &w, int64_t first, int64_t tiles) {
     float *sums = w.ending.in_y ? nullptr : scratch(SCRATCH_C, tiles * w.tile() * MAX_VECTORS * VL);
-    return {w, first, tiles, nullptr, 0, scratch(SCRATCH_B, P * tiles * MAX_VECTORS * VL), sums};
+    return {w, first, tiles, nullptr, 0, scratch(SCRATCH_B, P * apart(tiles, MAX_VECTORS * VL)), sums};
 }
 
 // All inputs are turned first; then each task takes some tiles of a panel.
@@ -277,12 +280,12 @@ template <int P>
 void run_shared(const ew_call *call, const Whole<P> &w, int64_t chunk, float *inputs) {
     const int64_t chunks = ceil_div(w.all, chunk), group = 16;
     parallel(call, ceil_div(w.all, group),
-             [&](int64_t task) { turn_inputs(w, task * group, least(w.all, (task + 1) * group), inputs, 0, w.all); });
+             [&](int64_t task) { turn_inputs(w, task * group, least(w.all, (task + 1) * group), inputs, 0, apart(w.all, w.depth)); });
     parallel(call, chunks * w.panels.count, [&](int64_t task) {
         const int64_t first = task % chunks * chunk;
         Part<P> part = part_of(w, first, least(chunk, w.all - first));
         part.inputs = inputs + first * w.depth;
-        part.between = w.all * w.depth;
+        part.between = apart(w.all, w.depth);
         part.run(task / chunks);
     });
 }
@@ -293,10 +296,10 @@ void run_apart(const ew_call *call, const Whole<P> &w, int64_t chunk) {
     parallel(call, ceil_div(w.all, chunk), [&](int64_t task) {
         const int64_t first = task * chunk;
         Part<P> part = part_of(w, first, least(chunk, w.all - first));
-        float *inputs = scratch(SCRATCH_A, P * part.tiles * w.depth);
-        turn_inputs(w, first, first + part.tiles, inputs, first, part.tiles);
+        part.between = apart(part.tiles, w.depth);
+        float *inputs = scratch(SCRATCH_A, P * part.between);
+        turn_inputs(w, first, first + part.tiles, inputs, first, part.between);
         part.inputs = inputs;
-        part.between = part.tiles * w.depth;
         for (int64_t panel = 0; panel < w.panels.count; ++panel) part.run(panel);
     });
 }
@@ -321,7 +324,7 @@ int32_t run(const ew_call *call) {
     const bool shared = chunks < FEW_TASKS && P * all * depth <= SHARED_FLOATS;
     while (shared && (chunks * panels.count < 4 || chunks * panels.count % 2) && all >= 2 * FEW_TILES * chunks)
         ++chunks;
-    float *zeros = scratch(SCRATCH_D, depth + (shared ? P * all * depth : 0));
+    float *zeros = scratch(SCRATCH_D, depth + (shared ? P * apart(all, depth) : 0));
     std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(depth));
     const Whole<P> whole{c, line, panels, ending, epilogue, depth, all, by_line, zeros};
     if (shared)
