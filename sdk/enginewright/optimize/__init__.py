@@ -13,6 +13,7 @@ from enginewright.optimize.chain_convolutions import chain_convolutions
 from enginewright.optimize.eliminate_common import eliminate_common
 from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.find_shuffles import find_shuffles
+from enginewright.optimize.flatten_windows import flatten_windows
 from enginewright.optimize.fold_constants import fold_constants
 from enginewright.optimize.fold_scales import fold_scales
 from enginewright.optimize.fold_shapes import fold_shapes
@@ -59,6 +60,7 @@ PIPELINE: tuple[Pass, ...] = (
     find_shuffles,
     put_channels_last,
     cancel_transposes,
+    flatten_windows,
     eliminate_dead,
     fold_shuffles,
     fuse_pointwise,
@@ -72,6 +74,7 @@ FOR_CPUS: tuple[Pass, ...] = (
     fuse_gru_cell,
     find_shuffles,
     put_channels_last,
+    flatten_windows,
     fold_shuffles,
     chain_convolutions,
 )
