@@ -26,6 +26,7 @@ from enginewright.optimize.fuse_layer_norm import fuse_layer_norm
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
 from enginewright.optimize.fuse_squeeze_excite import fuse_squeeze_excite
 from enginewright.optimize.fuse_swish import fuse_swish
+from enginewright.optimize.gather_one_hots import gather_one_hots
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
 from enginewright.optimize.pack_attention import pack_attention
 from enginewright.optimize.prefer_channels_last import prefer_channels_last, put_channels_last
@@ -47,6 +48,8 @@ PIPELINE: tuple[Pass, ...] = (
     fold_constants,
     simplify_algebra,
     eliminate_common,
+    eliminate_dead,
+    gather_one_hots,
     eliminate_dead,
     lower_batch_norm,
     sink_squeezes,
