@@ -52,6 +52,13 @@ def _idle_transpose(layer: Layer) -> Tensor | None:
     return layer.inputs[0] if perm is not None and list(perm) == sorted(perm) else None
 
 
+def _idle_slice(layer: Layer) -> Tensor | None:
+    """Forwards, what keeps the size of every axis keeps all elements."""
+    steps = layer.inputs[4] if len(layer.inputs) > 4 else None
+    forwards = steps is None or (steps.const is not None and bool((steps.const > 0).all()))
+    return layer.inputs[0] if forwards else None
+
+
 RULES: dict[str, Callable[[Layer], Tensor | None]] = {
     "Identity": _first,
     "Cast": _first,
@@ -62,6 +69,7 @@ RULES: dict[str, Callable[[Layer], Tensor | None]] = {
     "Flatten": _first,
     "Dropout": _first,
     "Transpose": _idle_transpose,
+    "Slice": _idle_slice,
     "Mul": _neutral(1, both=True),
     "Div": _neutral(1, both=False),
     "Add": _neutral(0, both=True),

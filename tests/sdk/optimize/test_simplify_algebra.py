@@ -22,10 +22,11 @@ def _idle(net: Network, x: Tensor) -> dict[str, Tensor]:
         "pow": net.pow(x, one),
         "transpose": net.transpose(x, perm=(0, 1)),
         "reshape": net.reshape(x, net.constant(np.array([0, -1]))),
+        "slice": net.slice(x, *(net.constant(np.array([n, n])) for n in (0, 2**31 - 1))),
     }
 
 
-@pytest.mark.parametrize("name", ["identity", "cast", "mul", "add", "sub", "div", "pow", "transpose", "reshape"])
+@pytest.mark.parametrize("name", ["identity", "cast", "mul", "add", "sub", "div", "pow", "transpose", "reshape", "slice"])
 def test_removes(name: str) -> None:
     net = Network()
     x = net.input("x", FLOAT, ("N", 4))
