@@ -279,8 +279,9 @@ Part<P> part_of(const Whole<P> &w, int64_t first, int64_t tiles) {
 template <int P>
 void run_shared(const ew_call *call, const Whole<P> &w, int64_t chunk, float *inputs) {
     const int64_t chunks = ceil_div(w.all, chunk), group = 16;
-    parallel(call, ceil_div(w.all, group),
-             [&](int64_t task) { turn_inputs(w, task * group, least(w.all, (task + 1) * group), inputs, 0, apart(w.all, w.depth)); });
+    parallel(call, ceil_div(w.all, group), [&](int64_t task) {
+        turn_inputs(w, task * group, least(w.all, (task + 1) * group), inputs, 0, apart(w.all, w.depth));
+    });
     parallel(call, chunks * w.panels.count, [&](int64_t task) {
         const int64_t first = task % chunks * chunk;
         Part<P> part = part_of(w, first, least(chunk, w.all - first));
