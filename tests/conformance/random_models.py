@@ -8,7 +8,6 @@ tries COUNT models in parts, each in a process of its own, and prints for every 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import faulthandler
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from tests.conformance.random_graphs import (
     Graph,
     RandomModel,
     Value,
+    operators_of,
     run_in_reference,
     run_in_runtime,
 )
@@ -42,6 +42,8 @@ SECONDS = 300
 """How long one model may take; a whole part may be stopped for a while on a busy machine."""
 TOLERANCE = {"bfloat16": 6e-2, "float16": 2e-2, "float32": 2e-4, "float64": 2e-4}
 """Relative to the largest number in the graph, because sums may cancel; graphs mix types."""
+LENIENT = {"GroupNormalization"}
+"""Operators of which both peers take sizes that ONNX forbids: its scale and bias are "of shape (C)", they broadcast them."""
 PEERS = {"onnxruntime": run_in_runtime, "onnx.reference": run_in_reference}
 CONFIG: dict[str, Any] = {"timing_cache": "", "threads": 1, "recipe": "none"}
 Outputs = dict[str, Array]
@@ -129,13 +131,16 @@ def check(case: RandomModel) -> None:
     for what, one in (("level 1", engine), ("fixed sizes, highest level", fixed), ("a profile", ranged)):
         compare(case, one.run(case.inputs), found, f"{what} against level 0")
     compare_with_peers(case, case.inputs, found)
-    if len(peer_outputs(case, case.resized)) == len(PEERS):
+    fits = len(peer_outputs(case, case.resized)) == len(PEERS)
+    try:
         found = engine.run(case.resized)
+    except ew.EnginewrightError:  # these sizes may not fit: a peer takes some of them
+        if fits and not LENIENT & set().union(*map(operators_of, case.model.graph.node)):
+            raise
+        return
+    if fits:
         compare(case, ranged.run(case.resized), found, "a profile, other sizes")
         compare_with_peers(case, case.resized, found)
-    else:
-        with contextlib.suppress(ew.EnginewrightError):  # these sizes may not fit: a peer takes some of them
-            engine.run(case.resized)
 
 
 def profile(case: RandomModel) -> ew.Profile:
