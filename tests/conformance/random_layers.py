@@ -168,8 +168,8 @@ def quantize(g: Graph) -> None:
 
 
 def dynamic_quantize(g: Graph) -> None:
-    """A product of eight bits; the range of the exact values decides the scale."""
-    a = g.pick(both(is_exact, has_rank(2, 2), has_elements, lambda value: value.array.dtype == np.float32))
+    """A product of eight bits; the range of the exact values decides the scale, 0 / 0 if all are 0: some are not."""
+    a = g.pick(both(is_exact, has_rank(2, 2), lambda value: value.array.dtype == np.float32 and value.array.any()))
     weight = g.constant(g.whole((a.array.shape[1], g.number(1, 4)), 0, 9).astype(g.choose([np.uint8, np.int8])))
     (small, _, zero) = g.node("DynamicQuantizeLinear", [a], 3, exact=False)
     g.node("MatMulInteger", [small, weight, zero], exact=False)
