@@ -69,11 +69,10 @@ EW_INLINE vf pool_vector(const LastPool &p, const float *from, const Seen *s, in
     return Mean ? sum / splat(scale) : sum;
 }
 
-void pool_position(const LastPool &p, const float *image, const int64_t *at, float *y) {
-    const Seen s[3] = {seen(p, 0, at[0]), seen(p, 1, at[1]), seen(p, 2, at[2])};
-    int64_t first = 0;
-    for (int axis = 0; axis < 3; ++axis) first = first * p.in[axis] + at[axis] * p.stride[axis] - p.begin[axis];
-    const float *from = image + first * p.c;
+// A position whose window is cut off along the row; s: what it sees of the other axes.
+void pool_position(const LastPool &p, const float *row, Seen *s, int64_t x, float *y) {
+    s[2] = seen(p, 2, x);
+    const float *from = row + (x * p.stride[2] - p.begin[2]) * p.c;
     const float scale = static_cast<float>(s[0].counted * s[1].counted * s[2].counted);
     for (int64_t c = 0; c < p.c; c += VL) {
         const int64_t n = p.c - c;
@@ -82,18 +81,93 @@ void pool_position(const LastPool &p, const float *image, const int64_t *at, flo
     }
 }
 
+EW_INLINE bool any_nan(vf v) {
+#if EW_ISA_AVX512
+    return _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q) != 0;
+#elif EW_ISA_AVX2
+    return _mm256_movemask_ps(_mm256_cmp_ps((__m256)v, (__m256)v, _CMP_UNORD_Q)) != 0;
+#else
+    bool any = false;
+    for (int i = 0; i < VL; ++i) any |= v[i] != v[i];
+    return any;
+#endif
+}
+
+// One vector of a whole window, whose elements lie `offsets` behind `from`. TAPS: how many there are, 0: `taps`.
+template <bool Mean, int TAPS>
+EW_INLINE vf pool_whole(const float *from, const int64_t *offsets, int64_t taps, int64_t n, vf factor) {
+    const auto element = [&](int64_t i) { return n >= VL ? load(from + offsets[i]) : load_n(from + offsets[i], n); };
+    const int64_t count = TAPS > 0 ? TAPS : taps;
+    const vf first = element(0);
+    vf sum = first, best = first;
+#pragma GCC unroll 9
+    for (int64_t i = 1; i < count; ++i) {
+        const vf v = element(i);
+        sum += v;
+        if (!Mean) best = vmax(best, v);
+    }
+    if (Mean) return sum / factor;
+    if (!any_nan(sum)) return best;  // no element is NaN, which the fast maximum could lose
+    best = first;
+    for (int64_t i = 1; i < count; ++i) best = larger(best, element(i));
+    return best;
+}
+
+template <bool Mean, int TAPS>
+void pool_whole_ones(const LastPool &p, const float *from, const int64_t *offsets, int64_t taps, int64_t positions,
+                     float *y) {
+    const vf factor = splat(static_cast<float>(taps));
+    for (; positions > 0; --positions, from += p.stride[2] * p.c, y += p.c)
+        for (int64_t c = 0; c < p.c; c += VL) {
+            const int64_t n = p.c - c;
+            const vf v = pool_whole<Mean, TAPS>(from + c, offsets, taps, n, factor);
+            n >= VL ? store(y + c, v) : store_n(y + c, v, n);
+        }
+}
+
+using PoolWhole = void (*)(const LastPool &, const float *, const int64_t *, int64_t, int64_t, float *);
+
+PoolWhole find_whole(bool mean, int64_t taps) {
+    if (mean) return taps == 9 ? pool_whole_ones<true, 9> : pool_whole_ones<true, 0>;
+    return taps == 4 ? pool_whole_ones<false, 4> : taps == 9 ? pool_whole_ones<false, 9> : pool_whole_ones<false, 0>;
+}
+
+// One row of positions: those whose windows lie inside it share a list of taps.
+void pool_row(const LastPool &p, const float *image, int64_t z, int64_t y, float *to) {
+    Seen s[3] = {seen(p, 0, z), seen(p, 1, y), {}};
+    const float *row =
+        image + ((z * p.stride[0] - p.begin[0]) * p.in[1] + y * p.stride[1] - p.begin[1]) * p.in[2] * p.c;
+    auto *offsets = reinterpret_cast<int64_t *>(scratch(SCRATCH_A, 2 * most(1, p.taps())));
+    int64_t taps = 0;
+    for (int64_t kz = s[0].lo; kz < s[0].hi; ++kz)
+        for (int64_t ky = s[1].lo; ky < s[1].hi; ++ky)
+            for (int64_t kx = 0; kx < p.kernel[2]; ++kx)
+                offsets[taps++] =
+                    ((kz * p.dilation[0] * p.in[1] + ky * p.dilation[1]) * p.in[2] + kx * p.dilation[2]) * p.c;
+    const int64_t past = p.in[2] + p.begin[2] - (p.kernel[2] - 1) * p.dilation[2];  // of the first elements
+    int64_t first = least(p.out[2], ceil_div(p.begin[2], p.stride[2]));
+    const int64_t last = most(first, least(p.out[2], ceil_div(most(0, past), p.stride[2])));
+    // Without elements, or with others counted, none is a plain one.
+    if (taps == 0 || (p.kind != 0 && s[0].counted * s[1].counted * p.kernel[2] != taps)) first = last;
+    int64_t x = 0;
+    for (; x < first; ++x) pool_position(p, row, s, x, to + x * p.c);
+    if (x < last) {
+        const float *from = row + (x * p.stride[2] - p.begin[2]) * p.c;
+        find_whole(p.kind != 0, taps)(p, from, offsets, taps, last - x, to + x * p.c);
+    }
+    for (x = last; x < p.out[2]; ++x) pool_position(p, row, s, x, to + x * p.c);
+}
+
 int32_t run(const ew_call *call) {
     LastPool p;
     if (!read(call, p)) return call->host->error(call, EW_SHAPE, "pooling: sizes disagree");
     const int64_t rows = p.n * p.out[0] * p.out[1], work = p.out[2] * p.c * p.taps();
     if (rows * p.out[2] * p.c == 0) return EW_OK;
-    const int64_t group = 1 + 400000 / (work + 1);
+    const int64_t group = 1 + 100000 / (work + 1);
     parallel(call, ceil_div(rows, group), [&](int64_t task) {
-        for (int64_t row = task * group; row < least(rows, (task + 1) * group); ++row) {
-            int64_t at[3] = {row / p.out[1] % p.out[0], row % p.out[1], 0};
-            const float *image = p.x + row / (p.out[1] * p.out[0]) * p.in_size() * p.c;
-            for (; at[2] < p.out[2]; ++at[2]) pool_position(p, image, at, p.y + (row * p.out[2] + at[2]) * p.c);
-        }
+        for (int64_t row = task * group; row < least(rows, (task + 1) * group); ++row)
+            pool_row(p, p.x + row / (p.out[1] * p.out[0]) * p.in_size() * p.c, row / p.out[1] % p.out[0],
+                     row % p.out[1], p.y + row * p.out[2] * p.c);
     });
     return EW_OK;
 }

@@ -16,7 +16,8 @@ namespace ew::EW_ISA {
 
 namespace {
 
-constexpr int64_t INPUT_FLOATS = 150000;  // of a task's turned inputs: a good half of L2
+constexpr int64_t INPUT_FLOATS = 150000;                      // of a task's turned inputs: a good half of L2
+constexpr int64_t SMALL_PANEL = 130000, ALL_FLOATS = 220000;  // weights that stay in L2, beside inputs and products
 constexpr int64_t MOST_TILES = 48;
 constexpr int64_t FEW_CHANNELS = 8;  // with fewer in a phase, phases are put side by side first
 
@@ -46,10 +47,11 @@ struct Job {
     const Ending &ending;
     const Epilogue &epilogue;
     int64_t down, across;  // tiles of an image
-    int64_t group, first, tiles;
     int64_t depth;
     const float *zeros;
-    float *inputs;    // [point][tile][depth]
+    int64_t group, first, tiles;
+    float *inputs;  // [point][pitch][depth], from the task's first tile on
+    int64_t pitch;
     float *products;  // [point][tile][width of a panel]
     float *rows;      // [T][M]: where sums lie that can't be kept in the output
 
@@ -58,44 +60,63 @@ struct Job {
         return {row / down, row % down * T, tile % across * T};
     }
 
-    // One vector of channels of one tile.
-    void turn_vector(const float *const *pixels, int64_t channel, float *to) const {
+    // One vector of channels of one tile; at(i, j): that of a pixel.
+    template <typename At>
+    EW_ALWAYS_INLINE void turn_vector(At &&at, float *to) const {
         vf d[SIDE][SIDE], column[SIDE];
-        const int64_t n = seen.channels - channel;
         for (int j = 0; j < SIDE; ++j) {
-            for (int i = 0; i < SIDE; ++i) {
-                const float *from = pixels[i * SIDE + j] + channel;
-                column[i] = n >= VL ? load(from) : load_n(from, n);
-            }
+            for (int i = 0; i < SIDE; ++i) column[i] = at(i, j);
             Points<SIDE>::input(column);
             for (int i = 0; i < SIDE; ++i) d[i][j] = column[i];
         }
         for (int i = 0; i < SIDE; ++i) {
             Points<SIDE>::input(d[i]);
-            for (int j = 0; j < SIDE; ++j) store(to + (i * SIDE + j) * tiles * depth, d[i][j]);
+            for (int j = 0; j < SIDE; ++j) store(to + (i * SIDE + j) * pitch * depth, d[i][j]);
         }
     }
 
-    // One phase of one tile.
-    void turn_phase(const Place &p, int64_t down_by, int64_t right_by, float *to) const {
-        const float *pixels[POINTS], *image = seen.x + p.image * seen.size() + group * c.channels;
-        for (int i = 0; i < SIDE; ++i) {
-            const int64_t y = (p.y + i) * seen.phases + down_by - seen.begin[0];
+    // One phase of one tile, at row y and column x of the image; all of it is real.
+    void turn_inside(const float *from, float *to) const {
+        const int64_t down_by = seen.phases * seen.in[1] * seen.pixel, right_by = seen.phases * seen.pixel;
+        for (int64_t channel = 0; channel < seen.channels; channel += VL) {
+            const int64_t n = seen.channels - channel;
+            const float *first = from + channel;
+            if (n >= VL)
+                turn_vector([&](int i, int j) { return load(first + i * down_by + j * right_by); }, to + channel);
+            else
+                turn_vector([&](int i, int j) { return load_n(first + i * down_by + j * right_by, n); }, to + channel);
+        }
+    }
+
+    // The same where some of it is padding.
+    void turn_border(const float *image, int64_t y0, int64_t x0, float *to) const {
+        const float *pixels[POINTS];
+        for (int i = 0; i < SIDE; ++i)
             for (int j = 0; j < SIDE; ++j) {
-                const int64_t x = (p.x + j) * seen.phases + right_by - seen.begin[1];
+                const int64_t y = y0 + i * seen.phases, x = x0 + j * seen.phases;
                 const bool real = y >= 0 && y < seen.in[0] && x >= 0 && x < seen.in[1];
                 pixels[i * SIDE + j] = real ? image + (y * seen.in[1] + x) * seen.pixel : zeros;
             }
+        for (int64_t channel = 0; channel < seen.channels; channel += VL) {
+            const int64_t n = least(VL, seen.channels - channel);
+            turn_vector([&](int i, int j) { return load_n(pixels[i * SIDE + j] + channel, n); }, to + channel);
         }
-        for (int64_t channel = 0; channel < seen.channels; channel += VL) turn_vector(pixels, channel, to + channel);
     }
 
     void turn_inputs() const {
+        const int64_t reach = (SIDE - 1) * seen.phases;
         for (int64_t t = 0; t < tiles; ++t) {
             const Place p = place(t);
+            const float *image = seen.x + p.image * seen.size() + group * c.channels;
             float *to = inputs + t * depth;
-            for (int64_t y = 0; y < seen.phases; ++y)
-                for (int64_t x = 0; x < seen.phases; ++x, to += seen.channels) turn_phase(p, y, x, to);
+            for (int64_t i = 0; i < seen.phases; ++i)
+                for (int64_t j = 0; j < seen.phases; ++j, to += seen.channels) {
+                    const int64_t y = p.y * seen.phases + i - seen.begin[0], x = p.x * seen.phases + j - seen.begin[1];
+                    if (y >= 0 && x >= 0 && y + reach < seen.in[0] && x + reach < seen.in[1])
+                        turn_inside(image + (y * seen.in[1] + x) * seen.pixel, to);
+                    else
+                        turn_border(image, y, x, to);
+                }
         }
     }
 
@@ -108,7 +129,7 @@ struct Job {
                 part.b = c.w + ((group * POINTS + point) * all + panels.column(panel)) * k;
                 part.k = k;
                 const int64_t m = least(step, tiles - t);
-                for (int64_t r = 0; r < m; ++r) part.rows[r] = inputs + (point * tiles + t + r) * depth;
+                for (int64_t r = 0; r < m; ++r) part.rows[r] = inputs + (point * pitch + t + r) * depth;
                 float *to = products + (point * tiles + t) * width;
                 run_rows_tile(
                     {&part, 1, to, width, static_cast<int>(m), static_cast<int>(vectors), static_cast<int>(width)},
@@ -166,10 +187,8 @@ struct Job {
     }
 
     void run(int64_t panel, int64_t last_panel) {
-        inputs = scratch(SCRATCH_A, POINTS * tiles * depth);
         products = scratch(SCRATCH_B, POINTS * tiles * MAX_VECTORS * VL);
         rows = ending.in_y ? nullptr : scratch(SCRATCH_C, T * T * c.m);
-        turn_inputs();
         for (; panel < last_panel; ++panel) {
             multiply(panel);
             write(panel);
@@ -210,6 +229,22 @@ Seen see(const ew_call *call, const LastConv &c, int64_t down, int64_t across, f
     return s;
 }
 
+// Tiles and panels of a task; how many tasks share the inputs of one.
+struct Shares {
+    int64_t tiles, panels, parts;
+};
+
+Shares share(const LastConv &c, const Panels &panels, int64_t k, int64_t depth, int64_t points, int64_t all) {
+    const int64_t width = panels.vectors(0) * VL, panel = points * k * width;
+    int64_t most_tiles = INPUT_FLOATS / (points * depth);
+    if (panel <= SMALL_PANEL) most_tiles = (ALL_FLOATS - panel) / (points * (depth + width));
+    const int64_t chunks = ceil_div(all, most(4, least(MOST_TILES, most_tiles)));
+    const int64_t by_tiles = all >= 8 * chunks ? round_up(chunks, 2) : chunks, units = by_tiles * c.group;
+    const int64_t by_panels = units >= 8 ? 1 : least(panels.count, ceil_div(8, units));
+    const int64_t step = ceil_div(panels.count, by_panels);
+    return {ceil_div(all, by_tiles), step, ceil_div(panels.count, step)};
+}
+
 template <int SIDE, int T>
 int32_t run_filtering(const ew_call *call, const LastConv &c) {
     Epilogue epilogue;
@@ -222,23 +257,40 @@ int32_t run_filtering(const ew_call *call, const LastConv &c) {
     const int64_t down = ceil_div(c.out[1], T), across = ceil_div(c.out[2], T), taps = SIDE - T;
     float *zeros;
     const Seen seen = see(call, c, down * T + taps, across * T + taps, &zeros);
-    const int64_t depth = seen.depth(), all = c.n * down * across, most_tiles = INPUT_FLOATS / (SIDE * SIDE * depth);
-    const int64_t chunks = ceil_div(all, most(4, least(MOST_TILES, most_tiles)));
-    const int64_t by_tiles = all >= 8 * chunks ? round_up(chunks, 2) : chunks, tiles = ceil_div(all, by_tiles);
-    // Every part of the panels turns the inputs again.
-    const int64_t units = by_tiles * c.group, by_panels = units >= 8 ? 1 : least(panels.count, ceil_div(8, units));
-    const int64_t step = ceil_div(panels.count, by_panels), parts = ceil_div(panels.count, step);
-    parallel(call, ceil_div(all, tiles) * c.group * parts, [&](int64_t task) {
-        const int64_t first = task / parts / c.group * tiles, panel = task % parts * step;
-        Job<SIDE, T> job{c,        seen,
-                         panels,   ending,
-                         epilogue, down,
-                         across,   task / parts % c.group,
-                         first,    least(tiles, all - first),
-                         depth,    zeros,
-                         nullptr,  nullptr,
-                         nullptr};
-        job.run(panel, least(panels.count, panel + step));
+    const int64_t depth = seen.depth(), all = c.n * down * across;
+    const Shares s = share(c, panels, seen.k(), depth, SIDE * SIDE, all);
+    const auto job = [&](int64_t group, int64_t by_tile) {
+        const int64_t first = by_tile * s.tiles;
+        return Job<SIDE, T>{c,       seen,    panels,  ending, epilogue, down,
+                            across,  depth,   zeros,   group,  first,    least(s.tiles, all - first),
+                            nullptr, s.tiles, nullptr, nullptr};
+    };
+    const int64_t by_tiles = ceil_div(all, s.tiles), floats = SIDE * SIDE * s.tiles * depth;
+    if (s.parts == 1) {
+        parallel(call, by_tiles * c.group, [&](int64_t task) {
+            auto mine = job(task % c.group, task / c.group);
+            mine.inputs = scratch(SCRATCH_A, floats);
+            mine.turn_inputs();
+            mine.run(0, panels.count);
+        });
+        return EW_OK;
+    }
+    // Tasks share turned inputs.
+    float *inputs = scratch(SCRATCH_A, c.group * by_tiles * floats);
+    const int64_t few = ceil_div(s.tiles, 4);
+    parallel(call, by_tiles * c.group * 4, [&](int64_t task) {
+        auto mine = job(task / 4 % c.group, task / 4 / c.group);
+        const int64_t from = least(mine.tiles, task % 4 * few);
+        mine.inputs = inputs + task / 4 * floats + from * depth;
+        mine.first += from;
+        mine.tiles = least(few, mine.tiles - from);
+        mine.turn_inputs();
+    });
+    parallel(call, by_tiles * c.group * s.parts, [&](int64_t task) {
+        const int64_t unit = task / s.parts, panel = task % s.parts * s.panels;
+        auto mine = job(unit % c.group, unit / c.group);
+        mine.inputs = inputs + unit * floats;
+        mine.run(panel, least(panels.count, panel + s.panels));
     });
     return EW_OK;
 }

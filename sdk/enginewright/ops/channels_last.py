@@ -12,6 +12,7 @@ from enginewright.errors import ShapeError
 from enginewright.ops.channel_shuffle import Shuffled
 from enginewright.ops.conv import Conv
 from enginewright.ops.conv_transpose import ConvTranspose
+from enginewright.ops.norm import LRN
 from enginewright.ops.pointwise_table import cast_array
 from enginewright.ops.pool import AveragePool, GlobalAveragePool, MaxPool
 from enginewright.registry.registry import infer_specs, operator
@@ -98,6 +99,8 @@ class ChannelsLast:
                 yield ChannelsLast(op), [TensorSpec(dtype, (2, 11, 9, 16))]
         for op in (*pools, MaxPool(kernel_shape=(3, 3), stride=2, ceil_mode=True, dilation=2)):
             yield ChannelsLast(op), [TensorSpec(float32, (1, 12, 9, 21))]
+        for lrn in (LRN(5), LRN(4, alpha=0.1, beta=0.5, bias=2.0), LRN(90, alpha=0.5)):
+            yield ChannelsLast(lrn), [TensorSpec(float32, (2, 3, 5, 35))]
 
 
 @operator("ew::ImageToChannelsLast")

@@ -20,6 +20,7 @@ from enginewright.optimize.fuse_pointwise import is_pointwise
 from enginewright.tensors import bfloat16, float16, float32
 
 IMAGES = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool")
+ALSO_ON_CPUS = ("ConvTranspose", "LRN")
 RANKS = (3, 4)
 HALVES = (float16, bfloat16)
 VECTOR = 8  # elements of 16 bits that kernels read at once
@@ -64,7 +65,7 @@ def wants_channels_last(network: Network) -> bool:
 
 def _wanted_on_cpu(layer: Layer) -> bool:
     """A float32 convolution by constant weights that fills vectors; any other, or a pool, behind a converted layer."""
-    if layer.kind not in IMAGES and layer.kind != "ConvTranspose":
+    if layer.kind not in IMAGES and layer.kind not in ALSO_ON_CPUS:
         return False
     x, *others = layer.inputs
     if x is None or x.rank not in RANKS or x.dtype is not float32:

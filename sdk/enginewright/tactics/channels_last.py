@@ -6,6 +6,7 @@ from enginewright.dims import Size, ceil_div, product
 from enginewright.ops.channels_last import ChannelsLast, channels_first
 from enginewright.ops.conv import Conv
 from enginewright.ops.conv_transpose import ConvTranspose
+from enginewright.ops.norm import LRN
 from enginewright.ops.pool import AveragePool, GlobalAveragePool, MaxPool
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.conv import window_params
@@ -14,8 +15,9 @@ from enginewright.tensors import TensorSpec, float32
 VECTOR = 16
 """Output channels of a group are padded to whole vectors, of the instruction set with the longest."""
 FEW_CHANNELS, LEAST_TAPS, LEAST_TILE = 8, 2, 2
-MOST_CHANNELS, RANK_OF_IMAGES = 40, 4
-"""Of convolutions by rows: with more, a tile takes so long that finding its positions costs nothing."""
+BY_ROWS, MOST_CHANNELS, RANK_OF_IMAGES = 8, 40, 4
+"""Channels of convolutions by rows: always, and at most; with more a tile takes so long that finding its positions
+costs nothing."""
 FEW_TILES, SMALL = 32, 2**21
 """With fewer tiles the turned weights, 1.8 or 4 times as large, cost more than is saved: they come from memory at each
 run, but from the cache when a layer is timed (7 x 7 x 512 by F(2, 3): 0.89 ms timed alone, 1.22 in ResNet-50).
@@ -43,6 +45,22 @@ def conv_nhwc_f32(
     op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
 ) -> Launch | str:
     """Positions by output channels; every tap reads the pixels where they are."""
+    launch = _direct(op, x, w, b)
+    if isinstance(launch, str) or _rows_refuse(op, x, w) or w is None or w.shape[1] not in range(1, BY_ROWS + 1):
+        return launch
+    return "so few channels go by rows"
+
+
+@tactic(ChannelsLast, kernel="cpu_conv_rows_nhwc_f32")
+def conv_rows_nhwc_f32(
+    op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
+) -> Launch | str:
+    """Few channels: positions side by side, and what the window sees of a row as one run of numbers."""
+    launch = _direct(op, x, w, b)
+    return launch if isinstance(launch, str) else _rows_refuse(op, x, w) or launch
+
+
+def _direct(op: ChannelsLast, x: TensorSpec, w: TensorSpec | None, b: TensorSpec | None) -> Launch | str:
     found = conv_of(op, x, w)
     if isinstance(found, str):
         return found
@@ -57,21 +75,15 @@ def conv_nhwc_f32(
     return Launch(conv_params(conv, x, w, b), pack={1: pack}, split=x.rank - 1)
 
 
-@tactic(ChannelsLast, kernel="cpu_conv_rows_nhwc_f32")
-def conv_rows_nhwc_f32(
-    op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
-) -> Launch | str:
-    """Few channels: positions side by side, and what the window sees of a row as one run of numbers."""
-    launch = conv_nhwc_f32(op, x, w, b)
+def _rows_refuse(op: ChannelsLast, x: TensorSpec, w: TensorSpec | None) -> str | None:
+    """Why the kernel that goes by rows can't run a convolution."""
     found = conv_of(op, x, w)
-    if isinstance(launch, str) or isinstance(found, str) or w is None:
-        return launch if isinstance(launch, str) else "is no convolution"
+    if isinstance(found, str) or w is None:
+        return str(found)
     conv, shape = found
     if conv.group > 1 or x.rank != RANK_OF_IMAGES or set(conv.window(channels_first(x), w).dilations) != {1}:
         return "needs one group, two spatial axes, and no dilation"
-    if shape[1] > MOST_CHANNELS:
-        return f"has more than {MOST_CHANNELS} channels"
-    return launch
+    return f"has more than {MOST_CHANNELS} channels" if shape[1] > MOST_CHANNELS else None
 
 
 def _winograd(points: int, op: ChannelsLast, x: TensorSpec, w: TensorSpec | None, b: TensorSpec | None) -> Launch | str:
@@ -174,3 +186,12 @@ def global_mean_nhwc_f32(op: ChannelsLast, x: TensorSpec, *others: TensorSpec | 
     if not isinstance(op.anchor, GlobalAveragePool) or x.dtype is not float32:
         return "is no global mean of float32"
     return Launch()
+
+
+@tactic(ChannelsLast, kernel="cpu_lrn_nhwc_f32")
+def lrn_nhwc_f32(op: ChannelsLast, x: TensorSpec, *others: TensorSpec | None) -> Launch | str:
+    """The window moves along a row of channels."""
+    lrn = op.anchor
+    if not isinstance(lrn, LRN) or x.dtype is not float32:
+        return "is no local response normalization of float32"
+    return Launch((lrn.size, float(lrn.alpha / lrn.size), float(lrn.beta), float(lrn.bias)), inplace=(0,))

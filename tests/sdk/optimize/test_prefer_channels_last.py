@@ -98,6 +98,19 @@ def test_resizes_means_and_transposed_convolutions_follow() -> None:
     assert "ReduceMean" not in kinds
 
 
+def test_a_normalization_of_channels_follows_and_the_pool_behind_it() -> None:
+    net = Network()
+    y = net.conv(net.input("x", float32, (1, 4, 9, 8)), net.constant(weights(8, 4, 3, 3).astype(np.float32)))
+    net.output("y", net.max_pool(net.lrn(y, size=3, alpha=0.5), kernel_shape=(2, 2)))
+    x = weights(1, 4, 9, 8).astype(np.float32)
+    wanted = net.evaluate({"x": x})["y"]
+    assert put_channels_last(net) == 3
+    cancel_transposes(net)
+    eliminate_dead(net)
+    assert [layer.kind for layer in net.layers].count("Transpose") == 2  # of the input and of the output
+    np.testing.assert_allclose(net.evaluate({"x": x})["y"], wanted, rtol=1e-6)
+
+
 def test_few_channels_alone_are_not_worth_a_conversion() -> None:
     net = Network()
     x = net.input("x", float32, (1, 8, 6, 5))
