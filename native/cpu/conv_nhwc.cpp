@@ -36,13 +36,15 @@ Cut cut(const LastConv &c, const Panels &p) {
     const double work = 2.0 * static_cast<double>(positions * c.per_group) * static_cast<double>(c.channels * c.taps());
     const int64_t wanted = static_cast<int64_t>(work / TASK > MOST ? MOST : work / TASK);
     Cut t;
-    t.by_rows = most(ceil_div(positions, MOST_POSITIONS), least(positions / (4 * MR), ceil_div(wanted, p.count)));
-    t.rows = ceil_div(positions, most(1, t.by_rows));
-    t.by_rows = ceil_div(positions, t.rows);
-    const int64_t units = t.by_rows * c.group;
-    t.by_panels = most(1, least(p.count, ceil_div(wanted, units)));
+    t.by_rows =
+        most(1, most(ceil_div(positions, MOST_POSITIONS), least(positions / (4 * MR), ceil_div(wanted, p.count))));
+    t.by_panels = most(1, least(p.count, ceil_div(wanted, t.by_rows * c.group)));
     t.panels = ceil_div(p.count, t.by_panels);
     t.by_panels = ceil_div(p.count, t.panels);
+    // An odd number of equal tasks leaves one of two threads without work at the end.
+    if (t.by_rows > 1 || t.by_panels > 1) t.by_rows += t.by_rows * t.by_panels * c.group % 2;
+    t.rows = ceil_div(positions, t.by_rows);
+    t.by_rows = ceil_div(positions, t.rows);
     return t;
 }
 

@@ -158,7 +158,8 @@ int32_t run(const ew_call *call) {
     constexpr double TASK = 1.5e6, MOST = 32;
     const int64_t rows = c.n * c.out[1], part = most(1, COPIED_FLOATS / most(1, none) / c.stride[1]);
     const double work = 2.0 * static_cast<double>(c.positions() * c.m) * static_cast<double>(c.c * c.taps());
-    const int64_t tasks = most(1, least(rows, static_cast<int64_t>(work / TASK > MOST ? MOST : work / TASK)));
+    const int64_t wanted = static_cast<int64_t>(work / TASK > MOST ? MOST : work / TASK);
+    const int64_t tasks = wanted > 1 ? least(rows, round_up(wanted, 2)) : 1;
     parallel(call, tasks, [&](int64_t task) {
         const int64_t end = rows * (task + 1) / tasks;
         for (int64_t row = rows * task / tasks; row < end;) {

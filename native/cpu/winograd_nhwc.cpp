@@ -239,10 +239,13 @@ Shares share(const LastConv &c, const Panels &panels, int64_t k, int64_t depth, 
     int64_t most_tiles = INPUT_FLOATS / (points * depth);
     if (panel <= SMALL_PANEL) most_tiles = (ALL_FLOATS - panel) / (points * (depth + width));
     const int64_t chunks = ceil_div(all, most(4, least(MOST_TILES, most_tiles)));
-    const int64_t by_tiles = all >= 8 * chunks ? round_up(chunks, 2) : chunks, units = by_tiles * c.group;
+    int64_t by_tiles = all >= 8 * chunks ? round_up(chunks, 2) : chunks;
+    const int64_t units = by_tiles * c.group;
     const int64_t by_panels = units >= 8 ? 1 : least(panels.count, ceil_div(8, units));
-    const int64_t step = ceil_div(panels.count, by_panels);
-    return {ceil_div(all, by_tiles), step, ceil_div(panels.count, step)};
+    const int64_t step = ceil_div(panels.count, by_panels), parts = ceil_div(panels.count, step);
+    // An odd number of equal tasks leaves one of two threads without work at the end.
+    if (by_tiles * c.group * parts % 2 != 0 && all >= 8 * by_tiles) ++by_tiles;
+    return {ceil_div(all, by_tiles), step, parts};
 }
 
 template <int SIDE, int T>

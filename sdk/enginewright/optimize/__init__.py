@@ -27,6 +27,7 @@ from enginewright.optimize.fuse_pointwise import fuse_pointwise
 from enginewright.optimize.fuse_squeeze_excite import fuse_squeeze_excite
 from enginewright.optimize.fuse_swish import fuse_swish
 from enginewright.optimize.gather_one_hots import gather_one_hots
+from enginewright.optimize.join_channels import join_channels
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
 from enginewright.optimize.pack_attention import pack_attention
 from enginewright.optimize.prefer_channels_last import prefer_channels_last, put_channels_last
@@ -69,6 +70,8 @@ PIPELINE: tuple[Pass, ...] = (
     fuse_pointwise,
     fuse_epilogues,
     chain_convolutions,
+    join_channels,
+    eliminate_dead,
 )
 """The passes in order; each returns how many changes it made."""
 
@@ -80,6 +83,7 @@ FOR_CPUS: tuple[Pass, ...] = (
     flatten_windows,
     fold_shuffles,
     chain_convolutions,
+    join_channels,
 )
 """Those of them that other targets do not run."""
 

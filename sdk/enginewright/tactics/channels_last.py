@@ -45,7 +45,7 @@ def conv_nhwc_f32(
     op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
 ) -> Launch | str:
     """Positions by output channels; every tap reads the pixels where they are."""
-    launch = _direct(op, x, w, b)
+    launch = direct_launch(op, x, w, b)
     if isinstance(launch, str) or _rows_refuse(op, x, w) or w is None or w.shape[1] not in range(1, BY_ROWS + 1):
         return launch
     return "so few channels go by rows"
@@ -56,11 +56,14 @@ def conv_rows_nhwc_f32(
     op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
 ) -> Launch | str:
     """Few channels: positions side by side, and what the window sees of a row as one run of numbers."""
-    launch = _direct(op, x, w, b)
+    launch = direct_launch(op, x, w, b)
     return launch if isinstance(launch, str) else _rows_refuse(op, x, w) or launch
 
 
-def _direct(op: ChannelsLast, x: TensorSpec, w: TensorSpec | None, b: TensorSpec | None) -> Launch | str:
+def direct_launch(
+    op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
+) -> Launch | str:
+    """How kernels that take weights by panels, tap by tap, run a convolution; why they can't."""
     found = conv_of(op, x, w)
     if isinstance(found, str):
         return found

@@ -9,7 +9,7 @@ from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.matmul import Gemm, MatMul
 from enginewright.ops.rounded import Rounded
 from enginewright.registry.registry import Launch, Pack, tactic
-from enginewright.tactics.channels_last import conv_nhwc_f32
+from enginewright.tactics.channels_last import direct_launch
 from enginewright.tactics.matmul import gemm_f32, gemm_packed_f32, matmul_f32, matmul_packed_f32, panel_bytes
 from enginewright.tensors import TensorSpec, bfloat16
 
@@ -51,7 +51,7 @@ def conv_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
         return "needs a convolution in bfloat16 with channels last"
     x, w = inputs[:2]
     assert x is not None
-    launch = conv_nhwc_f32(op.anchor, x, *inputs[1:])
+    launch = direct_launch(op.anchor, x, *inputs[1:])
     if isinstance(launch, str) or w is None:
         return launch if isinstance(launch, str) else "is no convolution"
     group, channels = op.anchor.anchor.group, w.shape[1]
