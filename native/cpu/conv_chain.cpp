@@ -14,9 +14,9 @@ namespace ew::EW_ISA {
 namespace {
 
 constexpr int MAX_STAGES = 3, MOST_INPUTS = 3 + MAX_INPUTS;
-constexpr int64_t MAX_LINES = 16;     // rows of a depthwise window
-constexpr int64_t BLOCK = 56 << 10;   // floats of all rows in between: a quarter of L2
-constexpr int64_t TASKS[] = {4, 12};  // of an image, at least one row each
+constexpr int64_t MAX_LINES = 16;        // rows of a depthwise window
+constexpr int64_t BLOCK = 56 << 10;      // floats of all rows in between: a quarter of L2
+constexpr int64_t TASKS[] = {2, 4, 12};  // of an image, at least one row each
 
 // What a stage would be called with; x has no memory, nor has y unless the stage is the last.
 struct StageCall {
@@ -132,6 +132,90 @@ class Inside {
     bool runs() const { return stage_ && stage_->rest; }
 };
 
+// The input rows that an output row sees, each with the weights of its taps; where they lie `place` says.
+template <typename Place>
+int64_t list_lines(const LastConv &c, int64_t row, Line *list, Place &&place) {
+    int64_t lines = 0;
+    for (int64_t ky = 0; ky < c.kernel[1]; ++ky) {
+        const int64_t y = row * c.stride[1] + ky * c.dilation[1] - c.begin[1];
+        if (y >= 0 && y < c.in[1]) list[lines++] = {place(y), c.w + ky * c.kernel[2] * c.c};
+    }
+    return lines;
+}
+
+int64_t reach_of(const LastConv &c) { return (c.kernel[1] - 1) * c.dilation[1] + 1; }
+
+// Some output rows of an image, some channels between at a time: all weights are read once.
+class Slices {
+  public:
+    Slices(const Chain &chain, int64_t image, int64_t begin, int64_t end)
+        : c_(chain), conv_(chain.middle->conv), begin_(begin), end_(end) {
+        top_ = most(0, begin * conv_.stride[1] - conv_.begin[1]);
+        bottom_ = least(conv_.in[1], (end - 1) * conv_.stride[1] - conv_.begin[1] + reach_of(conv_));
+        pixels_ = (end - begin) * conv_.out[2];
+        position_ = (image * conv_.out[1] + begin) * conv_.out[2];
+        x_ = chain.x + (image * conv_.in[1] + top_) * conv_.in[2] * chain.in_channels;
+    }
+
+    static bool fit(const Chain &c) {
+        const auto plain = [](const Stage *s) { return s && s->pixels.group == 1 && s->pixels.shuffled == 1; };
+        if (!plain(c.first) || !plain(c.last) || c.first->rest || c.middle->rest) return false;
+        return (c.in_channels + c.last->channels) * c.middle->conv.c > FEW_WEIGHTS;
+    }
+
+    void run() {
+        const Panels panels(conv_.c);
+        const int64_t seen = (bottom_ - top_) * conv_.in[2];
+        const int64_t wanted = most(1, BLOCK / (seen + pixels_) / (MAX_VECTORS * VL));
+        const int64_t slices = ceil_div(panels.count, wanted), step = ceil_div(panels.count, slices);
+        wide_ = scratch(SCRATCH_A, seen * step * MAX_VECTORS * VL);
+        narrow_ = scratch(SCRATCH_B, pixels_ * step * MAX_VECTORS * VL);
+        for (int64_t from = 0; from < panels.count; from += step) {
+            const int64_t to = least(panels.count, from + step), channel = panels.column(from);
+            const int64_t width = (to < panels.count ? panels.column(to) : conv_.c) - channel;
+            run_slice(c_.first->pixels, {x_, c_.in_channels, seen, wide_, width}, c_.first->finish,
+                      {from, to, 0, c_.in_channels});
+            run_middle(channel, width);
+            finish(channel, width);
+        }
+    }
+
+  private:
+    static constexpr int64_t FEW_WEIGHTS = 24 << 10;  // floats that may pass by again and again
+    const Chain &c_;
+    const LastConv &conv_;
+    const int64_t begin_, end_;
+    int64_t top_, bottom_, pixels_, position_;  // rows that are seen; positions of the output
+    const float *x_;
+    float *wide_ = nullptr, *narrow_ = nullptr;
+
+    void run_middle(int64_t channel, int64_t width) {
+        const Finish finish = moved_finish(c_.middle->finish, 0, channel);
+        for (int64_t row = begin_; row < end_; ++row) {
+            Line list[MAX_LINES];
+            const int64_t lines =
+                list_lines(conv_, row, list, [&](int64_t y) { return wide_ + (y - top_) * conv_.in[2] * width; });
+            for (int64_t i = 0; i < lines; ++i) list[i].w += channel;
+            float *y = narrow_ + (row - begin_) * conv_.out[2] * width;
+            run_lines({conv_, finish, list, lines, y, 0, width}, 0, width);
+        }
+    }
+
+    // Adds the products of these channels.
+    void finish(int64_t channel, int64_t width) {
+        const Stage &last = *c_.last;
+        const bool begins = channel == 0, ends = channel + width == conv_.c;
+        Finish f;
+        if (ends) f = moved_finish(last.finish, position_, 0);
+        f.bias_col = begins ? last.finish.bias_col : nullptr;
+        f.accumulate = !begins;
+        float *y = c_.y + position_ * last.channels;
+        run_slice(last.pixels, {narrow_, width, pixels_, y, last.channels}, f,
+                  {0, Panels(last.channels).count, channel, width});
+        if (ends && last.rest) last.epilogue.run(y, last.channels, position_, position_ + pixels_, 0, last.channels);
+    }
+};
+
 // Some output rows of an image, a few at a time.
 class Worker {
   public:
@@ -141,7 +225,7 @@ class Worker {
           image_(image),
           first_(chain.first),
           middle_(chain.last ? chain.middle : nullptr) {
-        const int64_t reach = (conv_.kernel[1] - 1) * conv_.dilation[1] + 1;
+        const int64_t reach = reach_of(conv_);
         const int64_t wide = conv_.in[2] * conv_.c, narrow = conv_.out[2] * conv_.c;
         const int64_t per_row = conv_.stride[1] * wide + narrow, over = (reach - conv_.stride[1]) * wide;
         block_ = most(1, least(conv_.out[1], (BLOCK - over) / most(1, per_row)));
@@ -185,24 +269,20 @@ class Worker {
     }
 
     void run_block(int64_t begin, int64_t end) {
-        const int64_t reach = (conv_.kernel[1] - 1) * conv_.dilation[1] + 1, narrow = conv_.out[2] * conv_.c;
+        const int64_t reach = reach_of(conv_), narrow = conv_.out[2] * conv_.c;
         const int64_t position = (image_ * conv_.out[1] + begin) * conv_.out[2], n = (end - begin) * conv_.out[2];
         if (c_.first) widen(least(conv_.in[1], (end - 1) * conv_.stride[1] - conv_.begin[1] + reach));
         float *out = c_.last ? rows_ : c_.y + position * conv_.c;
         for (int64_t row = begin; row < end; ++row) {
             Line list[MAX_LINES];
-            int64_t lines = 0;
-            for (int64_t ky = 0; ky < conv_.kernel[1]; ++ky) {
-                const int64_t y = row * conv_.stride[1] + ky * conv_.dilation[1] - conv_.begin[1];
-                if (y < 0 || y >= conv_.in[1]) continue;
-                list[lines++] = {input_row(y), conv_.w + ky * conv_.kernel[2] * conv_.c};
-            }
+            const int64_t lines = list_lines(conv_, row, list, [&](int64_t y) { return input_row(y); });
             const Lines l{conv_,
                           c_.middle->finish,
                           list,
                           lines,
                           out + (row - begin) * narrow,
-                          position + (row - begin) * conv_.out[2]};
+                          position + (row - begin) * conv_.out[2],
+                          conv_.c};
             run_lines(l, 0, conv_.c);
         }
         if (!c_.last) {
@@ -228,8 +308,11 @@ int32_t run(const ew_call *call) {
     const int64_t rows = ceil_div(height, most(1, ceil_div(TASKS[which], chain.images))),
                   parts = ceil_div(height, rows);
     parallel(call, chain.images * parts, [&](int64_t task) {
-        const int64_t begin = task % parts * rows;
-        Worker(chain, task / parts).run(begin, least(height, begin + rows));
+        const int64_t begin = task % parts * rows, end = least(height, begin + rows);
+        if (Slices::fit(chain))
+            Slices(chain, task / parts, begin, end).run();
+        else
+            Worker(chain, task / parts).run(begin, end);
     });
     return EW_OK;
 }

@@ -48,7 +48,7 @@ int32_t run(const ew_call *call) {
         for (int64_t row = first; row < least(rows, first + group); ++row) {
             const int64_t n = list_lines(c, row, list), start = row * width;
             float *y = ending.in_y ? c.y + start * c.c : scratch(SCRATCH_C, width * c.c);
-            run_lines({c, ending.finish, list, n, y, start}, from, to);
+            run_lines({c, ending.finish, list, n, y, start, c.c}, from, to);
             if (ending.rest) epilogue.run(y + from, c.c, start, start + width, from, to);
         }
     });

@@ -21,6 +21,7 @@ struct Lines {
     int64_t n;
     float *y;     // column 0 of the row
     int64_t row;  // the position of column 0
+    int64_t ld;   // floats between pixels, of input and output
 };
 
 template <bool Whole>
@@ -32,14 +33,14 @@ EW_INLINE vf take_channels(const float *from, int64_t n) {
 template <int S, bool Whole, bool Inside>
 EW_INLINE void run_strip(const Lines &l, int64_t channel, int64_t n, int64_t x) {
     const LastConv &c = l.c;
-    const int64_t first = x * c.stride[2] - c.begin[2], step = c.stride[2] * c.c;
+    const int64_t first = x * c.stride[2] - c.begin[2], step = c.stride[2] * l.ld;
     const vf bias = l.finish.bias_col ? take_channels<Whole>(l.finish.bias_col + channel, n) : vf{};
     vf sums[S];
 #pragma GCC unroll 8
     for (int s = 0; s < S; ++s) sums[s] = bias;
     for (int64_t i = 0; i < l.n; ++i) {
-        const float *w = l.list[i].w + channel, *in = l.list[i].in + first * c.c + channel;
-        for (int64_t kx = 0; kx < c.kernel[2]; ++kx, w += c.c, in += c.dilation[2] * c.c) {
+        const float *w = l.list[i].w + channel, *in = l.list[i].in + first * l.ld + channel;
+        for (int64_t kx = 0; kx < c.kernel[2]; ++kx, w += c.c, in += c.dilation[2] * l.ld) {
             const vf tap = take_channels<Whole>(w, n);
 #pragma GCC unroll 8
             for (int s = 0; s < S; ++s) {
@@ -48,16 +49,16 @@ EW_INLINE void run_strip(const Lines &l, int64_t channel, int64_t n, int64_t x) 
             }
         }
     }
-    float *y = l.y + x * c.c + channel;
+    float *y = l.y + x * l.ld + channel;
 #pragma GCC unroll 8
     for (int s = 0; s < S; ++s) {
         if (l.finish.residual)
             sums[s] += take_channels<Whole>(l.finish.residual + (l.row + x + s) * l.finish.ld_residual + channel, n);
         sums[s] = bounded(l.finish, sums[s]);
         if (Whole)
-            store(y + s * c.c, sums[s]);
+            store(y + s * l.ld, sums[s]);
         else
-            store_n(y + s * c.c, sums[s], n);
+            store_n(y + s * l.ld, sums[s], n);
     }
 }
 

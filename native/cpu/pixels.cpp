@@ -52,6 +52,25 @@ void run_pixels(const PixelConv &c, const PixelRows &p, const Finish &finish, in
     }
 }
 
+void run_slice(const PixelConv &c, const PixelRows &p, const Finish &finish, const PixelSlice &s) {
+    const Panels panels(c.per_group);
+    for (int64_t first = 0; first < p.rows; first += PIXELS_OF_BLOCK) {
+        const int64_t end = least(p.rows, first + PIXELS_OF_BLOCK);
+        for (int64_t index = s.from; index < s.to; ++index) {
+            const int64_t vectors = panels.vectors(index), column = panels.column(index);
+            const int64_t tiles = ceil_div(end - first, rows_of_tile(vectors)), tile = ceil_div(end - first, tiles);
+            RowsPart part{c.w + column * c.channels + s.channel * vectors * VL, s.depth, {}};
+            for (int64_t row = first; row < end; row += tile) {
+                const int m = static_cast<int>(least(tile, end - row));
+                for (int r = 0; r < MAX_ROWS_OF_TILE; ++r) part.rows[r] = p.x + (row + (r < m ? r : 0)) * p.ld_x;
+                run_rows_tile({&part, 1, p.y + row * p.ld_y + column - panels.column(s.from), p.ld_y, m,
+                               static_cast<int>(vectors), static_cast<int>(panels.columns(index))},
+                              moved_finish(finish, row, column));
+            }
+        }
+    }
+}
+
 namespace {
 
 int32_t run(const ew_call *call) {

@@ -53,4 +53,12 @@ struct PixelRows {
 // Groups [from, to) of some pixels; pointers of `finish` belong to the first pixel and channel 0.
 void run_pixels(const PixelConv &c, const PixelRows &rows, const Finish &finish, int64_t from, int64_t to);
 
+// Some panels of outputs and some channels of a convolution with one group that is not shuffled.
+struct PixelSlice {
+    int64_t from, to;        // panels
+    int64_t channel, depth;  // input channels
+};
+// The slice of some pixels: x begins at its first channel, y at its first column, `finish` at channel 0.
+void run_slice(const PixelConv &c, const PixelRows &rows, const Finish &finish, const PixelSlice &slice);
+
 }  // namespace ew::EW_ISA

@@ -87,7 +87,8 @@ class OneLayer:
     def _at_these_sizes(self, choice: Choice) -> Choice | None:
         found = self._candidates("cpu" if not choice.device else self.target.partition(":")[0])
         alike = (c for c in found if (c.kernel, c.plugin) == (choice.kernel, choice.plugin))
-        return next((c for c in alike if c.tactic == choice.tactic or not choice.device), None)
+        name = choice.tactic.partition("@")[0]  # what follows names an instruction set, as the kernel does
+        return next((c for c in alike if c.tactic.partition("@")[0] == name), None)
 
     def _candidates(self, device: str) -> tuple[Choice, ...]:
         return candidates(self.network.layers[0], every_isa=True, nondeterministic=True, device=device).choices

@@ -13,7 +13,7 @@ from enginewright.tactics.channel_shuffle import pixels
 from enginewright.tactics.channels_last import depthwise_nhwc_f32
 from enginewright.tensors import TensorSpec, float32
 
-TASKS = 2
+TASKS = 3
 """Numbers of tasks that the kernel offers: rows at their borders are computed twice, but few leave threads idle."""
 
 
