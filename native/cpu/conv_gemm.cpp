@@ -318,10 +318,9 @@ struct Swapped {
             });
         const Split s = split_gemm(positions, c.per_group, c.k, units >= 16 ? 1 : 32);
         parallel(call, units * s.tasks(), [&](int64_t task) {
-            const int64_t unit = task / s.tasks(), part = task % s.tasks();
-            Block b{unit % c.group, part % s.by_rows * s.rows, 0, part / s.by_rows * s.panels * NR, 0};
-            b.rows = least(s.rows, positions - b.row);
-            b.columns = least(s.panels * NR, c.per_group - b.col);
+            const int64_t unit = task / s.tasks();
+            const auto [row, rows, panel, col, cols] = s.block(task % s.tasks());
+            const Block b{unit % c.group, row, rows, col, cols};
             const float *x = c.x + unit * (c.c / c.group) * c.in_size();
             run(unit, b, (c.pointwise ? x : own + unit * c.k * ld) + b.row, ld);
         });

@@ -66,6 +66,7 @@ struct Tile {
     float *c;
     int64_t ldc;
     int m, n;
+    int64_t count = 1;  // tiles of this height, one below the other: a call less for each
 };
 void run_tile(const Tile &tile, const Finish &finish);
 
@@ -93,11 +94,20 @@ struct Gemm {
 };
 void run_gemm(const Gemm &gemm, const Finish &finish);
 
-// How a product is cut into tasks; it depends on the sizes only, so results never depend on the threads.
+// How C [m, n] is cut into tasks; it depends on the sizes only, so results never depend on the threads. Tasks of the same
+// rows follow each other: a thread keeps to rows that it wrote in the step before.
 struct Split {
-    int64_t rows, panels;  // rows (a multiple of MR) and panels of a task
+    struct Block {
+        int64_t row, rows, panel, col, cols;
+    };
+    int64_t m, n;
+    int64_t rows, panels;  // of a task
     int64_t by_rows, by_panels;
     int64_t tasks() const { return by_rows * by_panels; }
+    Block block(int64_t task) const {
+        const int64_t row = task / by_panels * rows, panel = task % by_panels * panels, col = panel * NR;
+        return {row, least(rows, m - row), panel, col, least(panels * NR, n - col)};
+    }
 };
 Split split_gemm(int64_t m, int64_t n, int64_t k, int64_t most_tasks = 32);
 

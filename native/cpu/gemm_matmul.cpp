@@ -11,8 +11,7 @@ namespace {
 // One task of one product: packs its panels of B if they are not packed yet.
 void run_part(const ew_call *call, const Problem &p, int64_t index, const float *packed, const Finish &finish,
               const Epilogue &epilogue, const Split &s, int64_t task) {
-    const int64_t row = task % s.by_rows * s.rows, first = task / s.by_rows * s.panels, col = first * NR;
-    const int64_t rows = least(s.rows, p.m - row), cols = least(s.panels * NR, p.n - col);
+    const auto [row, rows, first, col, cols] = s.block(task);
     const Matrix a{p.a.data + p.offset(index, p.step_a) + row * p.a.row, p.a.row, p.a.col};
     const float *panels = packed ? panel(packed, p.k, first) : nullptr;
     if (!packed) {
@@ -33,20 +32,6 @@ void run_part(const ew_call *call, const Problem &p, int64_t index, const float 
     run_gemm(g, shifted(finish, row, col));
 }
 
-// Rows of A a multiple of 2 KiB apart share cache sets: they are copied once for all tasks.
-void space_left(const ew_call *call, Problem &p, const Split &s) {
-    constexpr int64_t ALIASING_FLOATS = 512, ROWS = 16;
-    if (p.batch > 1 || p.a.col != 1 || p.m < 4 * MR || p.a.row % ALIASING_FLOATS != 0 || s.by_panels < 2) return;
-    const int64_t ld = p.k + VL;
-    float *copy = scratch(SCRATCH_D, p.m * ld);
-    const Matrix a = p.a;
-    parallel(call, ceil_div(p.m, ROWS), [&](int64_t task) {
-        for (int64_t r = task * ROWS; r < least(p.m, (task + 1) * ROWS); ++r)
-            std::memcpy(copy + r * ld, a.data + r * a.row, static_cast<size_t>(p.k) * sizeof(float));
-    });
-    p.a = {copy, ld, 1};
-}
-
 int32_t run_product(const ew_call *call, const float *packed) {
     Problem p;
     if (!read_problem(call, p)) return bad_sizes(call);
@@ -55,7 +40,6 @@ int32_t run_product(const ew_call *call, const float *packed) {
     Epilogue epilogue;
     if (!epilogue.parse(call, FIXED_PARAMS, anchor_inputs(call), p.batch * p.m, p.n)) return EW_INVALID_PLAN;
     const Split s = split_gemm(p.m, p.n, p.k, p.batch >= 32 ? 1 : 32);
-    space_left(call, p, s);
     const double work = 2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k + 8);
     const int64_t group = work > 3e5 ? 1 : least(p.batch, 1 + static_cast<int64_t>(1e6 / (work + 1)));
     const int64_t units = p.batch * s.tasks();

@@ -46,9 +46,7 @@ struct Product {
     Split split;
 
     void run(int64_t index, int64_t task) const {
-        const Split &s = split;
-        const int64_t row = task % s.by_rows * s.rows, first = task / s.by_rows * s.panels, col = first * NR;
-        const int64_t rows = least(s.rows, p.m - row), cols = least(s.panels * NR, p.n - col);
+        const auto [row, rows, first, col, cols] = split.block(task);
         const int64_t steps = bf16_steps(p.k), matrix = p.m * p.k == 0 ? 0 : p.offset(index, p.step_a) / (p.m * p.k);
         const bool direct = epilogue.empty() || output_is_f32(call);
         float *c = direct ? p.c + index * p.m * p.n + row * p.n + col : scratch(SCRATCH_C, rows * cols);

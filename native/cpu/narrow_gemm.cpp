@@ -22,84 +22,96 @@ struct FinishOf<Bytes> {
     using type = ByteFinish;
 };
 
-// One tile; `n`: columns of C that are written.
+// Tiles one below the other; `n`: columns of C that are written.
 struct NarrowTile {
     Words a;
     const int32_t *b;
     int64_t row_b, steps;
-    void *c;
-    int64_t ldc, n;
+    int32_t *c;
+    int64_t ldc, n, count;
 };
 
-EW_INLINE void finish_sums(const NarrowTile &t, const Finish &f, int r, int j, vf v, bool whole) {
-    finish_vector(static_cast<float *>(t.c), t.ldc, f, r, j, v, whole, t.n - j);
+// `c`: the tile's first number, `row` rows below that of the first tile.
+template <int M, int V, bool Whole>
+EW_INLINE void finish_sums(const NarrowTile &t, const Finish &f, int64_t row, int32_t *c, vf (&sums)[M][V]) {
+    finish_tile<M, V, Whole>(reinterpret_cast<float *>(c), t.ldc, t.n, f, row, sums);
 }
 
-EW_INLINE void finish_sums(const NarrowTile &t, const ByteFinish &f, int r, int j, vi v, bool whole) {
-    const int64_t n = t.n - j, at = r * t.ldc + j;
-    if (f.rows) {
-        const RowTerms &row = f.rows[r];
-        v += splat(row.add);
-        if (row.zero) v -= splat(row.zero) * (whole ? load(f.col_sums + j) : load_n(f.col_sums + j, n));
-        if (f.zero_b) v += splat(row.term) * (whole ? load(f.zero_b + j) : load_n(f.zero_b + j, n));
-    }
-    if (!f.real) {
-        int32_t *c = static_cast<int32_t *>(t.c) + at;
-        return whole ? store(c, v) : store_n(c, v, n);
-    }
-    vf real = __builtin_convertvector(v, vf) * splat(f.rows[r].scale * f.scale);
-    if (f.scale_col) real *= whole ? load(f.scale_col + j) : load_n(f.scale_col + j, n);
-    float *c = static_cast<float *>(t.c) + at;
-    return whole ? store(c, real) : store_n(c, real, n);
+template <int M, int V, bool Whole>
+EW_INLINE void finish_sums(const NarrowTile &t, const ByteFinish &f, int64_t row, int32_t *c, vi (&sums)[M][V]) {
+    const RowTerms *rows = f.rows + row;
+    if (f.rows)
+        each<M, V>([&](int r, int v) {
+            sums[r][v] += splat(rows[r].add) - splat(rows[r].zero) * take<Whole>(f.col_sums, v, t.n);
+        });
+    if (f.rows && f.zero_b)
+        each<M, V>([&](int r, int v) { sums[r][v] += splat(rows[r].term) * take<Whole>(f.zero_b, v, t.n); });
+    if (!f.real) return each<M, V>([&](int r, int v) { put<Whole>(c + r * t.ldc, v, t.n, sums[r][v]); });
+    auto *reals = reinterpret_cast<float *>(c);
+    each<M, V>([&](int r, int v) {
+        vf real = __builtin_convertvector(sums[r][v], vf) * splat(rows[r].scale * f.scale);
+        if (f.scale_col) real *= take<Whole>(f.scale_col, v, t.n);
+        put<Whole>(reals + r * t.ldc, v, t.n, real);
+    });
 }
 
 typedef int32_t AnyWord __attribute__((aligned(1), may_alias));  // bytes of A may be used where they lie
 
 // `Rows`: the words of a row of A follow each other, else those of a step.
-template <class Kind, int M, int V, bool Rows>
+template <class Kind, int M, int V, bool Rows, bool Whole>
 void tile_kernel(const NarrowTile &t, const typename FinishOf<Kind>::type &f) {
-    typename Kind::Sums acc[M][V] = {};
-    const int32_t *a = t.a.data, *b = t.b;
-    const int64_t stride = Rows ? t.a.row : t.a.step, row_b = t.row_b;
-    for (int64_t k = t.steps; k > 0; --k) {
-        typename Kind::Wide bv[V];
+    int32_t *c = t.c;
+    for (int64_t row = 0; row < t.count * M; row += M, c += M * t.ldc) {
+        expect_writes<M, V>(c, t.ldc);
+        typename Kind::Sums acc[M][V] = {};
+        const int32_t *a = t.a.data + row * t.a.row, *b = t.b;
+        const int64_t stride = Rows ? t.a.row : t.a.step, row_b = t.row_b;
+        for (int64_t k = t.steps; k > 0; --k) {
+            typename Kind::Wide bv[V];
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) bv[v] = Kind::widen(load(b + v * VL));
+            for (int v = 0; v < V; ++v) bv[v] = Kind::widen(load(b + v * VL));
 #pragma GCC unroll 8
-        for (int r = 0; r < M; ++r) {
-            const vi av = splat(static_cast<int32_t>(*reinterpret_cast<const AnyWord *>(a + (Rows ? r * stride : r))));
+            for (int r = 0; r < M; ++r) {
+                const auto *word = reinterpret_cast<const AnyWord *>(a + (Rows ? r * stride : r));
+                const vi av = splat(static_cast<int32_t>(*word));
 #pragma GCC unroll 4
-            for (int v = 0; v < V; ++v) acc[r][v] = Kind::dot(acc[r][v], av, bv[v]);
+                for (int v = 0; v < V; ++v) acc[r][v] = Kind::dot(acc[r][v], av, bv[v]);
+            }
+            a += Rows ? 1 : stride;
+            b += row_b;
         }
-        a += Rows ? 1 : stride;
-        b += row_b;
+        finish_sums<M, V, Whole>(t, f, row, c, acc);
     }
-#pragma GCC unroll 8
-    for (int r = 0; r < M; ++r)
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) finish_sums(t, f, r, v * VL, acc[r][v], t.n - v * VL >= VL);
 }
 
 template <class Kind>
 using TileKernel = void (*)(const NarrowTile &, const typename FinishOf<Kind>::type &);
 
-template <class Kind, int V, bool Rows, typename Sequence>
+template <class Kind, int V, bool Rows, bool Whole, typename Sequence>
 struct Row;
-template <class Kind, int V, bool Rows, int... M>
-struct Row<Kind, V, Rows, std::integer_sequence<int, M...>> {
-    static constexpr TileKernel<Kind> kernels[] = {tile_kernel<Kind, M + 1, V, Rows>...};
+template <class Kind, int V, bool Rows, bool Whole, int... M>
+struct Row<Kind, V, Rows, Whole, std::integer_sequence<int, M...>> {
+    static constexpr TileKernel<Kind> kernels[] = {tile_kernel<Kind, M + 1, V, Rows, Whole>...};
 };
 
-template <class Kind, bool Rows>
+template <class Kind, bool Rows, bool Whole>
 TileKernel<Kind> find_kernel(int64_t m, int64_t vectors) {
     using All = std::make_integer_sequence<int, MR>;
-    static constexpr const TileKernel<Kind> *table[] = {Row<Kind, 1, Rows, All>::kernels,
-                                                        Row<Kind, 2, Rows, All>::kernels,
+    static constexpr const TileKernel<Kind> *table[] = {Row<Kind, 1, Rows, Whole, All>::kernels,
+                                                        Row<Kind, 2, Rows, Whole, All>::kernels,
 #if EW_ISA_AVX512
-                                                        Row<Kind, 3, Rows, All>::kernels
+                                                        Row<Kind, 3, Rows, Whole, All>::kernels
 #endif
     };
     return table[vectors - 1][m - 1];
+}
+
+template <class Kind>
+void run_tile(const NarrowTile &tile, int64_t m, int64_t vectors, const typename FinishOf<Kind>::type &finish) {
+    const bool whole = tile.n == vectors * VL;
+    const auto find = tile.a.step == 1 ? (whole ? find_kernel<Kind, true, true> : find_kernel<Kind, true, false>)
+                                       : (whole ? find_kernel<Kind, false, true> : find_kernel<Kind, false, false>);
+    find(m, vectors)(tile, finish);
 }
 
 constexpr int64_t GROUP = 192 / NR * NR;  // columns handed on at once, as in gemm_core.cpp
@@ -107,17 +119,17 @@ constexpr int64_t MAX_ROWS = 128;
 
 template <class Kind>
 void run_rows(const NarrowGemm &g, const typename FinishOf<Kind>::type &finish, int64_t first, int64_t rows) {
+    const Heights heights(rows);
     for (int64_t col = 0; col < g.n; col += NR) {
         const int64_t width = panel_width(g.n, col / NR), columns = least(NR, g.n - col);
         const int32_t *b = g.panels + col * g.steps;
-        for (int64_t r = first; r < first + rows; r += MR) {
-            const int64_t m = least(MR, first + rows - r);
-            const NarrowTile tile{{g.a.data + r * g.a.row, g.a.row, g.a.step},   b,     width,  g.steps,
-                                  static_cast<int32_t *>(g.c) + r * g.ldc + col, g.ldc, columns};
-            const auto run =
-                g.a.step == 1 ? find_kernel<Kind, true>(m, width / VL) : find_kernel<Kind, false>(m, width / VL);
-            run(tile, shifted(finish, r, col));
-        }
+        heights.each([&](int64_t r, int64_t height, int64_t tiles) {
+            r += first;
+            int32_t *c = static_cast<int32_t *>(g.c) + r * g.ldc + col;
+            const Words a{g.a.data + r * g.a.row, g.a.row, g.a.step};
+            const NarrowTile tile{a, b, width, g.steps, c, g.ldc, columns, tiles};
+            run_tile<Kind>(tile, height, width / VL, shifted(finish, r, col));
+        });
         const int64_t done = col + columns, begin = col / GROUP * GROUP;
         if (g.after && (done == g.n || done % GROUP == 0)) g.after(g.arg, first, rows, begin, done - begin);
     }

@@ -198,8 +198,7 @@ struct Job {
     int64_t row_of_a(int64_t index) const { return p.k == 0 ? 0 : offset(p, index, p.step_a) / p.k; }
 
     void run(int64_t index, int64_t task) const {
-        const int64_t row = task % split.by_rows * split.rows, col = task / split.by_rows * split.panels * NR;
-        const int64_t rows = least(split.rows, p.m - row), cols = least(split.panels * NR, p.n - col);
+        const auto [row, rows, first, col, cols] = split.block(task);
         const int64_t steps = byte_steps(p.k), global = index * p.m + row;
         void *c = direct ? direct + global * p.n + col : static_cast<void *>(scratch(SCRATCH_C, rows * cols));
         const auto *panels = reinterpret_cast<const int32_t *>(right.panels + index * right.step) + col * steps;

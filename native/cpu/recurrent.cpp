@@ -259,10 +259,9 @@ void run_directions(const ew_call *call, const Recurrent &r, const float *w, con
     for (int64_t d = 0; d < r.directions; ++d) sum_bias(r, d, memory + r.directions * each + d * width);
     const Split s = split_gemm(rows, width, r.inputs);
     parallel(call, r.directions * s.tasks(), [&](int64_t task) {
-        const int64_t d = task / s.tasks(), part = task % s.tasks();
-        const int64_t row = part % s.by_rows * s.rows, col = part / s.by_rows * s.panels * NR;
+        const int64_t d = task / s.tasks();
+        const auto [row, m, first, col, columns] = s.block(task % s.tasks());
         float *bias = memory + r.directions * each + d * width, *sums = memory + d * each + row * width + col;
-        const int64_t m = least(s.rows, rows - row), columns = least(s.panels * NR, width - col);
         if (given.run) return given.run(given.arg, d, sums, width, row, m, col, columns, bias + col);
         Finish finish;
         finish.bias_col = bias + col;
@@ -270,7 +269,7 @@ void run_directions(const ew_call *call, const Recurrent &r, const float *w, con
                   columns,
                   r.inputs,
                   {r.x + row * r.inputs, r.inputs, 1},
-                  panel(w + d * step_w, r.inputs, col / NR),
+                  panel(w + d * step_w, r.inputs, first),
                   sums,
                   width},
                  finish);

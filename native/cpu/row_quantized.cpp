@@ -139,8 +139,7 @@ struct Product {
     static constexpr int64_t HANDED = 192 / NR * NR;
 
     void run(int64_t task) const {
-        const int64_t row = task % split.by_rows * split.rows, first = task / split.by_rows * split.panels * NR;
-        const int64_t rows = least(split.rows, m - row), cols = least(split.panels * NR, n - first);
+        const auto [row, rows, panel, first, cols] = split.block(task);
         float *c =
             direct ? static_cast<float *>(call->outputs[0].data) + row * n + first : scratch(SCRATCH_C, rows * cols);
         const int64_t ldc = direct ? n : cols;

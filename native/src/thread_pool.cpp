@@ -1,4 +1,5 @@
-// Fork-join with dynamic claiming of tasks.
+// Fork-join: each thread begins with tasks of its own, always the same ones of as many, so that what it wrote or read in
+// the step or run before is still in its cache; once it has no more it claims those of others.
 //
 // One word says everything: the number of the job, whether it still takes helpers, how many it may have, and how many
 // work on it now. A worker joins by compare-and-swap on that word; the caller closes the job when no task is left and
@@ -43,16 +44,21 @@ class Pool {
   private:
     void start_workers(int32_t count);
     void fork_join(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers);
-    void work();
+    void work(int32_t thread);
     bool join(uint64_t &state);
     bool wait_for_job(uint64_t &state);
-    void claim_tasks();
+    void share_tasks(int64_t n_tasks, int32_t threads);
+    void claim_tasks(int32_t thread);
     void wake(int32_t count);
     void wait_for_helpers();
 
     alignas(64) std::atomic<uint64_t> state_{0};
-    alignas(64) std::atomic<int64_t> next_{0};
-    alignas(64) int64_t n_tasks_ = 0;
+    struct alignas(64) Share {
+        std::atomic<int64_t> next{0};
+        int64_t end = 0;
+    };
+    Share shares_[MAX_WORKERS + 1];
+    alignas(64) int32_t n_shares_ = 0;
     TaskFn fn_ = nullptr;
     void *arg_ = nullptr;
     alignas(64) std::atomic<bool> busy_{false};
@@ -89,7 +95,7 @@ void run_alone(int64_t n_tasks, TaskFn fn, void *arg) {
 void Pool::start_workers(int32_t count) {
     while (n_workers_ < std::min(count, MAX_WORKERS)) {
         try {
-            std::thread([this] { work(); }).detach();
+            std::thread([this, thread = n_workers_ + 1] { work(thread); }).detach();
         } catch (const std::exception &) {
             return;  // no more threads to be had: those there are do the work
         }
@@ -107,15 +113,14 @@ void Pool::run(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers) {
 }
 
 void Pool::fork_join(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers) {
-    n_tasks_ = n_tasks;
+    share_tasks(n_tasks, helpers + 1);
     fn_ = fn;
     arg_ = arg;
-    next_.store(0, std::memory_order_relaxed);
     const uint64_t job = (state_.load(std::memory_order_relaxed) >> JOB_SHIFT) + 1;
     state_.store(job << JOB_SHIFT | static_cast<uint64_t>(helpers) << LIMIT_SHIFT | OPEN);
     wake(helpers);
     inside_task = true;
-    claim_tasks();
+    claim_tasks(0);
     inside_task = false;
     wait_for_helpers();
 }
@@ -151,10 +156,21 @@ void Pool::wait_for_helpers() {
     wait_until([this] { return (state_.load(std::memory_order_acquire) & ACTIVE) == 0; });
 }
 
-void Pool::claim_tasks() {
-    for (int64_t task = next_.fetch_add(1, std::memory_order_relaxed); task < n_tasks_;
-         task = next_.fetch_add(1, std::memory_order_relaxed))
-        fn_(arg_, task);
+void Pool::share_tasks(int64_t n_tasks, int32_t threads) {
+    n_shares_ = threads;
+    for (int32_t i = 0; i < threads; ++i) {
+        shares_[i].next.store(n_tasks * i / threads, std::memory_order_relaxed);
+        shares_[i].end = n_tasks * (i + 1) / threads;
+    }
+}
+
+void Pool::claim_tasks(int32_t thread) {
+    for (int32_t i = 0; i < n_shares_; ++i) {
+        Share &share = shares_[(thread + i) % n_shares_];
+        for (int64_t task = share.next.fetch_add(1, std::memory_order_relaxed); task < share.end;
+             task = share.next.fetch_add(1, std::memory_order_relaxed))
+            fn_(arg_, task);
+    }
 }
 
 void Pool::wake(int32_t count) {
@@ -194,13 +210,13 @@ bool Pool::wait_for_job(uint64_t &state) {
     return false;
 }
 
-void Pool::work() {
+void Pool::work(int32_t thread) {
     inside_task = true;
     reserve_scratch();  // what earlier runs needed, so that a plan that may allocate no more finds it
     uint64_t state = state_.load(std::memory_order_acquire);
     for (;;) {
         if (join(state)) {
-            claim_tasks();
+            claim_tasks(thread);
             state = state_.fetch_sub(1, std::memory_order_release) - 1;
         }
         wait_for_job(state);

@@ -19,7 +19,7 @@ SHAPES = (
     "128x384x384", "128x384x1536", "128x1536x384", "196x256x1024", "49x512x2048", "784x128x512",
     "1x4096x1024", "1x1024x4096", "2x1024x4096", "4x1024x4096", "8x1024x4096", "16x1024x4096",
 )  # fmt: skip
-ROUNDS, BLOCK_SECONDS, PAUSE_SECONDS = 3, 0.02, 0.12
+ROUNDS, BLOCK_SECONDS, PAUSE_SECONDS = 8, 0.02, 0.03
 TYPES = {"f32": (F32, F32, F32), "bf16": (BF16, BF16, F32), "int8": (U8, S8, S32)}
 Run = Callable[[], None]
 Array = np.ndarray[Any, Any]
