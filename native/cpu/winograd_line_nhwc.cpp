@@ -118,7 +118,7 @@ bool read_line(const LastConv &c, Line &line) {
 
 constexpr int64_t INPUT_FLOATS = 150000;   // of a task's turned inputs: a good half of L2
 constexpr int64_t SHARED_FLOATS = 600000;  // of all turned inputs, where all tasks share them
-constexpr int64_t MOST_TILES = 96;
+constexpr int64_t MOST_TILES = 96, AT_ONCE = 16;
 constexpr int64_t FEW_TASKS = 8, FEW_TILES = 8;
 
 // What all tasks know.
@@ -201,12 +201,13 @@ struct Part {
         return sums + (tile * whole.tile() + output) * whole.panels.vectors(panel) * VL;
     }
 
+    // Tiles [tile, last_tile) of the part.
     template <int T>
-    void turn_back(int64_t panel) const {
+    void turn_back(int64_t panel, int64_t tile, int64_t last_tile) const {
         const int64_t width = whole.panels.vectors(panel) * VL, step = apart(tiles, width);
         const int64_t column = whole.panels.column(panel), columns = whole.panels.columns(panel);
         const Finish &f = whole.ending.finish;
-        for (int64_t t = 0; t < tiles; ++t) {
+        for (int64_t t = tile; t < last_tile; ++t) {
             const int64_t place = whole.place(first + t), line = (first + t) / whole.by_line * whole.line.out;
             for (int64_t j = 0; j < columns; j += VL) {
                 vf m[P], y[T];
@@ -228,7 +229,7 @@ struct Part {
     }
 
     // The rest of the fused program, on as many positions in a row as there are.
-    void end(int64_t panel) const {
+    void end(int64_t panel, int64_t tile, int64_t last_tile) const {
         const int64_t column = whole.panels.column(panel), last = column + whole.panels.columns(panel),
                       out = whole.line.out;
         const int outputs = whole.tile(), inner = whole.line.step == 1 && whole.ending.in_y ? outputs : 1;
@@ -238,7 +239,7 @@ struct Part {
             begun = stop = -1;
         };
         for (int i = 0; i < outputs; i += inner)
-            for (int64_t t = 0; t < tiles; ++t) {
+            for (int64_t t = tile; t < last_tile; ++t) {
                 const int64_t at = whole.place(first + t) + i * whole.line.step, count = least(inner, out - at);
                 if (count <= 0) continue;
                 const int64_t position = (first + t) / whole.by_line * out + at;
@@ -258,14 +259,17 @@ struct Part {
 
     void run(int64_t panel) const {
         multiply(panel);
-        switch (whole.tile()) {
-            case 2: turn_back<2>(panel); break;
-            case 3: turn_back<3>(panel); break;
-            case 4: turn_back<4>(panel); break;
-            case 5: turn_back<(P > 6 ? 5 : 4)>(panel); break;
-            default: turn_back<(P > 6 ? 6 : 4)>(panel);
+        for (int64_t t = 0; t < tiles; t += AT_ONCE) {  // the rest of the program finds its sums in L1
+            const int64_t last = least(tiles, t + AT_ONCE);
+            switch (whole.tile()) {
+                case 2: turn_back<2>(panel, t, last); break;
+                case 3: turn_back<3>(panel, t, last); break;
+                case 4: turn_back<4>(panel, t, last); break;
+                case 5: turn_back<(P > 6 ? 5 : 4)>(panel, t, last); break;
+                default: turn_back<(P > 6 ? 6 : 4)>(panel, t, last);
+            }
+            if (whole.ending.rest) end(panel, t, last);
         }
-        if (whole.ending.rest) end(panel);
     }
 };
 
