@@ -29,12 +29,14 @@ struct Cut {
     int64_t panels, by_panels;  // panels of a task
 };
 
-// Tasks of some 10 us or more; weights are read again for each block of positions, so these are few.
+// Tasks of some 10 us or more, of 3 us where there would be a single one; weights are read again for each block of
+// positions, so these are few.
 Cut cut(const LastConv &c, const Panels &p) {
-    constexpr double TASK = 1.5e6, MOST = 24;
+    constexpr double TASK = 1.5e6, SMALL_TASK = 3e5, MOST = 24;
     const int64_t positions = c.positions();
     const double work = 2.0 * static_cast<double>(positions * c.per_group) * static_cast<double>(c.channels * c.taps());
-    const int64_t wanted = static_cast<int64_t>(work / TASK > MOST ? MOST : work / TASK);
+    int64_t wanted = static_cast<int64_t>(work / TASK > MOST ? MOST : work / TASK);
+    if (wanted < 2) wanted = work < 2 * SMALL_TASK ? 1 : 2;
     Cut t;
     t.by_rows =
         most(1, most(ceil_div(positions, MOST_POSITIONS), least(positions / (4 * MR), ceil_div(wanted, p.count))));

@@ -154,12 +154,12 @@ int32_t run(const ew_call *call) {
     float *zeros = scratch(SCRATCH_D, none);
     std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(none));
     const Job job{c, panels, ending, epilogue, width, padded, zeros};
-    // Tasks of some 10 us or more, cut into parts whose rows fit the cache.
-    constexpr double TASK = 1.5e6, MOST = 32;
+    // Tasks of some 10 us or more, two of 3 us at least, cut into parts whose rows fit the cache.
+    constexpr double TASK = 1.5e6, SMALL_TASK = 3e5, MOST = 32;
     const int64_t rows = c.n * c.out[1], part = most(1, COPIED_FLOATS / most(1, none) / c.stride[1]);
     const double work = 2.0 * static_cast<double>(c.positions() * c.m) * static_cast<double>(c.c * c.taps());
     const int64_t wanted = static_cast<int64_t>(work / TASK > MOST ? MOST : work / TASK);
-    const int64_t tasks = wanted > 1 ? least(rows, round_up(wanted, 2)) : 1;
+    const int64_t tasks = least(rows, work < 2 * SMALL_TASK ? 1 : most(2, round_up(wanted, 2)));
     parallel(call, tasks, [&](int64_t task) {
         const int64_t end = rows * (task + 1) / tasks;
         for (int64_t row = rows * task / tasks; row < end;) {

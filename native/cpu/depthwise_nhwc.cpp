@@ -38,7 +38,7 @@ int32_t run(const ew_call *call) {
     // Tasks of some rows; of some channels, too, where there are few rows.
     const int64_t work = width * c.c * (c.taps() + 4), group = 1 + 400000 / (work + 1);
     const int64_t by_rows = ceil_div(rows, group);
-    const int64_t parts = by_rows < 12 ? most(1, least(ceil_div(12, by_rows), c.c / 64)) : 1;
+    const int64_t parts = by_rows < 12 ? most(1, least(ceil_div(12, by_rows), c.c / 32)) : 1;
     const int64_t channels = round_up(ceil_div(c.c, parts), VL), by_channels = ceil_div(c.c, channels);
     parallel(call, by_rows * by_channels, [&](int64_t task) {
         const int64_t from = task % by_channels * channels, to = least(c.c, from + channels);
