@@ -9,7 +9,8 @@
 // Params: scale, is_causal, bottom_right, softcap, left window, right window (-1: none).
 #include <limits>
 
-#include "cpu/gemm.h"
+#include "cpu/gemm_finish.h"
+#include "cpu/small_transpose.h"
 #include "cpu/vector_math.h"
 
 namespace ew::EW_ISA {
@@ -86,9 +87,12 @@ struct Panel {
 Panel make_panel(const Attention &a, int64_t batch, int64_t group, int64_t first) {
     Panel p{batch, group, first, least(NR, a.shared() * a.queries - first), 0, {}, {}, a.keys, 0, true};
     p.vectors = static_cast<int>(ceil_div(p.count, VL));
+    const int64_t offset = a.offset(batch), keys = most(0, least(a.keys, a.length(batch)));
+    int64_t query = first % a.queries;
     for (int64_t i = 0; i < NR; ++i) {
-        const int64_t position = (first + least(i, p.count - 1)) % a.queries + a.offset(batch);
-        int64_t low = 0, high = most(0, least(a.keys, a.length(batch)));
+        if (i > 0 && i < p.count && ++query == a.queries) query = 0;  // the next head's
+        const int64_t position = query + offset;
+        int64_t low = 0, high = keys;
         if (a.causal) high = least(high, position + 1);
         if (a.right >= 0) high = least(high, position + a.right + 1);
         if (a.left >= 0) low = most(low, position - a.left);
@@ -138,18 +142,24 @@ void hide(const Panel &p, int v, int64_t key, vf &score) {
     score = select((here >= low) & (here < high), score, splat(-INF));
 }
 
-// Turns a block of scores into powers and moves the state on to the new maxima.
-void soften(const Attention &a, const Panel &p, int64_t key, int64_t n, float *scores, const State &state) {
-    for (int v = 0; v < p.vectors; ++v) {
-        const vf old = load(state.top + v * VL);
-        vf top = old;
-        for (int64_t j = 0; j < n; ++j) {
-            float *at = scores + j * NR + v * VL;
-            vf s = load(at);
-            if (!p.all) hide(p, v, key + j, s);
+// The largest scores of a vector of queries, among those of keys [key, key + n) that they see; the others are hidden.
+vf find_top(const Panel &p, int v, int64_t key, int64_t n, float *scores, vf top) {
+    for (int64_t j = 0; j < n; ++j) {
+        float *at = scores + j * NR + v * VL;
+        vf s = load(at);
+        if (!p.all) {
+            hide(p, v, key + j, s);
             store(at, s);
-            top = vmax(top, s);
         }
+        top = vmax(top, s);
+    }
+    return top;
+}
+
+// Turns a block of scores into powers and moves the state on to the new maxima; `first`: there is no output yet.
+void soften(const Attention &a, const Panel &p, int64_t key, int64_t n, float *scores, const State &state, bool first) {
+    for (int v = 0; v < p.vectors; ++v) {
+        const vf old = load(state.top + v * VL), top = find_top(p, v, key, n, scores, old);
         const vf base = select(top == splat(-INF), vf{}, top);
         vf sum{};
         for (int64_t j = 0; j < n; ++j) {
@@ -161,7 +171,7 @@ void soften(const Attention &a, const Panel &p, int64_t key, int64_t n, float *s
         const vf shrink = vexp(old - base);
         store(state.top + v * VL, top);
         store(state.sum + v * VL, load(state.sum + v * VL) * shrink + sum);
-        for (int64_t e = 0; e < a.width; ++e) {
+        for (int64_t e = 0; e < (first ? 0 : a.width); ++e) {
             float *at = state.out + e * NR + v * VL;
             store(at, load(at) * shrink);
         }
@@ -170,12 +180,11 @@ void soften(const Attention &a, const Panel &p, int64_t key, int64_t n, float *s
 
 // out[rows][queries] (+)= finish(a b) for a panel of queries.
 void multiply(const Panel &p, int64_t rows, int64_t k, Matrix a, const float *b, int64_t row_b, float *c, Finish f) {
-    for (int64_t r = 0; r < rows; r += MR) {
+    Heights(rows).each([&](int64_t r, int64_t height, int64_t tiles) {
         const Part part{a.data + r * a.row, b};
-        run_tile(
-            {&part, 1, k, a.row, a.col, row_b, c + r * NR, NR, static_cast<int>(least(MR, rows - r)), p.vectors * VL},
-            f);
-    }
+        const int m = static_cast<int>(height);
+        run_tile({&part, 1, k, a.row, a.col, row_b, c + r * NR, NR, m, p.vectors * VL, tiles}, f);
+    });
 }
 
 void run_block(const Attention &a, const Panel &p, int64_t key, int64_t n, const float *q, float *scores,
@@ -186,21 +195,34 @@ void run_block(const Attention &a, const Panel &p, int64_t key, int64_t n, const
     const float *k = a.k + (head * a.keys + key) * a.depth, *v = a.v + (head * a.keys + key) * a.width;
     multiply(p, n, a.depth, {k, a.depth, 1}, q, p.vectors * VL, scores, scaled);
     if (a.softcap > 0)
-        for (int64_t i = 0; i < n * NR; i += VL)
-            store(scores + i, splat(a.softcap) * vtanh(load(scores + i) / splat(a.softcap)));
+        for (int64_t j = 0; j < n; ++j)
+            for (float *at = scores + j * NR; at < scores + j * NR + p.vectors * VL; at += VL)
+                store(at, splat(a.softcap) * vtanh(load(at) / splat(a.softcap)));
     if (a.mask) add_mask(a, p, key, n, scores);
-    soften(a, p, key, n, scores, state);
+    soften(a, p, key, n, scores, state, key == p.from);
     Finish added;
-    added.accumulate = true;
+    added.accumulate = key > p.from;
     multiply(p, a.width, n, {v, 1, a.width}, scores, NR, state.out, added);
 }
 
 void write_panel(const Attention &a, const Panel &p, const State &state) {
-    for (int64_t i = 0; i < p.count; ++i) {
-        const float total = state.sum[i], factor = total == 0 ? 1 : 1 / total;
-        float *out = a.out + ((p.batch * a.heads + p.group * a.shared()) * a.queries + p.first + i) * a.width;
-        for (int64_t e = 0; e < a.width; ++e) out[e] = state.out[e * NR + i] * factor;
+    for (int v = 0; v < p.vectors; ++v) {
+        const vf total = load(state.sum + v * VL), factor = 1.0f / select(total == vf{}, splat(1.0f), total);
+        for (int64_t e = 0; e < a.width; ++e) {
+            float *at = state.out + e * NR + v * VL;
+            store(at, load(at) * factor);
+        }
     }
+    const int64_t row = (p.batch * a.heads + p.group * a.shared()) * a.queries + p.first;
+    write_transposed(state.out, NR, a.width, p.count, a.out + row * a.width, a.width);
+}
+
+// The queries of a panel as columns, with zeros behind them.
+void pack_queries(const Attention &a, const Panel &p, float *q) {
+    const int64_t row = (p.batch * a.heads + p.group * a.shared()) * a.queries + p.first, width = p.vectors * VL;
+    write_transposed(a.q + row * a.depth, a.depth, p.count, a.depth, q, width);
+    for (int64_t d = 0; d < a.depth && p.count < width; ++d)
+        for (int64_t i = p.count; i < width; ++i) q[d * width + i] = 0;
 }
 
 void run_panel(const Attention &a, const Panel &p) {
@@ -210,10 +232,8 @@ void run_panel(const Attention &a, const Panel &p) {
     const State state{rest, rest + NR, rest + 2 * NR};
     for (int64_t i = 0; i < NR; ++i) state.top[i] = -INF;
     std::memset(state.sum, 0, sizeof(float) * static_cast<size_t>((a.width + 1) * NR));
-    std::memset(scores, 0, sizeof(float) * static_cast<size_t>(KEYS * NR));
     float *q = scratch(SCRATCH_B, packed_floats(a.depth, p.count));
-    const int64_t row = (p.batch * a.heads + p.group * a.shared()) * a.queries + p.first;
-    pack_panels({a.q + row * a.depth, 1, a.depth}, a.depth, p.count, q);
+    pack_queries(a, p, q);
     for (int64_t key = p.from; key < p.to; key += KEYS) run_block(a, p, key, least(KEYS, p.to - key), q, scores, state);
     write_panel(a, p, state);
 }

@@ -29,11 +29,16 @@ EW_INLINE vf round_small(vf x) {
     return (x + magic) - magic;
 }
 
-// 2^n for -252 <= n <= 254, multiplied onto p in two steps so that neither factor overflows.
-EW_INLINE vf scale_by_power(vf p, vi n) {
-    const vi half = n >> 1;
-    const vf a = (vf)((half + 127) << 23), b = (vf)((n - half + 127) << 23);
+// p * 2^n for a whole -252 <= n <= 254, rounded once.
+EW_INLINE vf scale_by_power(vf p, vf n) {
+#if EW_ISA_AVX512
+    return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+    // In two steps, so that neither factor overflows.
+    const vi whole = __builtin_convertvector(n, vi), half = whole >> 1;
+    const vf a = (vf)((half + 127) << 23), b = (vf)((whole - half + 127) << 23);
     return p * a * b;
+#endif
 }
 
 // e^x, 1 ulp. x = n ln 2 + r, e^r by a polynomial.
@@ -48,7 +53,7 @@ EW_INLINE vf vexp(vf x) {
     p = fma(p, r, splat(0.166665129f));
     p = fma(p, r, splat(0.50000001f));
     p = fma(p * r, r, r) + 1.0f;
-    return scale_by_power(p, __builtin_convertvector(n, vi));
+    return scale_by_power(p, n);
 }
 
 // Natural logarithm, 2 ulp. x = 2^e m with m in [sqrt(1/2), sqrt(2)).
