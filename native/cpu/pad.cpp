@@ -7,6 +7,7 @@ namespace ew::EW_ISA {
 
 namespace {
 
+typedef int32_t Word __attribute__((may_alias, aligned(1)));
 enum Mode { Constant, Reflect, Edge, Wrap };
 
 // The place in [0, n) of which output place i is a copy, counted from the first that is kept; -1: the constant.
@@ -52,10 +53,26 @@ void map_axis(Axis &axis, int64_t size, int64_t begin, int64_t end, int64_t mode
 
 void fill(const Job &job, char *to, int64_t bytes) { fill_run(to, job.constant, bytes / job.unit, job.unit); }
 
+// Places [first, last) of a row of elements of 4 bytes, one by one.
+void pad_words(const Job &job, char *to, const char *from, int64_t first, int64_t last) {
+    const int64_t *map = job.axes[job.last].map;
+    const auto *source = reinterpret_cast<const Word *>(from);
+    auto *target = reinterpret_cast<Word *>(to);
+    const Word constant = *reinterpret_cast<const Word *>(job.constant);
+    for (int64_t i = first; i < last; ++i) target[i] = map[i] < 0 ? constant : source[map[i]];
+}
+
 // One row along the last axis: `from` is its source, NULL where the whole row is the constant.
 void pad_row(const Job &job, char *to, const char *from) {
     const Axis &axis = job.axes[job.last];
     if (from == nullptr) return fill(job, to, axis.size * job.bytes);
+    if (job.bytes == sizeof(Word) && job.unit == job.bytes) {
+        const int64_t behind = axis.begin + axis.count;
+        pad_words(job, to, from, 0, axis.begin);
+        if (axis.count > 0)
+            copy_run(to + axis.begin * job.bytes, from + axis.map[axis.begin] * job.bytes, axis.count * job.bytes);
+        return pad_words(job, to, from, behind, axis.size);
+    }
     for (int64_t i = 0; i < axis.size; ++i) {
         if (i == axis.begin && axis.count > 0) {
             copy_run(to + i * job.bytes, from + axis.map[i] * job.bytes, axis.count * job.bytes);

@@ -38,6 +38,7 @@ from enginewright.optimize.select_early import select_early
 from enginewright.optimize.simplify_algebra import simplify_algebra
 from enginewright.optimize.sink_squeezes import sink_squeezes
 from enginewright.optimize.sink_transposes import sink_transposes
+from enginewright.optimize.slice_convolutions import slice_convolutions
 from enginewright.optimize.unflatten_products import unflatten_products
 from enginewright.optimize.widen_halves import widen_halves
 
@@ -61,6 +62,7 @@ PIPELINE: tuple[Pass, ...] = (
     fuse_gelu,
     fuse_swish,
     fuse_gru_cell,
+    slice_convolutions,
     find_shuffles,
     put_channels_last,
     cancel_transposes,
@@ -78,6 +80,7 @@ PIPELINE: tuple[Pass, ...] = (
 FOR_CPUS: tuple[Pass, ...] = (
     widen_halves,
     fuse_gru_cell,
+    slice_convolutions,
     find_shuffles,
     put_channels_last,
     flatten_windows,
