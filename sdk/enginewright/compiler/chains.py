@@ -11,6 +11,8 @@ from enginewright.tensors import TensorSpec
 
 MARGIN = 0.85
 """Parts must take less than this share of the whole: each is timed alone, with all that it reads in the cache."""
+SMALL = 1 << 18
+"""Bytes between two parts that are in a cache in the whole network, too; then they need only take less."""
 Clock = Callable[[Layer], int | None]
 """How long a layer takes at the sizes that its inputs have; None where that is not known."""
 
@@ -57,11 +59,18 @@ def _weigh(layer: Layer, clock: Clock) -> tuple[int | None, int | None]:
     chain = chain_of(layer)
     for cut in range(1, len(chain.stages)) if chain is not None and best is not None else ():
         network, copy = _alone(layer, [None if tensor is None else tensor.spec for tensor in layer.inputs])
-        times = [_weigh(part, clock)[0] for part in cut_chain(network, copy, cut)]
-        total = round(sum(time for time in times if time is not None) / MARGIN)
+        parts = cut_chain(network, copy, cut)
+        times = [_weigh(part, clock)[0] for part in parts]
+        margin = 1 if _is_small(parts[0].outputs[0].spec) else MARGIN
+        total = round(sum(time for time in times if time is not None) / margin)
         if None not in times and best is not None and total < best:
             best, chosen = total, cut
     return best, chosen
+
+
+def _is_small(spec: TensorSpec) -> bool:
+    size = spec.size
+    return isinstance(size, int) and size * spec.dtype.numpy.itemsize <= SMALL
 
 
 def _alone(layer: Layer, specs: list[TensorSpec | None]) -> tuple[Network, Layer]:

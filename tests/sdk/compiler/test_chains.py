@@ -12,7 +12,7 @@ from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
 from enginewright.ops.conv_chain import ConvChain
 from enginewright.ops.pointwise import Builder, Fused
-from enginewright.tensors import float32
+from enginewright.tensors import TensorSpec, float32
 
 
 def chain() -> tuple[Network, Layer]:
@@ -53,15 +53,26 @@ def stages_of(layer: Layer) -> int:
     [
         ({1: 100, 2: 200, 3: 300}, None),  # as fast in parts: the whole
         ({1: 100, 2: 200, 3: 1000}, 1),
-        ({1: 100, 2: 110, 3: int(210 / MARGIN) - 2}, None),
+        ({1: 100, 2: 110, 3: int(210 / MARGIN) - 2}, None),  # no large images lie between parts for nothing
         ({1: 100, 2: 500, 3: 2000}, 1),  # all three alone
         ({1: 100, 2: 200, 3: None}, None),  # not timed
     ],
 )
 def test_the_least_time_wins(times: dict[int, int | None], wanted: int | None) -> None:
     layer = chain()[1]
-    specs = [None if tensor is None else tensor.spec for tensor in layer.inputs]
-    assert best_cut(layer, specs, lambda part: times[stages_of(part)]) == wanted
+    assert best_cut(layer, specs_of(layer, 120, 100), lambda part: times[stages_of(part)]) == wanted
+
+
+def specs_of(layer: Layer, height: int, width: int) -> list[TensorSpec | None]:
+    """What the layer reads, its images of this size."""
+    image = TensorSpec(float32, (1, height, width, 8))
+    return [None if x is None else image if x.rank == 4 and x.const is None else x.spec for x in layer.inputs]
+
+
+def test_small_images_cost_nothing_between_parts() -> None:
+    layer = chain()[1]
+    times = {1: 100, 2: 110, 3: 212}
+    assert best_cut(layer, specs_of(layer, 6, 5), lambda part: times[stages_of(part)]) == 1
 
 
 def test_a_built_chain_gives_what_the_network_gives() -> None:

@@ -16,8 +16,9 @@ RNG = np.random.default_rng(0)
 FAR = 2**63 - 1
 
 
-def part(net: Network, x: Tensor, start: int, end: int, axis: int, step: int = 1) -> Tensor:
-    return net.slice(x, *(net.constant(np.array([number])) for number in (start, end, axis, step)))
+def part(net: Network, x: Tensor, *bounds: int) -> Tensor:
+    """Start, end, axis, and a step if it is not 1."""
+    return net.slice(x, *(net.constant(np.array([number])) for number in bounds))
 
 
 def frames(net: Network, **attributes: Any) -> Tensor:
