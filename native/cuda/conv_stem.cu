@@ -62,6 +62,8 @@ __global__ void __launch_bounds__(WARPS * 32, KERNEL_HEIGHT *BLOCKS == 12 ? 4 : 
     const uint32_t staging = shared_address(shared) + S::WEIGHTS + warp * (16 * 128);
     allow_next();
     S::keep_weights(p, reinterpret_cast<uint2 *>(shared));
+    __syncthreads();
+    wait_for_previous();
     Vector<T, 2> bias[8];
 #pragma unroll
     for (int j = 0; j < 8; ++j) {
@@ -70,8 +72,6 @@ __global__ void __launch_bounds__(WARPS * 32, KERNEL_HEIGHT *BLOCKS == 12 ? 4 : 
                       ? *reinterpret_cast<const Vector<T, 2> *>(static_cast<const T *>(p.finish.bias) + column)
                       : Vector<T, 2>{};
     }
-    __syncthreads();
-    wait_for_previous();
     const int step_places = static_cast<int>(gridDim.x) * WARPS * TILES * 16;
     for (int m0 = (static_cast<int>(blockIdx.x) * WARPS + warp) * TILES * 16; m0 < p.finish.m; m0 += step_places) {
         uint2 low[TILES][S::STEPS], high[TILES][S::STEPS];

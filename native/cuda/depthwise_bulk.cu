@@ -96,9 +96,9 @@ __global__ void __launch_bounds__(MOST_VECTORS * 14, 4)
     float w[TAPS][V], bias[V] = {};
 #pragma unroll
     for (int tap = 0; tap < TAPS; ++tap) load(w[tap], static_cast<const T *>(p.w) + tap * p.channels + channel);
-    if (p.bias != nullptr) load(bias, static_cast<const T *>(p.bias) + channel);
     __syncthreads();  // the barrier is ready
     wait_for_previous();
+    if (p.bias != nullptr) load(bias, static_cast<const T *>(p.bias) + channel);
     barrier_wait(barrier, 0);
     const int rows = min(p.tile_height, p.out_height - y0);
     if (x0 + x >= p.out_width || rows <= 0) return;

@@ -435,7 +435,6 @@ __global__ void __launch_bounds__(S::THREADS, 2) product_kernel(const __grid_con
             for (int tile = first + S::STAGES - 1; tile < last; ++tile) FetchB<S>::prefetch(p, n0, tile * TILE_K);
     }
     FetchA<S> fetch_a(p, m0, first * TILE_K);
-    Finish<S, SHARED> finish(p, m0, n0, rank, ranks);
     wait_for_previous();
 #pragma unroll 1
     for (int i = 0; i < S::STAGES - 1; ++i) {
@@ -445,6 +444,7 @@ __global__ void __launch_bounds__(S::THREADS, 2) product_kernel(const __grid_con
         }
         commit_copies();
     }
+    Finish<S, SHARED> finish(p, m0, n0, rank, ranks);  // not before the wait: another kernel may make the bias
     finish.prefetch(p);
     float sum[S::WM / 16][S::WN / 8][4] = {};
     sum_up<S>(sum, p, fetch_a, fetch_b, base, last - first);

@@ -1,7 +1,8 @@
 // Matrix products by cuBLASLt: y = activation(alpha a b + bias + residual), row-major, batched with a fixed stride.
 //
 //   params  number of the algorithm in the library's own order, trans_a, trans_b, batch of a, of b, of y, m, n, k, alpha,
-//           activation (0 none, 1 relu, 2 gelu in its tanh form), has bias, has residual
+//           activation (0 none, 1 relu, 2 gelu in its tanh form), has bias, has residual, and where given whether sizes
+//           differ from run to run: then another size may have fewer algorithms, and the library's favourite serves
 //   inputs  a [batch, m, k], b [batch, k, n] (transposed where asked), bias [n], residual [batch, m, n]
 //
 // A batch of 1 is used for all. The library is column-major: it computes the transposed product b' a', so that a bias
@@ -31,6 +32,7 @@ struct Product {
     int64_t algorithm, trans_a, trans_b, batch_a, batch_b, batch, m, n, k;
     double alpha;
     int64_t activation, has_bias, has_residual;
+    bool any_size;
     int type;
 };
 
@@ -39,13 +41,14 @@ int lt_type(int32_t dtype) {
 }
 
 bool parse(const ew_call *call, Product &p) {
-    if (call->n_params != 13 || call->n_inputs < 2) return false;
+    if ((call->n_params != 13 && call->n_params != 14) || call->n_inputs < 2) return false;
     int64_t *fields[] = {&p.algorithm, &p.trans_a, &p.trans_b, &p.batch_a, &p.batch_b, &p.batch, &p.m, &p.n, &p.k};
     for (int i = 0; i < 9; ++i) *fields[i] = call->params[i].i;
     p.alpha = call->params[9].f;
     p.activation = call->params[10].i;
     p.has_bias = call->params[11].i;
     p.has_residual = call->params[12].i;
+    p.any_size = call->n_params == 14 && call->params[13].i != 0;
     p.type = lt_type(call->outputs[0].dtype);
     return p.type >= 0 && call->n_inputs == 2 + p.has_bias + p.has_residual;
 }
@@ -171,10 +174,12 @@ int32_t run(const ew_call *call) {
         if (on.handle == nullptr && lt.create(&on.handle) != 0)
             return call->host->error(call, EW_DEVICE, "cuBLASLt cannot be started");
         const std::vector<LtAlgorithm> &known = algorithms(on, p, call->workspace_size, d);
-        if (!d.ok() || p.algorithm >= static_cast<int64_t>(known.size()))
+        const auto count = static_cast<int64_t>(known.size());
+        const int64_t number = p.any_size && p.algorithm >= count ? 0 : p.algorithm;
+        if (!d.ok() || number >= count)
             return call->host->error(call, EW_FAILED, "cuBLASLt has %d algorithms for this product, not %lld",
                                      static_cast<int>(known.size()), static_cast<long long>(p.algorithm) + 1);
-        chosen = known[static_cast<size_t>(p.algorithm)];
+        chosen = known[static_cast<size_t>(number)];
     }
     const auto alpha = static_cast<float>(p.alpha), beta = p.has_residual != 0 ? 1.0F : 0.0F;
     const int status =

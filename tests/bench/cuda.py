@@ -1,5 +1,6 @@
 """Measures models on a GPU in 16 bits, with --peers beside torch: python -m tests.bench.cuda [model:batch ...].
 
+Several models are measured in a process each, so that what torch compiled for one is gone before the next.
 With --errors it only compares results, in every precision.
 """
 
@@ -9,6 +10,9 @@ import argparse
 import io
 import json
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -171,11 +175,14 @@ def error(found: Any, wanted: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Measured:
-    """Ours: runs queued on a stream, `call`s of `Context.run`, `bare` launches of the same graph, errors, the build."""
+    """Ours: runs queued on a stream, `call`s of `Context.run`, errors, the build.
+
+    `bare`: milliseconds of the same graph launched by the driver alone, many in a row, as events on the device tell.
+    """
 
     queued: Times
     call: Times
-    bare: Times | None
+    bare: float
     error: float
     torch_error: float
     build_seconds: float
@@ -225,16 +232,29 @@ def compare(name: str, model: nn.Module, x: Tensor) -> None:
         print(f"  {precision} error {found:.1e} <= {allowed:.0e} {verdict}, {host} steps on the host", flush=True)
 
 
-def bare_launch(context: ew.Context) -> Times | None:
-    """The context's graph inside a graph of torch, launched by torch; None where this driver does not nest them."""
-    stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
-    try:
-        with torch.cuda.graph(graph, stream=stream):
-            context.execute_async(stream.cuda_stream)
-    except (RuntimeError, ew.EnginewrightError) as failure:
-        print(f"  no bare launch: {failure}")
-        return None
-    return measure(graph.replay, torch.cuda.synchronize)
+def bare_launch(context: ew.Context) -> float:
+    """Milliseconds of the context's graph without anything of ours around it, on what is bound."""
+    return statistics.median(context._active().time_on_device(RUNS) for _ in range(ROUNDS)) / 1e6
+
+
+def one_add() -> str:
+    """What a call costs the host: one Add of numbers on the device."""
+    network = ew.Network()
+    a, b = (network.input(name, ew.DataType.FLOAT32, (1024,)) for name in ("a", "b"))
+    network.output("y", network.add(a, b))
+    context = ew.load(ew.build(network, ew.BuilderConfig(target="cuda"))).create_context()
+    for name in ("a", "b"):
+        context.bind_input(name, torch.ones(1024, device="cuda"))
+    context.bind_output("y", torch.empty(1024, device="cuda"))
+    context.run()
+    stream = torch.cuda.Stream()
+    queued = measure(lambda: context.execute_async(stream.cuda_stream), stream.synchronize)
+    called = measure(context.run, lambda: None)
+    bare = bare_launch(context)
+    return (
+        f"one Add: Context.run {called.lone * 1e3:.1f} us, execute_async {queued.row * 1e3:.1f} us in a row, "
+        f"bare {bare * 1e3:.1f} us"
+    )
 
 
 def host_layers(plan: ew.Plan) -> str:
@@ -271,10 +291,10 @@ class Row:
     def __str__(self) -> str:
         found = self.ours
         peers = " ".join(f"{name} {times.row:.3f}/{times.lone:.3f}" for name, times in self.peers.items())
-        bare = "" if found.bare is None else f", run/bare {found.call.lone / found.bare.lone:.2f}"
+        called = f"run {found.call.lone:.3f} bare {found.bare:.3f} ({found.call.lone / found.bare:.2f})"
         return (
             f"{self.name:<18} ours {found.queued.row:.3f}/{found.queued.lone:.3f} {peers} "
-            f"ratio {self.ratio:.2f}{bare}, "
+            f"ratio {self.ratio:.2f}, {called}, "
             f"error {found.error:.1e} (torch {found.torch_error:.1e}), {found.build_seconds:.1f} s, "
             f"{found.steps} steps, on the host: {found.host or 'nothing'}"
         )
@@ -319,8 +339,39 @@ def peers(name: str, model: nn.Module, x: Tensor) -> dict[str, Times]:
     return found
 
 
-def main() -> None:
-    """Measure the configurations asked for."""
+def measure_one(configuration: str, asked: argparse.Namespace) -> Row | None:
+    """One configuration in this process; None where there is no row: errors alone, or a failure, which is printed."""
+    name, _, batch = configuration.partition(":")
+    model, x = make(name), inputs_of(name, int(batch or 1))
+    print(configuration, flush=True)
+    try:
+        if asked.errors:
+            compare(name, model, x)
+            return None
+        found = ours(name, model, x, asked.precision)
+    except ew.EnginewrightError as failure:
+        print(f"  FAILED: {failure}", flush=True)
+        return None
+    return Row(configuration, found, peers(name, model, x) if asked.peers else {})
+
+
+def measure_apart(configuration: str, options: list[str]) -> Row | None:
+    """The same in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder, "row.json")
+        command = [sys.executable, "-m", "tests.bench.cuda", configuration, *options, "--json", str(result)]
+        subprocess.run(command, check=False)
+        return read_row(json.loads(result.read_text(encoding="utf-8"))[0]) if result.exists() else None
+
+
+def read_row(found: dict[str, Any]) -> Row:
+    """A row as `--json` wrote it."""
+    own = {key: Times(**value) if isinstance(value, dict) else value for key, value in found["ours"].items()}
+    return Row(found["name"], Measured(**own), {name: Times(**times) for name, times in found["peers"].items()})
+
+
+def parsed() -> argparse.Namespace:
+    """The options."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.cuda", description=__doc__.splitlines()[0])
     known = ", ".join(CONFIGURATIONS)
     parser.add_argument("models", nargs="*", default=CONFIGURATIONS, metavar="MODEL:BATCH", help=f"of {known}")
@@ -331,25 +382,33 @@ def main() -> None:
     asked = parser.parse_args()
     if not torch.cuda.is_available():
         parser.error("this needs an NVIDIA GPU, and torch as built for CUDA")
-    print(torch.cuda.get_device_name(), torch.__version__, np.__version__, flush=True)
+    return asked
+
+
+def main() -> None:
+    """Measure the configurations asked for; exit with 3 if one gave no row."""
+    asked = parsed()
     rows: list[Row] = []
+    apart = len(asked.models) > 1
+    if apart:
+        print(torch.cuda.get_device_name(), torch.__version__, np.__version__, flush=True)
+    options = [f"--precision={asked.precision}", *(f"--{name}" for name in ("peers", "errors") if getattr(asked, name))]
     for configuration in asked.models:
-        name, _, batch = configuration.partition(":")
-        model, x = make(name), inputs_of(name, int(batch or 1))
-        print(configuration, flush=True)
-        try:
-            if asked.errors:
-                compare(name, model, x)
-                continue
-            found = ours(name, model, x, asked.precision)
-        except ew.EnginewrightError as failure:
-            print(f"  FAILED: {failure}", flush=True)
-            continue
-        rows.append(Row(configuration, found, peers(name, model, x) if asked.peers else {}))
-        print(rows[-1], flush=True)
-        if asked.json:
+        row = measure_apart(configuration, options) if apart else measure_one(configuration, asked)
+        rows += [row] if row is not None else []
+        if row is not None and not apart:
+            print(row, flush=True)
+        if asked.json and rows:
             asked.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    if apart and not asked.errors:
+        summarize(rows)
+    sys.exit(0 if asked.errors or len(rows) == len(asked.models) else 3)
+
+
+def summarize(rows: list[Row]) -> None:
+    """Print all rows, what a call costs, and the mean of the ratios."""
     print("\n".join(["", *map(str, rows)]))
+    print(one_add())
     ratios = [row.ratio for row in rows if row.ratio]
     if ratios:
         mean = statistics.geometric_mean(ratios)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any
 
@@ -47,10 +48,25 @@ WIDE = frozenset(
 )
 """Those whose results need the range or digits of float32; what is computed of nothing else stays there, too."""
 
+COUNTING = frozenset({"MatMulInteger", "ConvInteger"})
+"""Products of integers: a sum and its scale leave the range of float16 long before their product does."""
+
+ENDS = frozenset({"Softmax", "LogSoftmax", "Sigmoid", "Softplus", "Tanh"})
+"""What makes results of the last sums: there a float16 of 80 is wrong by 3 % of a probability.
+
+In bfloat16 the sums themselves are no better than that, so that one rounding more does not count.
+"""
+
 PRODUCTS = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
 MOVING = frozenset(
     {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Expand", "Slice", "Split", "Concat", "Pad"}
 )
+
+FOLLOWING = frozenset({"ReduceMax", "ReduceMin", "Softmax", "LogSoftmax"})
+"""What takes float32 as it comes, besides elementwise layers and those that move data."""
+
+RECURRENT = frozenset({"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"})
+"""Run in float32 on the host: what lies between two of them is not rounded for a transpose."""
 
 LARGEST = MappingProxyType({float16: 65504.0, bfloat16: (2 - 2.0**-7) * 2.0**127})
 
@@ -71,9 +87,9 @@ def _autocast(network: Network, dtype: DataType) -> int:
     narrow: dict[Tensor, Tensor] = {}
     changed = 0
     wide: set[Tensor] = set()
-    logged = _before_logs(network)
+    kept = _before_logs(network) | (_ends(network) if dtype is float16 else set())
     for layer in list(network.layers):
-        if layer in logged or _is_wide(layer, wide):
+        if layer in kept or _is_wide(layer, wide):
             wide.update(layer.outputs)
         elif layer.kind not in KEPT and _has_floats(layer) and _convert(network, layer, dtype, narrow):
             changed += 1
@@ -82,26 +98,58 @@ def _autocast(network: Network, dtype: DataType) -> int:
 
 def _is_wide(layer: Layer, wide: set[Tensor]) -> bool:
     """Whether results leave the range or need all digits: by operator, squares, and elementwise layers behind those."""
-    if layer.kind in WIDE:
+    if layer.kind in WIDE or layer.kind in RECURRENT or layer.kind == "DynamicQuantizeLinear":
         return True
     read = [tensor for tensor in layer.inputs if tensor is not None and tensor.const is None]
     if layer.kind == "Mul" and len(read) == 2 and read[0] is read[1]:
         return True
-    return bool(read) and is_pointwise(layer) and layer.kind != "Cast" and all(tensor in wide for tensor in read)
+    if layer.kind == "Cast":
+        return any(tensor.producer is not None and tensor.producer.kind in COUNTING for tensor in read)
+    follows = is_pointwise(layer) or layer.kind in MOVING | FOLLOWING
+    return bool(read) and follows and all(tensor in wide for tensor in read)
+
+
+def _ends(network: Network) -> set[Layer]:
+    """The layers between the last products and an output that is a probability or the like."""
+    found: set[Layer] = set()
+    for _, tensor in network.outputs:
+        behind, layer = set(), tensor.producer
+        while layer is not None and layer.kind in MOVING:
+            behind.add(layer)
+            layer = next(iter(_producers(layer)), None)
+        if layer is not None and layer.kind in ENDS:
+            found |= behind | {one for one in _before([layer]) if one.kind not in PRODUCTS}
+    return found
 
 
 def _before_logs(network: Network) -> set[Layer]:
-    """The layers between a logarithm and the products before it, which make the small numbers that it looks at."""
+    """The layers that make the small numbers that a logarithm looks at, back to the first filter of a signal."""
+    found = _before(layer for layer in network.layers if layer.kind == "Log")
+    todo = [producer for layer in found if layer.kind in PRODUCTS for producer in _producers(layer)]
+    while todo:
+        layer = todo.pop()
+        if layer not in found and layer.kind in PRODUCTS | MOVING:
+            found.add(layer)
+            todo += _producers(layer)
+    return found
+
+
+def _before(last: Iterable[Layer]) -> set[Layer]:
+    """These layers, those between them and the products before, and those products."""
     found: set[Layer] = set()
-    todo = [layer for layer in network.layers if layer.kind == "Log"]
+    todo = list(last)
     while todo:
         layer = todo.pop()
         if layer in found:
             continue
         found.add(layer)
-        if layer.kind not in PRODUCTS and (is_pointwise(layer) or layer.kind in MOVING or layer.kind in WIDE):
-            todo += [tensor.producer for tensor in layer.inputs if tensor is not None and tensor.producer is not None]
+        if layer.kind not in PRODUCTS and (is_pointwise(layer) or layer.kind in MOVING | WIDE | ENDS):
+            todo += _producers(layer)
     return found
+
+
+def _producers(layer: Layer) -> list[Layer]:
+    return [tensor.producer for tensor in layer.inputs if tensor is not None and tensor.producer is not None]
 
 
 def _has_floats(layer: Layer) -> bool:

@@ -120,7 +120,7 @@ def conv_1x1_cublaslt(
         return found
     launch = Launch((0, 1, 1, 1, 1, *found[1]), WORKSPACE, variants=ALGORITHMS)
     launch = replace(launch, inputs=(0, 1) if b is None else (0, 1, 2))
-    return _plain(launch, _bias_fixed(lambda e: _lt_epilogue(e, 1.0), b), 2 if b is None else 3)
+    return _plain(launch, _bias_fixed(lambda e: _lt_epilogue(e, 1.0, found[1]), b), 2 if b is None else 3)
 
 
 def conv_1x1_gemm(

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from enginewright.dims import Size, product
+from enginewright.dims import Dim, Size, product
 from enginewright.ops.matmul import Gemm, MatMul
 from enginewright.ops.pointwise import PointwiseProgram
 from enginewright.registry.registry import Launch, Pack, tactic
@@ -71,11 +71,11 @@ def _plain(launch: Launch, finish: Callable[[Epilogue], Params | str], count: in
     return replace(launch, params=(*launch.params, *params), epilogue=fusing(launch, finish, count, wide=wide))
 
 
-def _lt_epilogue(found: Epilogue, alpha: float) -> Params | str:
+def _lt_epilogue(found: Epilogue, alpha: float, sizes: Params) -> Params | str:
     if found.activation not in LT_ACTIVATIONS or (found.activate_first and found.activation != NONE):
         return "cuBLASLt has no such activation"
     given = int(found.bias is not None), int(found.residual is not None)
-    return (alpha, LT_ACTIVATIONS[found.activation], *given)
+    return (alpha, LT_ACTIVATIONS[found.activation], *given, int(any(isinstance(size, Dim) for size in sizes)))
 
 
 @tactic(MatMul, kernel="cuda_matmul_cublaslt")
@@ -87,7 +87,7 @@ def matmul_cublaslt(op: MatMul, a: TensorSpec, b: TensorSpec) -> Launch | str:
     if isinstance(sizes, str):
         return sizes
     launch = Launch(sizes, WORKSPACE, variants=ALGORITHMS, inputs=(0, 1))
-    return _plain(launch, lambda found: _lt_epilogue(found, 1.0), 2)
+    return _plain(launch, lambda found: _lt_epilogue(found, 1.0, sizes), 2)
 
 
 @tactic(Gemm, kernel="cuda_matmul_cublaslt")
@@ -100,7 +100,7 @@ def gemm_cublaslt(op: Gemm, a: TensorSpec, b: TensorSpec, c: TensorSpec | None =
         return sizes
     launch = Launch(sizes, WORKSPACE, variants=ALGORITHMS)
     if c is None:
-        return _plain(replace(launch, inputs=(0, 1)), lambda found: _lt_epilogue(found, float(op.alpha)), 2)
+        return _plain(replace(launch, inputs=(0, 1)), lambda found: _lt_epilogue(found, float(op.alpha), sizes), 2)
     output = (sizes[5], sizes[6])
     bias = tuple(size for size in c.shape if size != 1) == output[1:] and c.shape[-1:] == output[1:]
     if op.beta != 1 or not (bias or c.shape == output):
@@ -111,7 +111,7 @@ def gemm_cublaslt(op: Gemm, a: TensorSpec, b: TensorSpec, c: TensorSpec | None =
         if found.bias is not None or (found.residual is not None and not bias):
             return "there is a bias already"
         joint = replace(found, bias=with_c.bias, residual=found.residual if bias else with_c.residual)
-        return _lt_epilogue(joint, float(op.alpha))
+        return _lt_epilogue(joint, float(op.alpha), sizes)
 
     return _plain(launch, finish, 3)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from enginewright.graph.network import Network
+from enginewright.ops.matmul import MatMulInteger
 from enginewright.optimize.autocast import KEPT, autocast_bf16, autocast_fp16
 from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.tensors import DataType, bfloat16, float16, float32
@@ -88,3 +89,46 @@ def test_products_whose_logarithm_is_taken_stay() -> None:
     net.infer()
     found = net.evaluate({"x": np.ones((2, 8), np.float32)})["y"]
     np.testing.assert_allclose(found, np.log(8e-5), rtol=1e-5)
+
+
+def test_filters_before_a_logarithm_stay_but_not_what_an_activation_hides() -> None:
+    net = Network()
+    eye = net.constant(np.eye(8, dtype=np.float32))
+    hidden = net.relu(net.matmul(net.input("x", float32, (2, 8)), eye))
+    filtered = net.matmul(net.transpose(net.matmul(hidden, eye)), net.constant(np.ones((2, 2), np.float32)))
+    net.output("y", net.log(net.mul(filtered, filtered)))
+    assert autocast_fp16(net) == 2
+
+
+def test_counts_and_their_scales_stay() -> None:
+    """A sum of bytes leaves the range of float16, its product with the scale does not."""
+    net = Network()
+    x, scale, zero = net.dynamic_quantize_linear(net.input("x", float32, (2, 1024)))
+    (counted,) = net.add(MatMulInteger(), x, net.constant(np.full((1024, 4), 127, np.int8)), zero)
+    scaled = net.mul(net.cast(counted, to=float32), net.mul(scale, net.constant(np.float32(1 / 127))))
+    net.output("y", net.matmul(scaled, net.constant(np.eye(4, dtype=np.float32) / 1024)))
+    assert autocast_fp16(net) == 1
+    net.infer()
+    found = net.evaluate({"x": np.linspace(0, 1, 2048, dtype=np.float32).reshape(2, 1024)})["y"]
+    np.testing.assert_allclose(found, np.repeat([[0.25], [0.75]], 4, axis=1), rtol=5e-3)
+
+
+def test_what_scores_become_at_an_output_stays() -> None:
+    net = Network()
+    scores = net.matmul(net.input("x", float32, (2, 8)), net.constant(np.eye(8, dtype=np.float32)))
+    inner = net.softmax(scores)
+    chosen = net.matmul(inner, net.constant(np.eye(8, dtype=np.float32)))
+    net.output("y", net.reshape(net.softmax(net.add(chosen, net.constant(np.ones(8, np.float32)))), net.constant([16])))
+    autocast_fp16(net)
+    net.infer()
+    types = [(layer.kind, layer.outputs[0].dtype) for layer in net.layers if layer.kind in ("MatMul", "Softmax")]
+    assert types == [("MatMul", float16), ("Softmax", float16), ("MatMul", float16), ("Softmax", float32)]
+
+
+def test_nothing_is_rounded_between_recurrent_layers() -> None:
+    net = Network()
+    x = net.input("x", float32, (5, 1, 8))
+    w, r = (net.constant(np.ones((1, 32, 8), np.float32)) for _ in range(2))
+    made = net.lstm(x, w, r)[0]
+    net.output("y", net.transpose(made, perm=(1, 0, 2, 3)))
+    assert autocast_bf16(net) == 0

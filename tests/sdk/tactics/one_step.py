@@ -11,7 +11,7 @@ from enginewright import _native, ops, tactics
 from enginewright.compiler.candidates import REFERENCE, Candidates, candidates
 from enginewright.compiler.lowering import Choice, Programs
 from enginewright.compiler.weights import WeightPool
-from enginewright.graph.network import Network, Tensor
+from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.pointwise import Builder, Fused, PointwiseProgram
 from enginewright.plan.meta import SCHEMA, Meta
 from enginewright.registry.registry import registry
@@ -48,9 +48,13 @@ class OneLayer:
         found = candidates(self.network.layers[0], every_isa=True)
         return Candidates(tuple(choice for choice in found.choices if choice.tactic != REFERENCE), found.rejected)
 
+    def choices(self, choice: Choice) -> dict[Layer, Choice]:
+        """What runs each layer of the network."""
+        return {self.network.layers[0]: choice}
+
     def run(self, choice: Choice, *, threads: int = 2) -> list[Array]:
         """The outputs of a plan in which this choice runs the layer."""
-        programs = Programs({self.network.layers[0]: choice}, WeightPool())
+        programs = Programs(self.choices(choice), WeightPool())
         programs.add(self.network)
         done = [program for program in programs.programs if program is not None]
         meta = Meta(SCHEMA, [], [], [], done, programs.weights.records, programs.operators)
