@@ -28,6 +28,7 @@ struct Job {
     Axes axes;
     Access access[MAX_INPUTS];
     int64_t total = 1, tile = 0, chunk = 0;
+    bool by_rows = false;  // a tile ends with its row: then inputs are one number or in one piece
 };
 
 int64_t broadcast_stride(const ew_tensor &input, int axis_from_end) {
@@ -98,7 +99,15 @@ void next_row(const Axes &axes, const int64_t *stride, Place &place) {
     }
 }
 
-// What a register holds of an input that is one number in a whole row, so that it is not filled again.
+// Whether an input is the same in every row, as a number for each channel of an image with its channels last is.
+bool repeats(const Axes &axes, int input) {
+    bool same = axes.stride[input][0] != 0;
+    for (int a = 1; a < axes.rank; ++a) same = same && axes.stride[input][a] == 0;
+    return same;
+}
+
+// What a register holds of an input that is one number in a whole row, or the same in every row, so that it is not filled
+// again.
 struct Filled {
     int64_t offset = -1, n = 0;
 };
@@ -117,8 +126,9 @@ void spread(Registers &registers, const Job &job, int input, int64_t start, int6
         registers.values[input] = const_cast<char *>(data + place.offset * size);
         return;
     }
-    if (one_row && stride[0] == 0 && filled.offset == place.offset && filled.n >= n) return;
-    filled = {one_row && stride[0] == 0 ? place.offset : -1, n};
+    const bool kept = (one_row && stride[0] == 0) || (place.index[0] == 0 && repeats(axes, input));
+    if (kept && filled.offset == place.offset && filled.n >= n) return;
+    filled = {kept ? place.offset : -1, n};
     char *to = static_cast<char *>(slot);
     while (n > 0) {
         const int64_t run = std::min(n, axes.size[0] - place.index[0]);
@@ -164,7 +174,7 @@ void run_task(void *argument, int64_t task) {
             fill_elements(registers.values[i], job.call->inputs[i].data, program.dtypes[i], most);
     for (int64_t start = first, n = 0; start < last; start += n) {
         n = std::min(job.tile, last - start);
-        if (row >= LONG_ROW) n = std::min(n, row - start % row);  // then inputs are one number or in one piece
+        if (job.by_rows) n = std::min(n, row - start % row);
         run_tile(job, registers, slots, filled, start, n);
     }
 }
@@ -181,8 +191,8 @@ void choose_access(Job &job, uint32_t *direct, uint32_t *lasting) {
                         : elements == 1       ? Access::scalar
                                               : Access::spread;
         if (job.access[i] == Access::direct) *direct |= 1u << i;
-        // What spread() leaves in a register because the next tile reads the same number must outlive the program.
-        const bool kept = job.access[i] == Access::spread && job.axes.stride[i][0] == 0;
+        // What spread() leaves in a register because the next tile reads the same must outlive the program.
+        const bool kept = job.access[i] == Access::spread && (job.axes.stride[i][0] == 0 || repeats(job.axes, i));
         if (job.access[i] == Access::scalar || kept) *lasting |= 1u << i;
     }
 }
@@ -219,6 +229,11 @@ int32_t run(const ew_call *call) {
     choose_access(job, &direct, &lasting);
     job.tile = job.program.allocate(direct, lasting);
     if (job.tile == 0) return call->host->error(call, EW_INVALID_PLAN, "a pointwise program is too large");
+    const int64_t row = job.axes.size[0];
+    for (int i = 0; i < job.program.n_inputs; ++i)
+        job.by_rows |= job.access[i] == Access::spread && (!repeats(job.axes, i) || 4 * row > job.tile);
+    job.by_rows &= row >= LONG_ROW;
+    if (row < job.tile) job.tile -= job.tile % row;  // so that each tile begins with a row
     const int64_t tasks = std::clamp<int64_t>(job.total * job.program.cost() / TASK_COST, 1, 256);
     const int64_t tiles = (job.total + job.tile - 1) / job.tile;
     job.chunk = (tiles + tasks - 1) / tasks * job.tile;
