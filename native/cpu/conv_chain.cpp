@@ -64,10 +64,11 @@ bool parse_stage(Stage &stage) {
 
 // False: no such chain.
 bool parse(const ew_call *call, Chain &chain) {
-    const ew_param *p = call->params + 1, *end = call->params + call->n_params;
     const ew_tensor &x = call->inputs[0], &y = call->outputs[0];
-    chain.n = static_cast<int>(p++->i);
-    if (call->n_params < 2 || chain.n < 1 || chain.n > MAX_STAGES || x.rank != 4 || y.rank != 4) return false;
+    if (call->n_params < 2) return false;
+    const ew_param *p = call->params + 2, *end = call->params + call->n_params;
+    chain.n = static_cast<int>(call->params[1].i);
+    if (chain.n < 1 || chain.n > MAX_STAGES || x.rank != 4 || y.rank != 4) return false;
     int input = 1;
     for (int i = 0; i < chain.n; ++i) {
         if (end - p < 3) return false;
@@ -151,7 +152,7 @@ class Slices {
     Slices(const Chain &chain, int64_t image, int64_t begin, int64_t end)
         : c_(chain), conv_(chain.middle->conv), begin_(begin), end_(end) {
         top_ = most(0, begin * conv_.stride[1] - conv_.begin[1]);
-        bottom_ = least(conv_.in[1], (end - 1) * conv_.stride[1] - conv_.begin[1] + reach_of(conv_));
+        bottom_ = most(top_, least(conv_.in[1], (end - 1) * conv_.stride[1] - conv_.begin[1] + reach_of(conv_)));
         pixels_ = (end - begin) * conv_.out[2];
         position_ = (image * conv_.out[1] + begin) * conv_.out[2];
         x_ = chain.x + (image * conv_.in[1] + top_) * conv_.in[2] * chain.in_channels;

@@ -73,4 +73,7 @@ class ConvChain:
         mixed = conv(Shuffled(Conv(group=4), 4)), (24, 17, 1, 1)
         yield made((1, 9, 10, 24), groups, (conv(depthwise(68)), (68, 1, 3, 3)), mixed)
         yield made((1, 200, 64, 8), wide, (conv(depthwise(40)), (40, 1, 3, 3)), narrow)
+        many = (conv(Conv(), relu6), (392, 40, 1, 1)), (conv(Conv()), (70, 392, 1, 1))
+        for op in (depthwise(392), depthwise(392, stride=2), Conv(group=392, padding=(7, 0, 6, 3))):
+            yield made((2, 6, 9, 40), many[0], (conv(op, relu6), (392, 1, 3, 3)), many[1])
         yield made((0, 9, 11, 8), wide, (conv(depthwise(40), relu6), (40, 1, 3, 3)), narrow)

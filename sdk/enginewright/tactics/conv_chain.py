@@ -15,6 +15,8 @@ from enginewright.tensors import TensorSpec, float32
 
 TASKS = 3
 """Numbers of tasks that the kernel offers: rows at their borders are computed twice, but few leave threads idle."""
+MAX_LINES = 16
+"""Rows of a depthwise window that the kernel takes."""
 
 
 def stage_launch(op: Any, x: TensorSpec, own: tuple[TensorSpec | None, ...]) -> Launch | str:
@@ -23,7 +25,10 @@ def stage_launch(op: Any, x: TensorSpec, own: tuple[TensorSpec | None, ...]) -> 
     if not isinstance(anchor, ChannelsLast) or x.rank != 4 or x.dtype is not float32:
         return "is no convolution of float32 images with channels last"
     found = depthwise_nhwc_f32(anchor, x, *own)
-    return pixels(anchor, x, *own) if isinstance(found, str) else found
+    if isinstance(found, str):
+        return pixels(anchor, x, *own)
+    height = own[0].shape[2] if own[0] is not None else 0
+    return found if isinstance(height, int) and height <= MAX_LINES else "has a window of too many rows"
 
 
 @tactic(ConvChain, kernel="cpu_conv_chain_nhwc_f32")

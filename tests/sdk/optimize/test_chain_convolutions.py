@@ -62,6 +62,8 @@ def test_what_others_read_too_is_kept() -> None:
     net.output("steps", conv(net, steps, DEPTHWISE, 24, 1, 3, 3))
     window = conv(net, x, Conv(padding=1), 24, 24, 3, 3)
     net.output("a window", conv(net, window, DEPTHWISE, 24, 1, 3, 3))
+    tall = conv(net, x, Conv(group=24, padding=(9, 0)), 24, 1, 17, 1)
+    net.output("too many rows", conv(net, tall, Conv(), 7, 24, 1, 1))
     own = conv(net, x, DEPTHWISE, 24, 1, 3, 3)
     net.output("added to itself", net.add(conv(net, own, Conv(), 24, 24, 1, 1), own))
     assert "ConvChain" not in str(joined(net).layers)
