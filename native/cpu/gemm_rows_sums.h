@@ -1,38 +1,63 @@
 // The sums of a RowsTile in registers: how they begin, and what is done with them before they are written.
+//
+// Loops over M and V are unrolled to the end: sums with an index that is no constant would lie in memory.
 #pragma once
 
 #include "cpu/gemm_rows.h"
 
 namespace ew::EW_ISA {
 
-// The first or last vectors of a tile in memory; all of them whole, or the last ones cut off at column n.
-template <bool Whole>
-EW_INLINE vf take(const float *row, int v, int64_t n) {
-    return Whole ? load(row + v * VL) : load_n(row + v * VL, most(0, least(VL, n - v * VL)));
-}
+// How many columns of each vector of a tile are there; all, or the last ones cut off.
+template <int V, bool Whole>
+struct Columns {
+    int32_t n[V];
+    explicit Columns(const RowsTile &t) {
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) n[v] = Whole || t.n >= (v + 1) * VL ? VL : t.n > v * VL ? t.n - v * VL : 0;
+    }
+    vf take(const float *row, int v) const { return Whole ? load(row + v * VL) : load_n(row + v * VL, n[v]); }
+    void put(float *row, int v, vf sum) const {
+        if (Whole)
+            store(row + v * VL, sum);
+        else
+            store_n(row + v * VL, sum, n[v]);
+    }
+};
 
 template <int M, int V, bool Whole>
 EW_INLINE void begin_sums(const RowsTile &t, const Finish &f, vf (&sums)[M][V]) {
+    const Columns<V, Whole> columns(t);
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
-        const vf bias = f.bias_col ? take<Whole>(f.bias_col, v, t.n) : vf{};
-#pragma GCC unroll 8
+        const vf bias = f.bias_col ? columns.take(f.bias_col, v) : vf{};
+#pragma GCC unroll 12
         for (int r = 0; r < M; ++r) sums[r][v] = bias;
     }
     if (!f.accumulate) return;
-#pragma GCC unroll 8
+    const float *c = t.c;
+    const int64_t ldc = t.ldc;
+#pragma GCC unroll 12
     for (int r = 0; r < M; ++r)
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) sums[r][v] += take<Whole>(t.c + r * t.ldc, v, t.n);
+        for (int v = 0; v < V; ++v) sums[r][v] += columns.take(c + r * ldc, v);
+}
+
+// fn(sum) for all sums.
+template <int M, int V, typename Fn>
+EW_ALWAYS_INLINE void change_sums(vf (&sums)[M][V], Fn &&fn) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v)
+#pragma GCC unroll 12
+        for (int r = 0; r < M; ++r) sums[r][v] = fn(sums[r][v]);
 }
 
 // x where x >= 0, else x * slope.
 template <int M, int V, bool Whole>
-EW_INLINE void apply_slopes(const RowsTile &t, const Finish &f, vf (&sums)[M][V]) {
+EW_INLINE void apply_slopes(const Columns<V, Whole> &columns, const Finish &f, vf (&sums)[M][V]) {
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
-        const vf slope = f.slope_col ? take<Whole>(f.slope_col, v, t.n) : splat(f.line->slope);
-#pragma GCC unroll 8
+        const vf slope = f.slope_col ? columns.take(f.slope_col, v) : splat(f.line->slope);
+#pragma GCC unroll 12
         for (int r = 0; r < M; ++r) sums[r][v] = sums[r][v] < 0 ? sums[r][v] * slope : sums[r][v];
     }
 }
@@ -40,45 +65,37 @@ EW_INLINE void apply_slopes(const RowsTile &t, const Finish &f, vf (&sums)[M][V]
 template <int M, int V>
 EW_INLINE void apply_line(const Pattern &pattern, vf (&sums)[M][V]) {
     const LineNumbers line(pattern);
-    if (pattern.kind == PatternKind::gate) {
-#pragma GCC unroll 8
-        for (int r = 0; r < M; ++r)
-#pragma GCC unroll 4
-            for (int v = 0; v < V; ++v) sums[r][v] = line.gate(sums[r][v]);
-    } else {
-#pragma GCC unroll 8
-        for (int r = 0; r < M; ++r)
-#pragma GCC unroll 4
-            for (int v = 0; v < V; ++v) sums[r][v] = line.affine(sums[r][v]);
-    }
+    if (pattern.kind == PatternKind::gate)
+        change_sums<M, V>(sums, [&](vf sum) { return line.gate(sum); });
+    else
+        change_sums<M, V>(sums, [&](vf sum) { return line.affine(sum); });
 }
 
 template <int M, int V, bool Whole>
 EW_INLINE void end_sums(const RowsTile &t, const Finish &f, vf (&sums)[M][V]) {
-    if (f.residual)
-#pragma GCC unroll 8
+    const Columns<V, Whole> columns(t);
+    if (f.residual) {
+        const float *residual = f.residual;
+        const int64_t ld = f.ld_residual;
+#pragma GCC unroll 12
         for (int r = 0; r < M; ++r)
 #pragma GCC unroll 4
-            for (int v = 0; v < V; ++v) sums[r][v] += take<Whole>(f.residual + r * f.ld_residual, v, t.n);
-    if (f.clamped)
-#pragma GCC unroll 8
-        for (int r = 0; r < M; ++r)
-#pragma GCC unroll 4
-            for (int v = 0; v < V; ++v) sums[r][v] = clamp(sums[r][v], splat(f.lo), splat(f.hi));
+            for (int v = 0; v < V; ++v) sums[r][v] += columns.take(residual + r * ld, v);
+    }
+    if (f.clamped) {
+        const vf low = splat(f.lo), high = splat(f.hi);
+        change_sums<M, V>(sums, [&](vf sum) { return clamp(sum, low, high); });
+    }
     if (f.line && f.line->kind == PatternKind::sloped)
-        apply_slopes<M, V, Whole>(t, f, sums);
+        apply_slopes<M, V, Whole>(columns, f, sums);
     else if (f.line)
         apply_line<M, V>(*f.line, sums);
-#pragma GCC unroll 8
+    float *c = t.c;
+    const int64_t ldc = t.ldc;
+#pragma GCC unroll 12
     for (int r = 0; r < M; ++r)
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) {
-            float *c = t.c + r * t.ldc + v * VL;
-            if (Whole)
-                store(c, sums[r][v]);
-            else if (t.n > v * VL)
-                store_n(c, sums[r][v], least(VL, t.n - v * VL));
-        }
+        for (int v = 0; v < V; ++v) columns.put(c + r * ldc, v, sums[r][v]);
 }
 
 }  // namespace ew::EW_ISA

@@ -211,7 +211,10 @@ void put_phases_together(const ew_call *call, const LastConv &c, Seen &s, float 
                 std::memcpy(line + begin * s.channels, c.x + ((row / s.in[0] * c.in[1] + y) * c.in[2]) * s.channels,
                             sizeof(float) * static_cast<size_t>(wide * s.channels));
             for (int64_t x = 0; x < s.in[1]; ++x, to += s.phases * run)
-                for (int64_t k = 0; k < run; ++k) to[k] = real ? line[x * run + k] : 0;
+                for (int64_t k = 0; k < run; k += VL) {
+                    const int64_t n = least(VL, run - k);
+                    store_n(to + k, real ? load_n(line + x * run + k, n) : vf{}, n);
+                }
         }
     });
     s = {copy, {s.in[0], s.in[1]}, {0, 0}, s.phases * run, 1, s.phases * run};
