@@ -51,6 +51,8 @@ EW_INLINE void finish_sums(const NarrowTile &t, const ByteFinish &f, int64_t row
     each<M, V>([&](int r, int v) {
         vf real = __builtin_convertvector(sums[r][v], vf) * splat(rows[r].scale * f.scale);
         if (f.scale_col) real *= take<Whole>(f.scale_col, v, t.n);
+        if (f.bias_col) real += take<Whole>(f.bias_col, v, t.n);
+        if (f.accumulate) real += take<Whole>(reals + r * t.ldc, v, t.n);
         put<Whole>(reals + r * t.ldc, v, t.n, real);
     });
 }

@@ -53,6 +53,8 @@ struct ByteFinish {
     bool real = false;                 // times scale of the row and of the column: C is float
     const float *scale_col = nullptr;  // NULL: `scale` for all
     float scale = 1;
+    const float *bias_col = nullptr;  // added to reals; NULL: none
+    bool accumulate = false;          // reals are added to C
 };
 // The same for the part of C from (row, col) on.
 EW_INLINE ByteFinish shifted(const ByteFinish &f, int64_t row, int64_t col) {
@@ -61,6 +63,7 @@ EW_INLINE ByteFinish shifted(const ByteFinish &f, int64_t row, int64_t col) {
     if (f.col_sums) out.col_sums += col;
     if (f.zero_b) out.zero_b += col;
     if (f.scale_col) out.scale_col += col;
+    if (f.bias_col) out.bias_col += col;
     return out;
 }
 void run_byte_gemm(const NarrowGemm &gemm, const ByteFinish &finish);
