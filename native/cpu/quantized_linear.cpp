@@ -244,7 +244,9 @@ void quantize_row(const float *x, int64_t n, float scale, float zero, uint8_t *o
 void find_range(const ew_call *call, const float *x, int64_t n, float *scale, float *zero) {
     const int64_t chunks = ceil_div(n, CHUNK);
     float *ranges = scratch(SCRATCH_D, 2 * chunks + 2), low = 0, high = 0;
-    parallel(call, chunks, [&](int64_t c) {
+    // From the end on, where what was written last is still in a cache; x is read again from its begin on.
+    parallel(call, chunks, [&](int64_t task) {
+        const int64_t c = chunks - 1 - task;
         range_of_chunk(x + c * CHUNK, least(CHUNK, n - c * CHUNK), ranges + 2 * c, ranges + 2 * c + 1);
     });
     for (int64_t c = 0; c < chunks; ++c) {
