@@ -18,7 +18,7 @@ NATIVE_SOURCES := git ls-files -z --cached --others --exclude-standard -- \
 # A stamp for each set of dependencies; an interpreter of one's own has them, so then there is none.
 needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)/.$(extra)))
 
-.PHONY: demo test test-long fuzz fuzz-models lint format bench bench-models bench-gemm bench-cuda verify-models docs wheel native methods release c-deprecations models clean
+.PHONY: demo test test-long test-guarded fuzz fuzz-models lint format bench bench-models bench-gemm bench-cuda verify-models docs wheel native methods release c-deprecations models clean
 .DELETE_ON_ERROR:
 
 # ---- what a user runs -------------------------------------------------------------------------------------------------
@@ -51,6 +51,9 @@ test: $(call needs,test) native           ## the tests, with branch coverage of 
 
 test-long: $(call needs,test peers models cross) native    ## all tests, with downloaded and generated models
 	$(RUN) $(PY) -m pytest
+
+test-guarded: $(call needs,test) native   ## all examples of CPU kernels, with inaccessible pages around their arrays
+	$(RUN) $(PY) -m tests.sdk.tactics.guarded --all
 
 fuzz: $(call needs,fuzz test) native      ## look for bytes that break the loader: make fuzz SECONDS=60 (for each target)
 	$(RUN) $(PY) -m tests.fuzz $(SECONDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -52,13 +52,17 @@ class OneLayer:
         """What runs each layer of the network."""
         return {self.network.layers[0]: choice}
 
-    def run(self, choice: Choice, *, threads: int = 2) -> list[Array]:
-        """The outputs of a plan in which this choice runs the layer."""
+    def session(self, choice: Choice, *, threads: int = 2, place: Callable[[Array], Array] = np.asarray) -> Session:
+        """One on a plan in which this choice runs the layer; `place` says where its weights lie."""
         programs = Programs(self.choices(choice), WeightPool())
         programs.add(self.network)
         done = [program for program in programs.programs if program is not None]
         meta = Meta(SCHEMA, [], [], [], done, programs.weights.records, programs.operators)
-        session = Session(meta, programs.weights.data(), threads=threads)
+        return Session(meta, place(programs.weights.data()), threads=threads)
+
+    def run(self, choice: Choice, *, threads: int = 2) -> list[Array]:
+        """The outputs of a plan in which this choice runs the layer."""
+        session = self.session(choice, threads=threads)
         given = [array for array in self.arrays if array is not None]
         names = {f"x{index}": array for index, array in enumerate(self.arrays) if array is not None}
         assert given or not self.network.inputs
