@@ -158,6 +158,10 @@ def _make(entry: Entry, path: Path, folder: Path) -> None:
             from tests.generators.light import fill_model
 
             fill_model(entry.member, part)
+        elif entry.int8:
+            from tests.generators.quantized import quantize_model
+
+            quantize_model(entry, load_model(entry.name.removesuffix("_int8"), folder).path, part)
         else:
             from tests.generators.export import export_model
 

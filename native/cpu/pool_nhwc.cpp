@@ -1,59 +1,14 @@
 // f32 pooling of images with their channels last: maximum or mean of a window, mean over all places.
 //
-// Vectors along the channels. Params of a window: kind (0 maximum, 1 mean, 2 mean with padding counted), then kernel,
-// stride, dilation, padding before and behind for each spatial axis.
-#include "cpu/conv_last.h"
+// Vectors along the channels. Params of a window as in pool_last.h.
+#include "cpu/pool_last.h"
 
 namespace ew::EW_ISA {
 
 namespace {
 
-struct LastPool : Sliding {
-    int64_t kind, end[3];
-    const float *x;
-    float *y;
-};
-
-bool read(const ew_call *call, LastPool &p) {
-    const ew_tensor &x = call->inputs[0], &y = call->outputs[0];
-    const int32_t rank = x.rank - 2;
-    if (rank < 1 || rank > 3 || y.rank != x.rank || call->n_params != 1 + 5 * rank) return false;
-    p.n = x.shape[0];
-    p.c = x.shape[rank + 1];
-    p.m = y.shape[rank + 1];
-    p.kind = call->params[0].i;
-    fill_axes(p.in, x.shape + 1, rank);
-    fill_axes(p.out, y.shape + 1, rank);
-    for (int32_t i = 0; i < 3; ++i) {
-        const int32_t axis = i - (3 - rank);
-        const ew_param *q = call->params + 1 + 5 * axis;
-        p.kernel[i] = axis < 0 ? 1 : q[0].i;
-        p.stride[i] = axis < 0 ? 1 : q[1].i;
-        p.dilation[i] = axis < 0 ? 1 : q[2].i;
-        p.begin[i] = axis < 0 ? 0 : q[3].i;
-        p.end[i] = axis < 0 ? 0 : q[4].i;
-    }
-    p.x = f32(x);
-    p.y = static_cast<float *>(y.data);
-    return p.c == p.m;
-}
-
 // A NaN stays: max gives its second operand for an unordered pair, so either order loses one kind.
 EW_INLINE vf larger(vf best, vf x) { return best != best ? best : x > best || x != x ? x : best; }
-
-// Elements of the window of output position `at` on an axis that are real: [lo, hi).
-struct Seen {
-    int64_t lo, hi, counted;
-};
-Seen seen(const LastPool &p, int axis, int64_t at) {
-    const int64_t start = at * p.stride[axis] - p.begin[axis], step = p.dilation[axis];
-    Seen s;
-    s.lo = start < 0 ? least(p.kernel[axis], ceil_div(-start, step)) : 0;
-    s.hi = p.in[axis] <= start ? s.lo : most(s.lo, least(p.kernel[axis], ceil_div(p.in[axis] - start, step)));
-    s.counted = s.hi - s.lo;
-    if (p.kind == 2) s.counted = least(p.kernel[axis], ceil_div(p.in[axis] + p.end[axis] - start, step));
-    return s;
-}
 
 template <bool Mean>
 EW_INLINE vf pool_vector(const LastPool &p, const float *from, const Seen *s, int64_t n, float scale) {
@@ -160,14 +115,14 @@ void pool_row(const LastPool &p, const float *image, int64_t z, int64_t y, float
 
 int32_t run(const ew_call *call) {
     LastPool p;
-    if (!read(call, p)) return call->host->error(call, EW_SHAPE, "pooling: sizes disagree");
+    if (!read_last_pool(call, p)) return call->host->error(call, EW_SHAPE, "pooling: sizes disagree");
     const int64_t rows = p.n * p.out[0] * p.out[1], work = p.out[2] * p.c * p.taps();
     if (rows * p.out[2] * p.c == 0) return EW_OK;
     const int64_t group = 1 + 100000 / (work + 1);
     parallel(call, ceil_div(rows, group), [&](int64_t task) {
         for (int64_t row = task * group; row < least(rows, (task + 1) * group); ++row)
-            pool_row(p, p.x + row / (p.out[1] * p.out[0]) * p.in_size() * p.c, row / p.out[1] % p.out[0],
-                     row % p.out[1], p.y + row * p.out[2] * p.c);
+            pool_row(p, f32(*p.x) + row / (p.out[1] * p.out[0]) * p.in_size() * p.c, row / p.out[1] % p.out[0],
+                     row % p.out[1], static_cast<float *>(p.y->data) + row * p.out[2] * p.c);
     });
     return EW_OK;
 }

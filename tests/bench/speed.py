@@ -95,7 +95,7 @@ def summaries(rows: Sequence[Row]) -> Iterable[str]:
     groups = {
         "real and light": [row for row in rows if row.kind != "generated" and not manifest()[row.name].int8],
         "int8": [row for row in rows if manifest()[row.name].int8],
-        "generated": [row for row in rows if row.kind == "generated"],
+        "generated": [row for row in rows if row.kind == "generated" and not manifest()[row.name].int8],
     }
     for group, members in groups.items():
         found = [(row.ratio, row.name) for row in members if row.ratio is not None]

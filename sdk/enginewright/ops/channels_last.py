@@ -16,7 +16,7 @@ from enginewright.ops.norm import LRN
 from enginewright.ops.pointwise_table import cast_array
 from enginewright.ops.pool import AveragePool, GlobalAveragePool, MaxPool
 from enginewright.registry.registry import infer_specs, operator
-from enginewright.tensors import DataType, TensorSpec, float16, float32
+from enginewright.tensors import DataType, TensorSpec, float16, float32, uint8
 
 Array = np.ndarray[Any, Any]
 
@@ -88,19 +88,26 @@ class ChannelsLast:
         for x, w in (((2, 3, 5, 16), (16, 24, 2, 2)), ((1, 4, 7, 9), (9, 1, 3, 2)), ((1, 2, 9, 30), (30, 33, 1, 4))):
             specs = [TensorSpec(float32, x), TensorSpec(float32, w), TensorSpec(float32, (w[1],))]
             yield ChannelsLast(ConvTranspose(stride=w[2:])), [*specs]
-        pools: tuple[Any, ...] = (
-            MaxPool(kernel_shape=(3, 3), stride=2, padding=1),
-            AveragePool(kernel_shape=(2, 3), padding=1, count_include_pad=True),
-            AveragePool(kernel_shape=(3, 3), stride=2, padding=1),
-            GlobalAveragePool(),
-        )
-        for op in pools:
-            for dtype in (float16, float32):
-                yield ChannelsLast(op), [TensorSpec(dtype, (2, 11, 9, 16))]
-        for op in (*pools, MaxPool(kernel_shape=(3, 3), stride=2, ceil_mode=True, dilation=2)):
-            yield ChannelsLast(op), [TensorSpec(float32, (1, 12, 9, 21))]
+        yield from _pools()
         for lrn in (LRN(5), LRN(4, alpha=0.1, beta=0.5, bias=2.0), LRN(90, alpha=0.5)):
             yield ChannelsLast(lrn), [TensorSpec(float32, (2, 3, 5, 35))]
+
+
+def _pools() -> Iterator[tuple[ChannelsLast, list[TensorSpec | None]]]:
+    """Of every kind; maxima of bytes as well."""
+    pools: tuple[Any, ...] = (
+        MaxPool(kernel_shape=(3, 3), stride=2, padding=1),
+        AveragePool(kernel_shape=(2, 3), padding=1, count_include_pad=True),
+        AveragePool(kernel_shape=(3, 3), stride=2, padding=1),
+        GlobalAveragePool(),
+    )
+    for op in pools:
+        for dtype in (float16, float32):
+            yield ChannelsLast(op), [TensorSpec(dtype, (2, 11, 9, 16))]
+    for op in (*pools, MaxPool(kernel_shape=(3, 3), stride=2, ceil_mode=True, dilation=2)):
+        yield ChannelsLast(op), [TensorSpec(float32, (1, 12, 9, 21))]
+    for op in (pools[0], MaxPool(kernel_shape=(3, 2), stride=2, padding=(0, 1, 1, 0), dilation=(1, 2))):
+        yield ChannelsLast(op), [TensorSpec(uint8, (2, 12, 9, 77))]
 
 
 @operator("ew::ImageToChannelsLast")

@@ -24,6 +24,7 @@ from enginewright.optimize.fuse_gelu import fuse_gelu
 from enginewright.optimize.fuse_gru_cell import fuse_gru_cell
 from enginewright.optimize.fuse_layer_norm import fuse_layer_norm
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
+from enginewright.optimize.fuse_quantized_convs import fuse_quantized_convs
 from enginewright.optimize.fuse_squeeze_excite import fuse_squeeze_excite
 from enginewright.optimize.fuse_swish import fuse_swish
 from enginewright.optimize.gather_one_hots import gather_one_hots
@@ -47,6 +48,7 @@ Pass = Callable[[Network], int]
 PIPELINE: tuple[Pass, ...] = (
     widen_halves,
     fold_shapes,
+    fuse_quantized_convs,
     fold_constants,
     simplify_algebra,
     eliminate_common,
@@ -79,6 +81,7 @@ PIPELINE: tuple[Pass, ...] = (
 
 FOR_CPUS: tuple[Pass, ...] = (
     widen_halves,
+    fuse_quantized_convs,
     fuse_gru_cell,
     slice_convolutions,
     find_shuffles,

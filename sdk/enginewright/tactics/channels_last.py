@@ -10,7 +10,7 @@ from enginewright.ops.norm import LRN
 from enginewright.ops.pool import AveragePool, GlobalAveragePool, MaxPool
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.conv import window_params
-from enginewright.tensors import TensorSpec, float32
+from enginewright.tensors import DataType, TensorSpec, float32, uint8
 
 VECTOR = 16
 """Output channels of a group are padded to whole vectors, of the instruction set with the longest."""
@@ -172,11 +172,21 @@ def conv_transpose_nhwc_f32(
 @tactic(ChannelsLast, kernel="cpu_pool_nhwc_f32")
 def pool_nhwc_f32(op: ChannelsLast, x: TensorSpec, *others: TensorSpec | None) -> Launch | str:
     """The largest element or the mean of each window."""
+    return _pool(op, x, float32)
+
+
+@tactic(ChannelsLast, kernel="cpu_pool_nhwc_u8")
+def pool_nhwc_u8(op: ChannelsLast, x: TensorSpec, *others: TensorSpec | None) -> Launch | str:
+    """The largest byte of each window."""
+    return _pool(op, x, uint8) if isinstance(op.anchor, MaxPool) else "is no maximum"
+
+
+def _pool(op: ChannelsLast, x: TensorSpec, dtype: DataType) -> Launch | str:
     pool = op.anchor
     if not isinstance(pool, MaxPool | AveragePool):
         return "is no pool"
-    if x.dtype is not float32 or x.rank > 5:
-        return "needs float32 and at most three spatial axes"
+    if x.dtype is not dtype or x.rank > 5:
+        return f"needs {dtype} and at most three spatial axes"
     window = pool.resolve(channels_first(x).shape[2:], pool.kernel_shape)
     axes = zip(window.kernel, window.strides, window.dilations, window.begins, window.ends, strict=True)
     kind = 1 + int(pool.count_include_pad) if isinstance(pool, AveragePool) else 0

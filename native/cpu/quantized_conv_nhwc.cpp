@@ -1,0 +1,258 @@
+// Convolution of uint8 images with int8 weights, channels last, to uint8 or float32: vpdpbusd on pixels where they lie.
+//
+// Rows of a tile are output positions, columns output channels; each row points at the first pixel that its window sees.
+// Only an image with padding, or whose groups are no whole words of four channels, is copied before: then no window
+// leaves it. The elements of a window that follow each other in memory are one run of words.
+//
+// Inputs and params as in quantized_conv.h. Packed: [group][panel][tap][words][width][4], the last panel zero-padded,
+// then the sum of each channel's weights.
+#include "cpu/quantized_conv.h"
+
+#include "cpu/gemm_rows.h"
+#include "cpu/narrow_dot.h"
+
+namespace ew::EW_ISA {
+
+namespace {
+
+constexpr int64_t MOST_POSITIONS = 256;  // of a task
+
+int64_t panel_words(const ByteConv &c) { return c.group * c.padded() * c.taps() * c.words; }
+
+// Runs of words that a window sees: where each begins, in bytes from its first pixel, and how many words all have.
+struct Runs {
+    const int64_t *begin;
+    int64_t count, words;
+};
+
+bool joins_taps(const ByteConv &c) { return c.group == 1 && c.dilation[2] == 1; }
+
+Runs list_runs(const ByteConv &c, int64_t *begin) {
+    const bool joined = joins_taps(c);
+    int64_t n = 0;
+    for (int64_t z = 0; z < c.kernel[0]; ++z)
+        for (int64_t y = 0; y < c.kernel[1]; ++y)
+            for (int64_t x = 0; x < (joined ? 1 : c.kernel[2]); ++x)
+                begin[n++] =
+                    ((z * c.dilation[0] * c.in[1] + y * c.dilation[1]) * c.in[2] + x * c.dilation[2]) * c.pixel;
+    return {begin, n, joined ? c.kernel[2] * c.words : c.words};
+}
+
+// Where the windows of positions [first, first + rows) begin, in bytes from x.
+void list_places(const ByteConv &c, int64_t first, int64_t rows, int64_t *out) {
+    int64_t image = first / c.out_size();
+    const int64_t rest = first % c.out_size();
+    int64_t at[3] = {rest / (c.out[1] * c.out[2]), rest / c.out[2] % c.out[1], rest % c.out[2]};
+    for (int64_t r = 0; r < rows; ++r) {
+        const int64_t line = (image * c.in[0] + at[0] * c.stride[0]) * c.in[1] + at[1] * c.stride[1];
+        out[r] = (line * c.in[2] + at[2] * c.stride[2]) * c.pixel;
+        int axis = 2;
+        while (axis >= 0 && ++at[axis] == c.out[axis]) at[axis--] = 0;
+        image += axis < 0;
+    }
+}
+
+// ---- sums of a tile ----
+
+struct ByteTile {
+    const uint8_t *x;
+    const int64_t *places;  // of the tile's rows
+    Runs runs;
+    const int32_t *w, *start;
+};
+
+typedef int32_t AnyWord __attribute__((aligned(1), may_alias));
+
+template <int M, int V>
+EW_INLINE void sum_products(const ByteTile &t, vi (&acc)[M][V]) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v)
+#pragma GCC unroll 8
+        for (int r = 0; r < M; ++r) acc[r][v] = load(t.start + v * VL);
+    const int32_t *b = t.w;
+    for (int64_t run = 0; run < t.runs.count; ++run) {
+        const AnyWord *a[M];
+#pragma GCC unroll 8
+        for (int r = 0; r < M; ++r) a[r] = reinterpret_cast<const AnyWord *>(t.x + t.places[r] + t.runs.begin[run]);
+        for (int64_t k = 0; k < t.runs.words; ++k, b += V * VL) {
+            Bytes::Wide bv[V];
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) bv[v] = Bytes::widen(load(b + v * VL));
+#pragma GCC unroll 8
+            for (int r = 0; r < M; ++r) {
+                const vi av = splat(static_cast<int32_t>(a[r][k]));
+#pragma GCC unroll 4
+                for (int v = 0; v < V; ++v) acc[r][v] = Bytes::dot(acc[r][v], av, bv[v]);
+            }
+        }
+    }
+}
+
+// Leaves the sums in memory, [rows][vectors * VL].
+template <int M, int V>
+void sum_tile(const ByteTile &t, int32_t *sums) {
+    vi acc[M][V];
+    sum_products(t, acc);
+#pragma GCC unroll 8
+    for (int r = 0; r < M; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) store(sums + (r * V + v) * VL, acc[r][v]);
+}
+
+constexpr int WHOLE_ROWS = MAX_VECTORS > NV ? MR * NV / MAX_VECTORS : MR;  // of a tile of MAX_VECTORS
+
+// A whole tile, whose sums become bytes before they leave the registers: 56 x 56 x 64 to 256 takes 330 us otherwise.
+template <bool Added>
+void run_whole_tile(const ByteTile &t, const ByteConv &c, const Done &d) {
+    vi acc[WHOLE_ROWS][MAX_VECTORS];
+    sum_products(t, acc);
+    const ByteEnding<MAX_VECTORS, Added> ending(c, d);
+#pragma GCC unroll 8
+    for (int r = 0; r < WHOLE_ROWS; ++r) ending.whole_row(acc[r], r);
+}
+
+using Kernel = void (*)(const ByteTile &, int32_t *);
+template <int V, typename Sequence>
+struct Row;
+template <int V, int... M>
+struct Row<V, std::integer_sequence<int, M...>> {
+    static constexpr Kernel kernels[] = {sum_tile<M + 1, V>...};
+};
+
+Kernel find_kernel(int64_t m, int64_t vectors) {
+    using All = std::make_integer_sequence<int, MR>;
+    static constexpr const Kernel *table[] = {Row<1, All>::kernels, Row<2, All>::kernels,
+#if EW_ISA_AVX512
+                                              Row<3, All>::kernels,
+                                              Row<4, std::make_integer_sequence<int, WHOLE_ROWS>>::kernels
+#endif
+    };
+    return table[vectors - 1][m - 1];
+}
+
+void run_byte_tile(const ByteTile &t, const ByteConv &c, const Done &d, int64_t vectors) {
+    if (!c.real && d.rows == WHOLE_ROWS && d.n == MAX_VECTORS * VL)
+        return (c.addend ? run_whole_tile<true> : run_whole_tile<false>)(t, c, d);
+    int32_t sums[MR * NV * VL];
+    find_kernel(d.rows, vectors)(t, sums);
+    finish_tile(c, d, vectors, sums);
+}
+
+// ---- tasks ----
+
+struct Cut {
+    int64_t rows, by_rows, panels, by_panels;
+};
+
+// Tasks of some 10 us or more; a panel of weights is read by as few of them as may be.
+Cut cut_tasks(const ByteConv &c, const Panels &p) {
+    constexpr double TASK = 6e6;
+    constexpr int64_t MOST = 24;
+    const int64_t positions = c.positions();
+    const double work =
+        2.0 * static_cast<double>(positions * c.per_group) * static_cast<double>(c.words * 4 * c.taps());
+    const int64_t wanted = work / TASK > MOST ? MOST : static_cast<int64_t>(work / TASK);
+    Cut t;
+    t.by_rows = most(ceil_div(positions, MOST_POSITIONS), least(positions / (4 * MR), ceil_div(wanted, p.count)));
+    t.rows = ceil_div(positions, most(1, t.by_rows));
+    t.by_rows = ceil_div(positions, t.rows);
+    t.by_panels = most(1, least(p.count, ceil_div(wanted, t.by_rows * c.group)));
+    t.panels = ceil_div(p.count, t.by_panels);
+    t.by_panels = ceil_div(p.count, t.panels);
+    return t;
+}
+
+// Positions [first, first + rows) and panels [panel, end) of a group.
+struct Job {
+    const ByteConv &c;
+    const Panels &panels;
+    const Runs &runs;
+    const int32_t *start;
+    int64_t group, first, rows, panel, end;
+
+    void run() const {
+        auto *places = reinterpret_cast<int64_t *>(scratch(SCRATCH_A, 2 * rows));
+        list_places(c, first, rows, places);
+        const int64_t steps = c.taps() * c.words, column0 = group * c.padded();
+        const auto *w = reinterpret_cast<const int32_t *>(c.w) + column0 * steps;
+        for (int64_t i = panel; i < end; ++i) {
+            const int64_t vectors = panels.vectors(i), column = panels.column(i), tile = rows_of_tile(vectors);
+            ByteTile t{c.x + group * c.words * 4, nullptr, runs, w + column * steps, start + column0 + column};
+            for (int64_t row = 0; row < rows; row += tile) {
+                const int64_t m = least(tile, rows - row);
+                t.places = places + row;
+                run_byte_tile(t, c, {first + row, m, group * c.per_group + column, panels.columns(i)}, vectors);
+            }
+        }
+    }
+};
+
+int32_t run(const ew_call *call) {
+    ByteConv c;
+    if (!read_byte_conv(call, c)) return call->host->error(call, EW_SHAPE, "quantized convolution: sizes disagree");
+    if (c.positions() * c.m == 0) return EW_OK;
+    const Panels panels(c.per_group);
+    const int64_t copied = copied_bytes(c), starts = round_up(c.group * c.padded(), 16);
+    float *memory = scratch(SCRATCH_D, starts + 2 * c.taps() + round_up(ceil_div(copied, 4), 16) + 16);
+    auto *start = reinterpret_cast<int32_t *>(memory);
+    auto *copy = reinterpret_cast<uint8_t *>(start + starts);
+    auto *begin = reinterpret_cast<int64_t *>(copy + round_up(copied, 64));
+    const auto *bias = static_cast<const int32_t *>(call->inputs[2].data);
+    const auto *sums = reinterpret_cast<const int32_t *>(c.w) + panel_words(c);
+    for (int64_t g = 0; g < c.group; ++g)
+        for (int64_t j = 0; j < c.padded(); ++j) {
+            const int64_t m = g * c.per_group + j;
+            start[g * c.padded() + j] = j < c.per_group ? bias[m] - c.x_zero * sums[m] : 0;
+        }
+    if (copied > 0) copy_image(call, c, copy);
+    const Runs runs = list_runs(c, begin);
+    const Cut t = cut_tasks(c, panels);
+    parallel(call, c.group * t.by_rows * t.by_panels, [&](int64_t task) {
+        const int64_t by_panel = task % t.by_panels, by_row = task / t.by_panels % t.by_rows;
+        const int64_t first = by_row * t.rows, panel = by_panel * t.panels;
+        Job{c,
+            panels,
+            runs,
+            start,
+            task / t.by_panels / t.by_rows,
+            first,
+            least(t.rows, c.positions() - first),
+            panel,
+            least(panels.count, panel + t.panels)}
+            .run();
+    });
+    return EW_OK;
+}
+
+// [M, C / group, kernel] as above. Params: group.
+int32_t pack(const ew_call *call) {
+    const ew_tensor &t = call->inputs[0];
+    const auto *w = static_cast<const int8_t *>(t.data);
+    const int64_t group = call->params[0].i, m = t.shape[0], channels = t.shape[1], per_group = m / most(1, group);
+    const int64_t taps = count(t) / most(1, m * channels), words = ceil_div(channels, 4);
+    const Panels panels(per_group);
+    auto *begin = static_cast<int8_t *>(call->outputs[0].data), *out = begin;
+    const auto weight = [&](int64_t g, int64_t j, int64_t c, int64_t tap) {
+        return j < per_group && c < channels ? w[((g * per_group + j) * channels + c) * taps + tap] : int8_t{0};
+    };
+    for (int64_t g = 0; g < group; ++g)
+        for (int64_t p = 0; p < panels.count; ++p)
+            for (int64_t tap = 0; tap < taps; ++tap)
+                for (int64_t word = 0; word < words; ++word)
+                    for (int64_t j = 0; j < panels.vectors(p) * VL; ++j)
+                        for (int64_t i = 0; i < 4; ++i) *out++ = weight(g, panels.column(p) + j, 4 * word + i, tap);
+    auto *sums = reinterpret_cast<int32_t *>(out);
+    for (int64_t i = 0; i < m; ++i) {
+        sums[i] = 0;
+        for (int64_t k = 0; k < channels * taps; ++k) sums[i] += w[i * channels * taps + k];
+    }
+    clear_rest(call->outputs[0], (out - begin) / 4 + m);
+    return EW_OK;
+}
+
+}  // namespace
+
+EW_KERNEL(quantized_conv_nhwc, run)
+EW_KERNEL(pack_quantized_conv_nhwc, pack)
+
+}  // namespace ew::EW_ISA
