@@ -9,6 +9,8 @@
 #include "cpu/quantized_gemm.h"
 #include "cpu/quantized_row.h"
 
+#pragma GCC diagnostic ignored "-Wuninitialized"  // GCC reports its own _mm512_undefined_ps (GCC bug 105593)
+
 namespace ew::EW_ISA {
 
 namespace {
@@ -190,24 +192,53 @@ int32_t dequantize(const ew_call *call) {
 
 // ---- the range of x gives scale and zero point ----
 
+// The least and the largest of a vector and 0.
+EW_INLINE float least_of(vf v) {
+#if EW_ISA_AVX512
+    return _mm512_reduce_min_ps((__m512)v);
+#else
+    float found = 0;
+    for (int k = 0; k < VL; ++k) found = v[k] < found ? v[k] : found;
+    return found;
+#endif
+}
+
+EW_INLINE float largest_of(vf v) {
+#if EW_ISA_AVX512
+    return _mm512_reduce_max_ps((__m512)v);
+#else
+    float found = 0;
+    for (int k = 0; k < VL; ++k) found = v[k] > found ? v[k] : found;
+    return found;
+#endif
+}
+
+EW_INLINE bool is_zero(vf v) {  // false for NaN
+#if EW_ISA_AVX512
+    return _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_EQ_OQ) == 0xffff;
+#else
+    float sum = 0;
+    for (int k = 0; k < VL; ++k) sum += v[k];
+    return sum == 0;
+#endif
+}
+
+// Each vector of x, zeros behind the end.
+template <typename Fn>
+EW_INLINE void for_vectors(const float *x, int64_t n, Fn &&fn) {
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) fn(load(x + i));
+    if (i < n) fn(load_n(x + i, n - i));
+}
+
 void range_of_chunk(const float *x, int64_t n, float *low, float *high) {
     vf lo{}, hi{};
-    int64_t i = 0;
-    for (; i + VL <= n; i += VL) {
-        lo = vmin(load(x + i), lo);
-        hi = vmax(load(x + i), hi);
-    }
-    float a = 0, b = 0;
-    for (int k = 0; k < VL; ++k) {
-        a = lo[k] < a ? lo[k] : a;
-        b = hi[k] > b ? hi[k] : b;
-    }
-    for (; i < n; ++i) {
-        a = x[i] < a ? x[i] : a;
-        b = x[i] > b ? x[i] : b;
-    }
-    *low = a;
-    *high = b;
+    for_vectors(x, n, [&](vf v) {
+        lo = vmin(v, lo);
+        hi = vmax(v, hi);
+    });
+    *low = least_of(lo);
+    *high = largest_of(hi);
 }
 
 void scale_of_range(float low, float high, float *scale, float *zero) {
@@ -219,12 +250,8 @@ void scale_of_range(float low, float high, float *scale, float *zero) {
 // Whether all are numbers, and finite: comparisons pass over what is none.
 bool all_finite(const float *x, int64_t n) {
     vf differences{};
-    int64_t i = 0;
-    for (; i + VL <= n; i += VL) differences += load(x + i) - load(x + i);
-    float sum = 0;
-    for (int k = 0; k < VL; ++k) sum += differences[k];
-    for (; i < n; ++i) sum += x[i] - x[i];
-    return sum == 0;
+    for_vectors(x, n, [&](vf v) { differences += v - v; });
+    return is_zero(differences);
 }
 
 }  // namespace
