@@ -9,11 +9,13 @@ import argparse
 import multiprocessing
 import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 import enginewright as ew
+from enginewright.device.cuda import find_cuda
 from enginewright.onnx_io.parser import parse
 from enginewright.tensors import float16
 from tests.bench.page import write_page
@@ -27,7 +29,8 @@ Each of these models is built for `target="cuda"`, run on generated inputs, and 
 the types of the model. The error is that of the worst floating-point output, ‖ours - theirs‖ / ‖theirs‖. The bar is
 1e-4 for fp32, 1e-2 for fp16, 3e-2 for bf16, and at least 1e-2 for models that hold float16 themselves, 2e-2 for
 quantized ones. Steps on the host have no CUDA kernel for their types: they run on the CPU, between copies.
-`python -m tests.verify_cuda --write` writes this page on a machine with a GPU."""
+`python -m tests.verify_cuda --write` writes this page on a machine with a GPU. {doc}`benchmarks/cuda` says more of what
+fails."""
 COLUMNS = ("model", "precision", "steps", "on the host", "operators there", "worst error", "bar", "")
 
 
@@ -68,6 +71,11 @@ def worst(found: Arrays, expected: Arrays) -> float:
             error = relative_error(ours, array)
             errors.append(error if np.isfinite(error) else float("inf"))
     return max(errors)
+
+
+def intro(gpu: str, date: str) -> str:
+    """What stands above the table: how it was made, where and when."""
+    return f"{INTRO}\n\nThese are of {date}, on one {gpu}."
 
 
 def in_halves(model: TestModel) -> bool:
@@ -114,7 +122,8 @@ def main() -> None:
     if options.write:
         order = list(manifest())
         rows.sort(key=lambda row: order.index(row.name))
-        write_page(PAGE, "Models on a GPU", INTRO, COLUMNS, [row.cells for row in rows])
+        above = intro(find_cuda("cuda").name, datetime.now(UTC).date().isoformat())
+        write_page(PAGE, "Models on a GPU", above, COLUMNS, [row.cells for row in rows])
     sys.exit(0 if all(row.passed for row in rows) else 3)
 
 
