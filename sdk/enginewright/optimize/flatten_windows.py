@@ -51,7 +51,8 @@ def _flatten(network: Network, layer: Layer) -> None:
     begins, ends = padding_pairs(conv.padding, 2)
     with network.at(layer):
         turned = network.transpose(x, perm=(0, 2, 1, 3))
-        image = network.reshape(turned, network.constant(np.array([0, 1, -1, rows * channels])))
+        joined = network.reshape(turned, network.constant(np.array([0, 0, rows * channels])))
+        image = network.unsqueeze(joined, network.constant(np.array([1])))
         weight = np.moveaxis(w.const, 2, 1).reshape(outputs, rows * channels, 1, columns)
         flat = replace(conv, padding=(0, begins[1], 0, ends[1]))
         made: Tensor = network.add(

@@ -48,11 +48,13 @@ def fuse_gru_cell(network: Network) -> int:
 
 
 def _fits(match: Match) -> bool:
-    """Whether the weights are matrices of float32, and the slices their three parts."""
+    """Whether the weights are matrices of float32, the slices their three parts, and the batches one."""
     x, h, w, u = (match.tensors[name] for name in ("x", "h", "w", "u"))
     weights = [_rows(match, name, product) for name, product in (("w", "given"), ("u", "back"))]
     n = h.shape[-1]
     if not isinstance(n, int) or any(tensor.dtype is not float32 or tensor.rank != 2 for tensor in (x, h, w, u)):
+        return False
+    if x.shape[0] != h.shape[0]:  # one of them may be spread over the other
         return False
     if any(found is None or found.shape[0] != 3 * n for found in weights):
         return False

@@ -54,6 +54,7 @@ def _fold(network: Network, layer: Layer) -> bool:
     """Whether the layer read rows of small tables picked by the same indices, and numbers for their columns."""
     tables: list[Array | None] = []
     picks: set[Tensor] = set()
+    counts: set[int] = set()
     for tensor in layer.inputs:
         if tensor is None:
             return False
@@ -62,13 +63,14 @@ def _fold(network: Network, layer: Layer) -> bool:
             tables.append(tensor.const.reshape(tensor.const.shape[-1:]))
         elif pick is not None and _is_small(pick) and tensor.shape == layer.outputs[0].shape:
             data, indices = pick.inputs[:2]
-            assert data is not None
+            assert data is not None and data.const is not None
             assert indices is not None
+            counts.add(len(data.const))
             picks.add(indices)
             tables.append(data.const)
         else:
             return False
-    if len(picks) != 1:
+    if len(picks) != 1 or len(counts) != 1:
         return False
     with network.at(layer):
         table = network.constant(np.ascontiguousarray(layer.op.reference(*tables)))

@@ -70,7 +70,7 @@ def _wanted_on_cpu(layer: Layer) -> bool:
     x, *others = layer.inputs
     if x is None or x.rank not in RANKS or x.dtype is not float32:
         return False
-    turned = _turned(x) is not None
+    turned = _turned(x, x.rank) is not None
     if "Conv" not in layer.kind:
         return turned
     w = others[0]
@@ -88,14 +88,16 @@ def _is_mean_of_places(layer: Layer) -> bool:
     if layer.kind != "ReduceMean" or len(layer.inputs) < 2:
         return False
     x, axes = layer.inputs[:2]
-    if x is None or _turned(x) is None or axes is None or axes.const is None:
+    if x is None or _turned(x, x.rank) is None or axes is None or axes.const is None:
         return False
     return sorted(axis % x.rank for axis in axes.const.ravel()) == list(range(2, x.rank))
 
 
 def _convert_mean(network: Network, layer: Layer) -> None:
+    x = layer.inputs[0]
+    assert x is not None
     with network.at(layer):
-        made = network.add(ChannelsLast(GlobalAveragePool()), _turned(layer.inputs[0]))[0]
+        made = network.add(ChannelsLast(GlobalAveragePool()), _turned(x, x.rank))[0]
         if layer.op.keepdims:
             found = network.transpose(made, perm=_first(made.rank))
         else:
@@ -156,8 +158,11 @@ def _image(network: Network, layer: Layer, x: Tensor) -> Tensor:
 
 
 def _is_padded(layer: Layer, x: Tensor) -> bool:
+    """Whether the image gets more channels: each of those of a depthwise convolution has its own output."""
     channels = x.shape[1]
-    return layer.kind == "Conv" and x.dtype in HALVES and isinstance(channels, int) and channels < PADDED
+    if layer.kind != "Conv" or layer.op.group > 1:
+        return False
+    return x.dtype in HALVES and isinstance(channels, int) and channels < PADDED
 
 
 def _padded(network: Network, op: Conv, w: Tensor | None) -> tuple[Conv, Tensor]:
@@ -179,13 +184,13 @@ def _sink(network: Network, layer: Layer) -> None:
     if layer not in network.layers or len(layer.outputs) != 1 or layer.outputs[0].rank not in RANKS:
         return
     images = layer.inputs[:1] if layer.kind in ("Resize", "Slice") else layer.inputs
-    if not any(_turned(tensor) is not None for tensor in images):
+    rank = layer.outputs[0].rank
+    if not any(_turned(tensor, rank) is not None for tensor in images):
         return
     op = _moved(layer)
     if op is None:
         return
     with network.at(layer):
-        rank = layer.outputs[0].rank
         inputs = [*(_with_channels_last(network, tensor, rank) for tensor in images), *layer.inputs[len(images) :]]
         if layer.kind == "Slice":
             axes = inputs[3].const if inputs[3] is not None else None
@@ -198,12 +203,15 @@ def _sink(network: Network, layer: Layer) -> None:
     network.remove([layer])
 
 
-def _turned(tensor: Tensor | None) -> Tensor | None:
-    """What the tensor is the channels-first form of, None where it is not."""
+def _turned(tensor: Tensor | None, rank: int) -> Tensor | None:
+    """What the tensor is the channels-first form of, None where it is not, or where its rank is not the layer's.
+
+    Spread to a higher rank, the axes of what was turned would meet other axes than those of the tensor.
+    """
     producer = None if tensor is None else tensor.producer
-    if producer is None or producer.kind != "Transpose" or tensor is None or tensor.rank not in RANKS:
+    if producer is None or producer.kind != "Transpose" or tensor is None or tensor.rank != rank:
         return None
-    if tuple(producer.op.perm or ()) != _first(tensor.rank):
+    if rank not in RANKS or tuple(producer.op.perm or ()) != _first(rank):
         return None
     return producer.inputs[0]
 
@@ -225,7 +233,7 @@ def _moved(layer: Layer) -> Any:
 def _with_channels_last(network: Network, tensor: Tensor | None, rank: int) -> Tensor | None:
     if tensor is None or tensor.spec.size == 1:
         return tensor
-    turned = _turned(tensor)
+    turned = _turned(tensor, rank)
     if turned is not None:
         return turned
     if tensor.const is not None:

@@ -10,6 +10,7 @@ from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
 from enginewright.optimize.flatten_windows import flatten_windows
 from enginewright.tensors import float32
+from tests.sdk.optimize.rewriting import rewrite
 
 RNG = np.random.default_rng(0)
 
@@ -22,14 +23,15 @@ def network(conv: Conv, rows: int, columns: int) -> Network:
     return net
 
 
+@pytest.mark.parametrize("batch", [0, 2])
 @pytest.mark.parametrize("conv", [Conv(), Conv(padding=(0, 1, 0, 3))])
-def test_all_rows_at_once(conv: Conv) -> None:
+def test_all_rows_at_once(conv: Conv, batch: int) -> None:
     net = network(conv, 6, 3)
-    x = RNG.standard_normal((2, 6, 11, 4)).astype(np.float32)
+    x = RNG.standard_normal((batch, 6, 11, 4)).astype(np.float32)
     wanted = net.evaluate({"x": x})["y"]
     assert flatten_windows(net) == 1
     net.infer()
-    assert [layer.kind for layer in net.layers] == ["Transpose", "Reshape", "ChannelsLast"]
+    assert [layer.kind for layer in net.layers] == ["Transpose", "Reshape", "Unsqueeze", "ChannelsLast"]
     found = net.evaluate({"x": x})["y"]
     assert found.shape == wanted.shape
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
@@ -41,3 +43,12 @@ def test_all_rows_at_once(conv: Conv) -> None:
 )
 def test_others_are_left(conv: Conv, rows: int, columns: int) -> None:
     assert flatten_windows(network(conv, rows, columns)) == 0
+
+
+def test_batches_known_to_be_empty() -> None:
+    net = Network()
+    w = net.constant(RNG.standard_normal((9, 4, 6, 3)).astype(np.float32))
+    net.output("y", net.add(ChannelsLast(Conv()), net.input("x", float32, (0, 6, 11, 4)), w)[0])
+    changes, changed = rewrite(net, flatten_windows)
+    assert changes == 1
+    assert changed.outputs[0][1].shape == (0, 1, 9, 9)

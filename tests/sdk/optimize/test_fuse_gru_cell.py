@@ -11,6 +11,7 @@ from enginewright.graph.network import Network, Tensor
 from enginewright.ops.recurrent import GRU
 from enginewright.optimize.fuse_gru_cell import fuse_gru_cell
 from enginewright.tensors import float32
+from tests.sdk.optimize.rewriting import rewrite
 
 RNG = np.random.default_rng(0)
 N, K = 5, 7
@@ -57,3 +58,12 @@ def test_what_is_no_cell() -> None:
     x, h = net.input("x", float32, ("B", K)), net.input("h", float32, ("B", N))
     net.output("scaled", cell(net, x, h, alpha=2.0))
     assert fuse_gru_cell(net) == 0
+
+
+@pytest.mark.parametrize("batches", [(3, 1), (1, 3), (3, "M"), ("N", "M")])
+@pytest.mark.parametrize("second", [False, True])
+def test_batches_of_which_one_may_be_spread(batches: tuple[int | str, int | str], second: bool) -> None:
+    net = Network()
+    x, h = (net.input(name, float32, (batch, k)) for name, batch, k in zip("xh", batches, (K, N), strict=True))
+    net.output("y", cell(net, x, h, second=second))
+    assert rewrite(net, fuse_gru_cell)[0] == 0

@@ -9,6 +9,7 @@ import enginewright as ew
 from enginewright.graph.network import Network, Tensor
 from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.gather_one_hots import gather_one_hots
+from tests.sdk.optimize.rewriting import rewrite
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.standard_normal((5, 7)).astype(np.float32)
@@ -54,3 +55,13 @@ def test_large_tables_and_numbers_by_row_are_not_computed_ahead() -> None:
     net.output("a", net.relu(large))
     net.output("b", net.mul(small, net.constant(np.ones((3, 1), np.float32))))
     assert gather_one_hots(net) == 0
+
+
+@pytest.mark.parametrize(("rows", "folded"), [(5, 1), (7, 0), (1, 0)])
+def test_tables_picked_alike_need_as_many_rows(rows: int, folded: int) -> None:
+    """The same indices are other rows from the end of a longer table."""
+    net = Network()
+    which = net.constant(np.array([0, -1, 0])) if rows == 1 else net.input("which", ew.int64, (6,))
+    other = net.constant(RNG.standard_normal((rows, 7)).astype(np.float32))
+    net.output("y", net.add(net.gather(net.constant(TABLE), which), net.gather(other, which)))
+    assert rewrite(net, gather_one_hots)[0] == folded

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
-from enginewright.graph.network import Network
+import numpy as np
+import pytest
+
+from enginewright.graph.network import Network, Tensor
 from enginewright.ops.shape import ShapeValue
+from enginewright.optimize import optimize
 from enginewright.optimize.cancel_transposes import cancel_transposes
 from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.prefer_channels_last import (
@@ -14,6 +18,7 @@ from enginewright.optimize.prefer_channels_last import (
     wants_channels_last,
 )
 from enginewright.tensors import float16, float32
+from tests.sdk.optimize.rewriting import rewrite
 
 
 def run(net: Network, x: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
@@ -167,3 +172,69 @@ def test_transposes_of_rank_3_stay_where_no_convolution_has_them() -> None:
     net.output("y", net.relu(net.transpose(x, perm=(0, 2, 1))))
     assert put_channels_last(net) == 0
     assert [layer.kind for layer in net.layers] == ["Transpose", "Relu"]
+
+
+def signal(net: Network, *shape: int, layers: int = 1) -> Tensor:
+    """What convolutions along one axis make of a signal of as many channels."""
+    y = net.input("x", float32, shape)
+    for _ in range(layers):
+        y = net.conv(y, net.constant(weights(shape[1], shape[1], 3).astype(np.float32)), padding=1)
+    return y
+
+
+def bias_of_attention(net: Network) -> Tensor:
+    bias = net.transpose(net.input("z", float32, (6, 6, 6)), perm=(0, 2, 1))
+    return net.softmax(net.add(net.input("a", float32, (2, 6, 6, 6)), bias))
+
+
+def bias_of_other_sizes(net: Network) -> Tensor:
+    return net.add(
+        net.input("a", float32, (2, 4, 5, 6)), net.transpose(net.input("z", float32, (4, 6, 5)), perm=(0, 2, 1))
+    )
+
+
+def bias_of_an_image(net: Network) -> Tensor:
+    image = net.conv(net.input("x", float32, (2, 8, 6, 5)), net.constant(weights(8, 8, 1, 1).astype(np.float32)))
+    return net.add(image, net.transpose(net.input("z", float32, (8, 5, 6)), perm=(0, 2, 1)))
+
+
+def images_and_a_signal(net: Network) -> Tensor:
+    return net.add(signal(net, 1, 32, 20), net.input("z", float32, (2, 3, 32, 20)))
+
+
+def images_and_a_cube(net: Network) -> Tensor:
+    return net.relu(net.add(signal(net, 8, 8, 8, layers=4), net.input("z", float32, (2, 8, 8, 8))))
+
+
+LOWER = (bias_of_attention, bias_of_other_sizes, bias_of_an_image, images_and_a_signal, images_and_a_cube)
+
+
+@pytest.mark.parametrize("make", LOWER)
+@pytest.mark.parametrize("run", [put_channels_last, optimize])
+def test_what_has_fewer_axes_is_spread_before_it_is_turned(
+    make: Callable[[Network], Tensor], run: Callable[[Network], int]
+) -> None:
+    """Sizes that are equal hide axes that were taken for each other from the shapes, not from the numbers."""
+    net = Network()
+    y = make(net)
+    net.output("y", y)
+    net.output("part", net.concat(y, net.sigmoid(y), axis=1))
+    rewrite(net, run, tolerance=1e-4)
+
+
+def test_halves_for_devices_are_spread_before_they_are_turned() -> None:
+    net = Network()
+    y = net.conv(net.input("x", float16, (2, 8, 8, 8)), net.constant(weights(8, 8, 1, 1)))
+    net.output("y", net.add(y, net.transpose(net.input("z", float16, (8, 8, 8)), perm=(0, 2, 1))))
+    changes, changed = rewrite(net, prefer_channels_last, tolerance=2e-3)
+    assert changes == 1
+    assert [layer.kind for layer in changed.layers][-1] == "Transpose"  # the sum has its channels last, too
+
+
+def test_few_channels_with_windows_of_their_own_are_not_padded() -> None:
+    net = Network()
+    x = net.input("x", float16, (2, 3, 7, 6))
+    net.output("y", net.conv(x, net.constant(weights(3, 1, 3, 3)), group=3, padding=1))
+    changes, changed = rewrite(net, prefer_channels_last, tolerance=2e-3)
+    assert changes == 1
+    assert [layer.kind for layer in changed.layers] == ["Transpose", "ChannelsLast", "Transpose"]
