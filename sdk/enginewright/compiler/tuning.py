@@ -147,16 +147,22 @@ class Tuner:
         )
 
     def _cut(self, layer: Layer) -> int | None:
-        """Where a chain of convolutions is faster in two parts; None where it is not, or cannot be timed."""
-
-        def clock(part: Layer) -> int | None:
-            found = candidates(part, every_isa=self.level >= 4, nondeterministic=self.nondeterministic)
-            entry = self._entry(part, found)
-            times = [] if entry is None else [entry.timings[choice.tactic] for choice in found.choices]
-            return min((time.nanoseconds for time in times if time.samples), default=None)
-
+        """Where a chain of convolutions is faster in two parts; None where it is pinned, or cannot be timed."""
         specs = self._timed_specs(layer)
-        return None if specs is None else best_cut(layer, specs, clock)
+        known = None if specs is None else self.cache.get(describe(layer, specs, self._device, self._kernels).key)
+        pinned = known is not None and known.pinned is not None
+        return None if specs is None or pinned else best_cut(layer, specs, self._least_time)
+
+    def _least_time(self, layer: Layer) -> int | None:
+        """Nanoseconds of the tactic that would run a layer."""
+        found = candidates(layer, every_isa=self.level >= 4, nondeterministic=self.nondeterministic)
+        entry = self._entry(layer, found)
+        if entry is None:
+            return None
+        names = {choice.tactic for choice in found.choices}
+        names &= {entry.pinned} if entry.pinned in names else entry.timings.keys()
+        times = [entry.timings[name] for name in names if name in entry.timings]
+        return min((time.nanoseconds for time in times if time.samples), default=None)
 
     def _agreeing(self, layer: Layer, found: Candidates) -> Candidates:
         return self.agreement.agreeing(layer, found, self._timed_specs(layer))

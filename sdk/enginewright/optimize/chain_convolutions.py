@@ -67,10 +67,12 @@ def _inputs(layers: list[Layer]) -> list[Tensor | None]:
 
 
 def _before(network: Network, layer: Layer) -> Layer | None:
-    """The 1 x 1 convolution that only this layer reads, without further inputs of a fused program."""
+    """The 1 x 1 convolution that only this layer reads, as input 0 alone, without further inputs of a fused program."""
     x = layer.inputs[0]
     maker = None if x is None else x.producer
     if x is None or maker is None or network.sole_reader(x) is not layer or not _is_pixels(maker):
+        return None
+    if x in layer.inputs[1:]:  # a residual
         return None
     return maker if own_inputs(maker) == len(maker.inputs) else None
 

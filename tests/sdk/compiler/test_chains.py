@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,8 @@ from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
 from enginewright.ops.conv_chain import ConvChain
 from enginewright.ops.pointwise import Builder, Fused
+from enginewright.plan.timing_cache import TimingCache
+from enginewright.plan.timing_entries import TacticTime, TimingEntry
 from enginewright.tensors import TensorSpec, float32
 
 
@@ -75,8 +79,8 @@ def test_small_images_cost_nothing_between_parts() -> None:
     assert best_cut(layer, specs_of(layer, 6, 5), lambda part: times[stages_of(part)]) == 1
 
 
-def test_a_built_chain_gives_what_the_network_gives() -> None:
-    """Whole or in parts, as time decides here."""
+def block() -> Network:
+    """A mobile block of images that are worth a chain."""
     rng = np.random.default_rng(0)
     net = Network()
     x = net.input("x", float32, (2, 16, 28, 28))
@@ -85,7 +89,26 @@ def test_a_built_chain_gives_what_the_network_gives() -> None:
         weight = net.constant(rng.standard_normal(shape).astype(np.float32) * 0.1)
         y = net.relu(net.conv(y, weight, group=op.group, padding=op.padding))
     net.output("y", net.add(y, x))
-    array = rng.standard_normal((2, 16, 28, 28)).astype(np.float32)
-    wanted = net.evaluate({"x": array})["y"]
-    found = ew.load(ew.build(net, ew.BuilderConfig(timing_cache=""))).run({"x": array})["y"]
+    return net
+
+
+def test_a_built_chain_gives_what_the_network_gives() -> None:
+    """Whole or in parts, as time decides here."""
+    array = np.random.default_rng(0).standard_normal((2, 16, 28, 28)).astype(np.float32)
+    wanted = block().evaluate({"x": array})["y"]
+    found = ew.load(ew.build(block(), ew.BuilderConfig(timing_cache=""))).run({"x": array})["y"]
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_a_pinned_chain_is_not_cut(tmp_path: Path) -> None:
+    """Whatever the times of its parts are, and if no more is known of any layer than what is pinned."""
+    path = tmp_path / "t.timing"
+    ew.build(block(), ew.BuilderConfig(timing_cache=path, recipe="none"))
+    pinned = TimingCache(tmp_path / "pinned.timing")
+    for entry in TimingCache.load(path).values():
+        name = min(entry.timings)
+        time = TacticTime(1000 if "chain" in name else 1 if "nhwc" in name else 10**6, 1)
+        pinned.merge({entry.key: TimingEntry(entry.key, entry.description, {name: time}, name)})
+    pinned.save()
+    config = ew.BuilderConfig(timing_cache=pinned.path, recipe="none", error_on_timing_cache_miss=True)
+    assert any("chain" in layer.tactic for layer in ew.build(block(), config).report.layers)

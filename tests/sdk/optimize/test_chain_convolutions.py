@@ -66,4 +66,6 @@ def test_what_others_read_too_is_kept() -> None:
     net.output("too many rows", conv(net, tall, Conv(), 7, 24, 1, 1))
     own = conv(net, x, DEPTHWISE, 24, 1, 3, 3)
     net.output("added to itself", net.add(conv(net, own, Conv(), 24, 24, 1, 1), own))
+    first = net.relu(conv(net, x, Conv(), 24, 24, 1, 1))
+    net.output("added to the depthwise one", net.add(conv(net, first, DEPTHWISE, 24, 1, 3, 3), first))
     assert "ConvChain" not in str(joined(net).layers)
