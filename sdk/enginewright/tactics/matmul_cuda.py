@@ -212,8 +212,8 @@ def _bulk(
         return reason
     if c is not None and (c.rank != 1 or c.shape != (params[1],)):
         return "c is no bias of each column"
-    if way[0] >= SHARED_SUM and pack:
-        return "rows are not whole 16-byte vectors"
+    if way[0] >= SHARED_SUM and (not isinstance(params[1], int) or params[1] % 8):
+        return "rows of the output are not whole 16-byte vectors"
 
     def finish(found: Epilogue) -> Params | str:
         if c is not None and found.bias is not None:
