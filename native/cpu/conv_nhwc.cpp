@@ -5,12 +5,13 @@
 // Inputs x [N, spatial, C], packed w (logical shape [M, C / group, kernel]), bias [M] if any. Params: group, number of
 // inputs, then stride, dilation, padding for each spatial axis, then the fused program (rows: positions, columns: M).
 //
-// In bfloat16 the image is rounded to words of two channels (narrow_gemm.h), by the task that sees a pixel where that is one
-// task or two, else as a whole; then the same is done with half as many "channels", which are words.
+// In bfloat16 the same is done with half as many "channels", which are words of two (narrow_gemm.h). An image of bfloat16
+// with an even number of channels consists of such words; one of float32 is rounded to them, by the task that sees a pixel
+// where that is one task or two, else as a whole. The output is float32 or bfloat16.
 #include "cpu/conv_last.h"
 #include "cpu/gemm_rows.h"
+#include "cpu/narrow_ending.h"
 #include "cpu/narrow_gemm.h"
-#include "cpu/pointwise.h"
 
 namespace ew::EW_ISA {
 
@@ -32,7 +33,8 @@ struct Cut {
 // Tasks of some 10 us or more, of 3 us where there would be a single one; weights are read again for each block of
 // positions, so these are few.
 Cut cut(const LastConv &c, const Panels &p) {
-    constexpr double TASK = 1.5e6, SMALL_TASK = 3e5, MOST = 24;
+    constexpr double SMALL_TASK = 3e5, MOST = 24;
+    const double TASK = c.bf16 ? 0.75e6 : 1.5e6;  // of 1.5 million products three would leave one of two threads idle
     const int64_t positions = c.positions();
     const double work = 2.0 * static_cast<double>(positions * c.per_group) * static_cast<double>(c.channels * c.taps());
     int64_t wanted = static_cast<int64_t>(work / TASK > MOST ? MOST : work / TASK);
@@ -73,13 +75,6 @@ void list_taps(const LastConv &c, Tap *taps) {
             }
 }
 
-// Whether every position sees the pixel of the same number, and no more.
-bool is_product(const LastConv &c) {
-    bool same = c.taps() == 1;
-    for (int i = 0; i < 3; ++i) same = same && c.stride[i] == 1 && c.begin[i] == 0 && c.in[i] == c.out[i];
-    return same;
-}
-
 // The tiles of positions [first, first + rows).
 void find_places(const LastConv &c, int64_t first, int64_t rows, int64_t tile, Places *out) {
     if (is_product(c)) {
@@ -116,14 +111,23 @@ void find_places(const LastConv &c, int64_t first, int64_t rows, int64_t tile, P
     }
 }
 
-// The image before it is rounded to bfloat16.
+// The image before it becomes words: float32, or bfloat16 with an odd number of channels.
 struct Rounding {
     const float *x = nullptr;
+    const uint16_t *narrow = nullptr;
     int64_t channels = 0;
 };
 
 void round_pixels(const Rounding &r, int64_t first, int64_t pixels, int32_t *out) {
     const int64_t n = r.channels;
+    if (r.narrow) {
+        const uint16_t *x = r.narrow + first * n;
+        for (int64_t i = 0; i < pixels; ++i, x += n, out += bf16_steps(n)) {
+            out[n / 2] = 0;
+            std::memcpy(out, x, sizeof(uint16_t) * static_cast<size_t>(n));
+        }
+        return;
+    }
     const float *x = r.x + first * n;
     if (n % 2 == 0)  // pixels follow each other without a gap
         pack_bf16_rows({x, 0, 1}, 1, pixels * n, out, 0);
@@ -135,10 +139,11 @@ void round_pixels(const Rounding &r, int64_t first, int64_t pixels, int32_t *out
 struct Job {
     const LastConv &c;
     const Panels &panels;
-    const Ending &ending;
+    const NarrowEnding &ending;
     const Epilogue &epilogue;
     int64_t group, first, rows, panel, last_panel;
-    float *y;  // of the first position and channel 0 of the group
+    bool runs;  // taps of a row see pixels that follow each other, all channels of them
+    float *y;   // of the first position and channel 0 of the group; else room for the sums of a panel
     int64_t ld;
     const float *zeros;
     const Tap *taps;
@@ -174,6 +179,15 @@ int64_t list_parts(const Job &j, const Block &b, const Places &p, const float *w
         part.b = w + (tap * j.c.channels + b.channel) * width;
         part.k = b.depth;
         if (p.inside) {
+            if (j.runs) {  // the pixels that taps of a row see follow each other, and so do the weights
+                const int64_t wide = j.c.kernel[2], end = least(b.end, (tap / wide + 1) * wide);
+                part.k *= end - tap;
+                const float *from = j.x + j.taps[tap].offset;
+                for (int r = 0; r < TILE; ++r) part.rows[r] = from + p.at[r];
+                tap = end - 1;
+                ++n;
+                continue;
+            }
             const float *from = j.x + j.taps[tap].offset + shift;
             for (int r = 0; r < TILE; ++r) part.rows[r] = from + p.at[r];
             ++n;
@@ -190,11 +204,11 @@ void run_tile_of(const Job &j, const Block &b, int64_t row, int64_t m, const Pla
     const int64_t vectors = j.panels.vectors(b.index), column = j.panels.column(b.index);
     const int64_t columns = j.panels.columns(b.index), channel0 = j.group * c.per_group + column;
     const float *w = c.w + (j.group * round_up(c.per_group, VL) + column) * c.channels * c.taps();
-    Finish f;
+    NarrowFinish f;
     if (b.ends) f = moved_finish(j.ending.finish, j.first + row, channel0);
     f.bias_col = b.begins && j.ending.finish.bias_col ? j.ending.finish.bias_col + channel0 : nullptr;
     f.accumulate = !b.begins;
-    float *y = j.y + row * j.ld + column;
+    float *y = j.y + row * j.ld + (j.ending.in_y ? column : 0);
     const int64_t n = list_parts(j, b, places, w, vectors * VL, parts);
     run_rows_tile(
         {parts, n, y, j.ld, static_cast<int>(m), static_cast<int>(vectors), static_cast<int>(columns), c.bf16}, f);
@@ -220,11 +234,12 @@ void run_job(Job j) {
     const int64_t taps = j.c.taps(), count = j.last_panel - j.panel;
     const int64_t tiles = ceil_div(j.rows, rows_of_tile(j.panels.vectors(j.panel))), tile = ceil_div(j.rows, tiles);
     const int64_t for_places = round_up(tiles * static_cast<int64_t>(sizeof(Places) / sizeof(float)), VL);
-    float *memory = scratch(SCRATCH_A, for_places + (j.rounding.x ? j.rows * j.c.c : 0));
+    const bool rounds = j.rounding.x || j.rounding.narrow;
+    float *memory = scratch(SCRATCH_A, for_places + (rounds ? j.rows * j.c.c : 0));
     auto *places = reinterpret_cast<Places *>(memory);
     auto *parts =
         reinterpret_cast<RowsPart *>(scratch(SCRATCH_B, taps * static_cast<int64_t>(sizeof(RowsPart) / sizeof(float))));
-    if (j.rounding.x) {
+    if (rounds) {
         LastConv seen = j.c;
         seen.n = seen.in[0] = seen.in[1] = seen.out[0] = seen.out[1] = 1;
         seen.in[2] = seen.out[2] = j.rows;
@@ -281,22 +296,15 @@ void round_image(const ew_call *call, const Rounding &r, int64_t pixels, int32_t
              [&](int64_t i) { round_pixels(r, i * task, least(task, pixels - i * task), words + i * task * step); });
 }
 
-// Each position sees the pixel at its own place, and no other.
-bool sees_itself(const LastConv &c) {
-    bool same = c.group == 1 && c.taps() == 1;
-    for (int i = 0; i < 3; ++i) same = same && c.stride[i] == 1 && c.begin[i] == 0 && c.in[i] == c.out[i];
-    return same;
-}
-
 // Zeros that stand for padding, taps, and copies of the image, rounded or with taps joined, which `c` then sees.
 struct Prepared {
     float *zeros;
     Tap *taps;
 };
 
-Prepared prepare(const ew_call *call, LastConv &c, const Rounding &rounding, bool late) {
-    const int64_t image = c.bf16 && !late ? round_up(c.n * c.in_size() * c.c, VL) : 0;
-    const bool joins = c.group == 1 && c.c <= FEW_CHANNELS && c.kernel[2] > 1 && c.dilation[2] == 1;
+Prepared prepare(const ew_call *call, LastConv &c, const Rounding &rounding, bool rounds) {
+    const int64_t image = rounds ? round_up(c.n * c.in_size() * c.c, VL) : 0;
+    const bool joins = !c.bf16 && c.group == 1 && c.c <= FEW_CHANNELS && c.kernel[2] > 1 && c.dilation[2] == 1;
     const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], none = round_up(c.c * c.kernel[2], VL);
     const int64_t for_taps = round_up(c.taps() * static_cast<int64_t>(sizeof(Tap) / sizeof(float)), VL);
     const bool copies = joins && (c.begin[2] > 0 || width > c.in[2]);
@@ -313,28 +321,36 @@ Prepared prepare(const ew_call *call, LastConv &c, const Rounding &rounding, boo
     return {zeros, taps};
 }
 
+Rounding rounding_of(const ew_tensor &x, const LastConv &c) {
+    if (x.dtype == EW_BFLOAT16) return {nullptr, static_cast<const uint16_t *>(x.data), c.c};
+    return {c.x, nullptr, c.c};
+}
+
+void count_words(LastConv &c) {
+    c.c = bf16_steps(c.c);
+    c.channels = bf16_steps(c.channels);
+    c.bf16 = true;
+}
+
 int32_t run_typed(const ew_call *call, bool bf16) {
     LastConv c;
     if (!read_last_conv(call, c)) return call->host->error(call, EW_SHAPE, "convolution: sizes disagree");
     if (c.positions() * c.m == 0) return EW_OK;
     Epilogue epilogue;
     if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
-    Ending ending;
+    NarrowEnding ending;
     ending.finish.bias_col = c.bias;
-    ending.rest = !epilogue.empty() && !epilogue.as_finish(ending.finish, true);
-    ending.in_y = !ending.rest || writes_f32(call);
+    ending.rest = !epilogue.empty() && !read_finish(call, c.fixed, c.positions(), c.m, ending);
+    ending.in_y = writes_f32(call);
     if (bf16 && c.group > 1 && c.channels % 2 != 0)
         return call->host->error(call, EW_SHAPE, "convolution in bfloat16: groups of an odd number of channels");
-    const Rounding rounding{c.x, c.c};
-    if (bf16) {
-        c.c = bf16_steps(c.c);
-        c.channels = bf16_steps(c.channels);
-        c.bf16 = true;
-    }
+    const Rounding rounding = rounding_of(call->inputs[0], c);
+    const bool is_words = !bf16 || (rounding.narrow && c.c % 2 == 0);
+    if (bf16) count_words(c);
     const Panels panels(c.per_group);
     const Cut t = cut(c, panels);
-    const bool late = bf16 && sees_itself(c) && t.by_panels <= FEW_TASKS;
-    const Prepared prepared = prepare(call, c, rounding, late);
+    const bool late = !is_words && c.group == 1 && is_product(c) && t.by_panels <= FEW_TASKS;
+    const Prepared prepared = prepare(call, c, rounding, !is_words && !late);
     parallel(call, c.group * t.by_rows * t.by_panels, [&](int64_t task) {
         const int64_t by_panel = task % t.by_panels, by_row = task / t.by_panels % t.by_rows;
         Job j{c,
@@ -346,6 +362,7 @@ int32_t run_typed(const ew_call *call, bool bf16) {
               0,
               by_panel * t.panels,
               least(panels.count, (by_panel + 1) * t.panels),
+              c.group == 1 && c.dilation[2] == 1 && c.channels <= MOST_CHANNELS,
               nullptr,
               0,
               prepared.zeros,
@@ -353,8 +370,9 @@ int32_t run_typed(const ew_call *call, bool bf16) {
               c.x,
               late ? rounding : Rounding{}};
         j.rows = least(t.rows, c.positions() - j.first);
-        j.ld = ending.in_y ? c.m : c.per_group;
-        j.y = ending.in_y ? c.y + j.first * c.m + j.group * c.per_group : scratch(SCRATCH_C, j.rows * c.per_group);
+        constexpr int64_t WIDEST = MAX_VECTORS * VL;
+        j.ld = ending.in_y ? c.m : WIDEST;
+        j.y = ending.in_y ? c.y + j.first * c.m + j.group * c.per_group : scratch(SCRATCH_C, j.rows * WIDEST);
         run_job(j);
     });
     return EW_OK;

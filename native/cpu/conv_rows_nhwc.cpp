@@ -1,12 +1,13 @@
-// f32 convolution of images with few channels, which lie last: what the window sees of a row of the image is one run of
-// numbers, so a tile needs no pointer for each of its positions.
+// Convolution of images with few channels, which lie last: what the window sees of a row of the image is one run of numbers,
+// so a tile needs no pointer for each of its positions. Of float32, or of bfloat16 with an even number of channels: then a
+// number is a word of two (narrow_gemm.h), and the image of a window of one pixel is one row, cut into parts.
 //
 // Rows of a tile are positions side by side, columns output channels. Rows of the image that have padding are copied first,
 // a few at a time. Inputs, params and packed w as for conv_nhwc.cpp, with one group and no dilation.
 #include "cpu/conv_last.h"
 #include "cpu/gemm_rows.h"
 #include "cpu/gemm_rows_sums.h"
-#include "cpu/pointwise.h"
+#include "cpu/narrow_ending.h"
 
 #include <utility>
 
@@ -31,10 +32,10 @@ struct Window {
     const float *w;
 };
 
-using RunKernel = void (*)(const Window &, const RowsTile &, const Finish &);
+using RunKernel = void (*)(Window, RowsTile, NarrowFinish, int64_t);
 
-template <int M, int V, bool Whole>
-void run_kernel(const Window &window, const RowsTile &t, const Finish &f) {
+template <class Kind, int M, int V, bool Whole>
+EW_INLINE void run_one(const Window &window, const RowsTile &t, const NarrowFinish &f) {
     vf sums[M][V];
     begin_sums<M, V, Whole>(t, f, sums);
     const float *b = window.w;
@@ -44,48 +45,67 @@ void run_kernel(const Window &window, const RowsTile &t, const Finish &f) {
 #pragma GCC unroll 4
         for (int i = 0; i < (M + 2) / 3; ++i) a[i] = window.rows[y] + window.offset + 3 * i * step;
         for (int64_t k = 0; k < depth; ++k, b += V * VL) {
-            vf bv[V];
+            typename Kind::Wide bv[V];
 #pragma GCC unroll 4
-            for (int v = 0; v < V; ++v) bv[v] = load(b + v * VL);
+            for (int v = 0; v < V; ++v) bv[v] = Kind::widen(load(b + v * VL));
 #pragma GCC unroll 12
             for (int r = 0; r < M; ++r) {
                 const vf av = splat(a[r / 3][k + r % 3 * step]);
 #pragma GCC unroll 4
-                for (int v = 0; v < V; ++v) sums[r][v] += av * bv[v];
+                for (int v = 0; v < V; ++v) sums[r][v] = Kind::dot(sums[r][v], av, bv[v]);
             }
         }
     }
     end_sums<M, V, Whole>(t, f, sums);
 }
 
-template <int V, bool Whole, typename Sequence>
+// Some tiles side by side.
+template <class Kind, int M, int V, bool Whole>
+void run_kernel(Window window, RowsTile t, NarrowFinish f, int64_t tiles) {
+    for (; tiles > 0; --tiles) {
+        run_one<Kind, M, V, Whole>(window, t, f);
+        window.offset += M * window.step;
+        if (t.c) t.c += M * t.ldc;
+        if (f.residual) f.residual += M * f.ld_residual;
+        if (f.narrow_residual) f.narrow_residual += M * f.ld_residual;
+        if (f.narrow) f.narrow += M * f.ld_narrow;
+    }
+}
+
+template <class Kind, int V, bool Whole, typename Sequence>
 struct Kernels;
-template <int V, bool Whole, int... M>
-struct Kernels<V, Whole, std::integer_sequence<int, M...>> {
-    static constexpr RunKernel all[] = {run_kernel<M + 1, V, Whole>...};
+template <class Kind, int V, bool Whole, int... M>
+struct Kernels<Kind, V, Whole, std::integer_sequence<int, M...>> {
+    static constexpr RunKernel all[] = {run_kernel<Kind, M + 1, V, Whole>...};
 };
 
-template <bool Whole>
+template <class Kind, bool Whole>
 RunKernel find_kernel(int m, int vectors) {
     using Narrow = std::make_integer_sequence<int, MOST_POSITIONS>;
     static constexpr const RunKernel *table[] = {
-        Kernels<1, Whole, Narrow>::all,
-        Kernels<2, Whole, Narrow>::all,
+        Kernels<Kind, 1, Whole, Narrow>::all,
+        Kernels<Kind, 2, Whole, Narrow>::all,
 #if EW_ISA_AVX512
-        Kernels<3, Whole, std::make_integer_sequence<int, MR>>::all,
-        Kernels<4, Whole, std::make_integer_sequence<int, MR * NV / MAX_VECTORS>>::all,
+        Kernels<Kind, 3, Whole, std::make_integer_sequence<int, MR>>::all,
+        Kernels<Kind, 4, Whole, std::make_integer_sequence<int, MR * NV / MAX_VECTORS>>::all,
 #endif
     };
     return table[vectors - 1][m - 1];
 }
 
+RunKernel find_kernel(const LastConv &c, int m, int vectors, bool whole) {
+    if (c.bf16) return whole ? find_kernel<Pairs, true>(m, vectors) : find_kernel<Pairs, false>(m, vectors);
+    return whole ? find_kernel<Floats, true>(m, vectors) : find_kernel<Floats, false>(m, vectors);
+}
+
 struct Job {
     const LastConv &c;
     const Panels &panels;
-    const Ending &ending;
+    const NarrowEnding &ending;
     const Epilogue &epilogue;
     int64_t width;       // pixels that the windows of a row of the output see
     bool padded;         // some of them are padding
+    int64_t positions;   // of all images; the last row may be cut off there
     const float *zeros;  // as many as such a row has
 
     // Output rows [from, from + rows) of an image.
@@ -116,44 +136,68 @@ struct Job {
 
     // A row of the output, whose first position is `position`.
     void run_row(const float *const *rows, int64_t position) const {
-        const int64_t depth = c.kernel[2] * c.c, step = c.stride[2] * c.c;
-        float *y = ending.in_y ? c.y + position * c.m : scratch(SCRATCH_C, c.out[2] * c.m);
+        const int64_t depth = c.kernel[2] * c.c, step = c.stride[2] * c.c,
+                      count = least(c.out[2], positions - position);
+        float *y = ending.in_y ? c.y + position * c.m : ending.rest ? scratch(SCRATCH_C, c.out[2] * c.m) : nullptr;
         for (int64_t p = 0; p < panels.count; ++p) {
             const int64_t vectors = panels.vectors(p), column = panels.column(p), columns = panels.columns(p);
-            const int64_t tiles = ceil_div(c.out[2], positions_of_tile(vectors)), m = ceil_div(c.out[2], tiles);
-            Window window{rows, 0, c.kernel[1], depth, step, c.w + column * c.kernel[1] * depth};
-            RowsTile tile{nullptr, 0, y + column, c.m, 0, static_cast<int>(vectors), static_cast<int>(columns)};
-            const bool whole = columns == vectors * VL;
-            for (int64_t x = 0; x < c.out[2]; x += m) {
-                window.offset = x * step;
-                tile.c = y + column + x * c.m;
-                tile.m = static_cast<int>(least(m, c.out[2] - x));
-                const RunKernel kernel =
-                    whole ? find_kernel<true>(tile.m, tile.vectors) : find_kernel<false>(tile.m, tile.vectors);
-                kernel(window, tile, moved_finish(ending.finish, position + x, column));
-            }
+            const int64_t tiles = ceil_div(count, positions_of_tile(vectors)), m = ceil_div(count, tiles);
+            const Window window{rows, 0, c.kernel[1], depth, step, c.w + column * c.kernel[1] * depth};
+            const auto run_tiles = [&](int64_t x, int64_t n, int64_t several) {
+                if (several == 0 || n == 0) return;
+                Window part = window;
+                part.offset = x * step;
+                const RowsTile tile{nullptr,
+                                    0,
+                                    y ? y + column + x * c.m : nullptr,
+                                    c.m,
+                                    static_cast<int>(n),
+                                    static_cast<int>(vectors),
+                                    static_cast<int>(columns)};
+                find_kernel(c, tile.m, tile.vectors, columns == vectors * VL)(
+                    part, tile, moved_finish(ending.finish, position + x, column), several);
+            };
+            run_tiles(0, m, count / m);
+            run_tiles(count / m * m, count % m, 1);
         }
-        if (ending.rest) epilogue.run(y, c.m, position, position + c.out[2], 0, c.m);
+        if (ending.rest) epilogue.run(y, c.m, position, position + count, 0, c.m);
     }
 };
 
-int32_t run(const ew_call *call) {
+// Rows of the output, one below the other, as long as is good for tiles, of images whose windows are one pixel.
+void cut_into_rows(LastConv &c) {
+    constexpr int64_t LONG = 96, SHORT = 24, FEW = 1536;  // multiples of the positions of all tiles
+    const int64_t positions = c.positions(), length = positions < FEW ? SHORT : LONG;
+    c.n = 1;
+    c.in[1] = c.out[1] = ceil_div(positions, length);
+    c.in[2] = c.out[2] = length;
+}
+
+int32_t run_typed(const ew_call *call, bool bf16) {
     LastConv c;
     if (!read_last_conv(call, c) || c.group != 1 || c.in[0] != 1 || c.kernel[0] != 1 || c.out[0] != 1)
         return call->host->error(call, EW_SHAPE, "convolution by rows: sizes disagree");
     if (c.positions() * c.m == 0) return EW_OK;
     Epilogue epilogue;
     if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
-    Ending ending;
+    NarrowEnding ending;
     ending.finish.bias_col = c.bias;
-    ending.rest = !epilogue.empty() && !epilogue.as_finish(ending.finish, true);
-    ending.in_y = !ending.rest || writes_f32(call);
+    ending.rest = !epilogue.empty() && !read_finish(call, c.fixed, c.positions(), c.m, ending);
+    ending.in_y = writes_f32(call);
+    if (bf16) {
+        if (call->inputs[0].dtype != EW_BFLOAT16 || c.c % 2 != 0)
+            return call->host->error(call, EW_SHAPE, "convolution by rows in bfloat16: pairs of channels are needed");
+        c.bf16 = true;
+        c.c = c.channels = c.c / 2;
+    }
     const Panels panels(c.m);
+    const int64_t positions = c.positions();
+    if (bf16 && is_product(c)) cut_into_rows(c);
     const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], none = width * c.c;
     const bool padded = c.begin[2] > 0 || width > c.in[2];
     float *zeros = scratch(SCRATCH_D, none);
     std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(none));
-    const Job job{c, panels, ending, epilogue, width, padded, zeros};
+    const Job job{c, panels, ending, epilogue, width, padded, positions, zeros};
     // Tasks of some 10 us or more, two of 3 us at least, cut into parts whose rows fit the cache.
     constexpr double TASK = 1.5e6, SMALL_TASK = 3e5, MOST = 32;
     const int64_t rows = c.n * c.out[1], part = most(1, COPIED_FLOATS / most(1, none) / c.stride[1]);
@@ -172,8 +216,12 @@ int32_t run(const ew_call *call) {
     return EW_OK;
 }
 
+int32_t run(const ew_call *call) { return run_typed(call, false); }
+int32_t run_bf16(const ew_call *call) { return run_typed(call, true); }
+
 }  // namespace
 
 EW_KERNEL(conv_rows_nhwc_f32, run)
+EW_KERNEL(conv_rows_nhwc_bf16, run_bf16)
 
 }  // namespace ew::EW_ISA

@@ -2,7 +2,7 @@
 #include "cpu/gemm_rows.h"
 
 #include "cpu/gemm_rows_sums.h"
-#include "cpu/narrow_dot.h"
+#include "cpu/narrow_ending.h"
 
 #include <utility>
 
@@ -10,26 +10,29 @@ namespace ew::EW_ISA {
 
 namespace {
 
-struct Floats {
-    using Wide = vf;
-    static EW_ALWAYS_INLINE vf widen(vf b) { return b; }
-    static EW_ALWAYS_INLINE vf dot(vf sum, vf a, vf b) { return sum + a * b; }
-};
-struct Pairs {
-    using Wide = Bf16::Wide;
-    static EW_ALWAYS_INLINE Wide widen(vf b) { return Bf16::widen((vi)b); }
-    static EW_ALWAYS_INLINE vf dot(vf sum, vf a, const Wide &b) { return Bf16::dot(sum, (vi)a, b); }
-};
+// Else the stores at the end would wait for one line after the other.
+template <int M, int V>
+EW_INLINE void prefetch_tile(const RowsTile &t, const NarrowFinish &f) {
+#pragma GCC unroll 8
+    for (int r = 0; r < M; ++r) {
+        if (f.narrow)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v += 2) __builtin_prefetch(f.narrow + r * f.ld_narrow + v * VL, 1);
+        else
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) __builtin_prefetch(t.c + r * t.ldc + v * VL, 1);
+        if (f.residual)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) __builtin_prefetch(f.residual + r * f.ld_residual + v * VL);
+        if (f.narrow_residual)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v += 2) __builtin_prefetch(f.narrow_residual + r * f.ld_residual + v * VL);
+    }
+}
 
 template <class Kind, int M, int V, bool Whole>
-void rows_kernel(const RowsTile &t, const Finish &f) {
-#pragma GCC unroll 8
-    for (int r = 0; r < M; ++r)  // else the stores at the end would wait for one line after the other
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) {
-            __builtin_prefetch(t.c + r * t.ldc + v * VL, 1);
-            if (f.residual) __builtin_prefetch(f.residual + r * f.ld_residual + v * VL);
-        }
+void rows_kernel(const RowsTile &t, const NarrowFinish &f) {
+    prefetch_tile<M, V>(t, f);
     vf sums[M][V];
     begin_sums<M, V, Whole>(t, f, sums);
     for (int64_t part = 0; part < t.n_parts; ++part) {
@@ -52,7 +55,7 @@ void rows_kernel(const RowsTile &t, const Finish &f) {
     end_sums<M, V, Whole>(t, f, sums);
 }
 
-using RowsKernel = void (*)(const RowsTile &, const Finish &);
+using RowsKernel = void (*)(const RowsTile &, const NarrowFinish &);
 
 template <class Kind, int V, bool Whole, typename Sequence>
 struct Row;
@@ -75,11 +78,13 @@ RowsKernel find_kernel(int m, int vectors) {
 
 }  // namespace
 
-void run_rows_tile(const RowsTile &tile, const Finish &finish) {
+void run_rows_tile(const RowsTile &tile, const NarrowFinish &finish) {
     const bool whole = tile.n == tile.vectors * VL;
     const auto find = tile.bf16 ? (whole ? find_kernel<Pairs, true> : find_kernel<Pairs, false>)
                                 : (whole ? find_kernel<Floats, true> : find_kernel<Floats, false>);
     find(tile.m, tile.vectors)(tile, finish);
 }
+
+void run_rows_tile(const RowsTile &tile, const Finish &finish) { run_rows_tile(tile, NarrowFinish(finish)); }
 
 }  // namespace ew::EW_ISA

@@ -1,4 +1,5 @@
-// Matrix products whose two sides are rounded to bfloat16 and summed in float32; inputs and output are float32.
+// Matrix products whose two sides are rounded to bfloat16 and summed in float32. A and the output are float32 or bfloat16, B
+// is float32.
 //
 // Inputs and params are those of gemm_matmul.cpp. A is rounded once for all tasks; B comes in panels of words
 // (narrow_gemm.h) packed when building, or each task packs its own.
@@ -17,7 +18,29 @@ struct Rounded {
 
 constexpr int64_t ROWS = 16;  // rows that a task rounds
 
+// A of bfloat16: words where it lies, if rows consist of such and do not share cache sets; else a copy.
+Rounded words_of(const ew_call *call, const Problem &p) {
+    const auto *x = static_cast<const uint16_t *>(call->inputs[0].data);
+    const int64_t steps = bf16_steps(p.k), matrices = p.m * p.k == 0 ? 0 : count(call->inputs[0]) / (p.m * p.k);
+    if (p.a.col == 1 && p.k % 2 == 0 && (spaced(steps) == steps || p.m < MR))
+        return {reinterpret_cast<const int32_t *>(x), steps, steps * p.m};
+    Rounded out{nullptr, spaced(steps), spaced(steps) * p.m};
+    auto *words = reinterpret_cast<int32_t *>(scratch(SCRATCH_D, matrices * out.step + 16));
+    out.words = words;
+    parallel(call, matrices * p.m, [&](int64_t i) {
+        const uint16_t *row = x + i / p.m * p.m * p.k + i % p.m * p.a.row;
+        auto *to = reinterpret_cast<uint16_t *>(words + i * out.ld);
+        if (p.a.col == 1)
+            std::memcpy(to, row, sizeof(uint16_t) * static_cast<size_t>(p.k));
+        else
+            for (int64_t j = 0; j < p.k; ++j) to[j] = row[j * p.a.col];
+        if (p.k % 2) to[p.k] = 0;
+    });
+    return out;
+}
+
 Rounded round_left(const ew_call *call, const Problem &p) {
+    if (call->inputs[0].dtype == EW_BFLOAT16) return words_of(call, p);
     const int64_t matrices = p.m * p.k == 0 ? 0 : count(call->inputs[0]) / (p.m * p.k), blocks = ceil_div(p.m, ROWS);
     Rounded out{nullptr, spaced(bf16_steps(p.k)), 0};
     out.step = out.ld * p.m;

@@ -1,7 +1,7 @@
 // Runs the pointwise program fused behind an anchor on parts of its output, while they are in the cache.
 #include <algorithm>
 
-#include "cpu/gemm.h"
+#include "cpu/bfloat16.h"
 #include "cpu/pointwise_loops.h"
 #include "cpu/vector_math.h"
 
@@ -95,6 +95,7 @@ bool Epilogue::as_finish(Finish &finish, bool slopes) const {
     const bool clips = kind == PatternKind::clip, sloped = slopes && kind == PatternKind::sloped,
                line = sloped || kind == PatternKind::affine || kind == PatternKind::gate;
     if (!fused_ || !simple_ || (kind != PatternKind::none && !clips && !line)) return false;
+    if (outputs_[0].dtype != EW_FLOAT32) return false;
     Finish found = finish;
     if (sloped && pattern_.slope_input >= 0) {
         const Extra &slope = extra_[pattern_.slope_input];
@@ -104,7 +105,8 @@ bool Epilogue::as_finish(Finish &finish, bool slopes) const {
     for (int k = 0; k < pattern_.n_added; ++k) {
         const Extra &extra = extra_[pattern_.added[k]];
         const auto *data = reinterpret_cast<const float *>(extra.data);
-        if (extra.column_broadcast || (extra.period != 1 && extra.period != rows_)) return false;
+        if (extra.dtype != EW_FLOAT32 || extra.column_broadcast || (extra.period != 1 && extra.period != rows_))
+            return false;
         if (extra.period == rows_ && !found.residual) {
             found.residual = data;
             found.ld_residual = cols_;
@@ -182,15 +184,20 @@ void Epilogue::run_pattern(const float *tile, const Part &part) const {
                               pattern_.slope_input >= 0 ? extra_ + pattern_.slope_input : nullptr};
     for (int64_t r = part.r0; r < part.r1; ++r) {
         const float *from = tile + (r - part.r0) * part.ld, *rows[3] = {};
-        float *to = static_cast<float *>(outputs_[0].data) + r * cols_ + part.c0;
+        const uint16_t *narrow[3] = {};
+        const int64_t place = r * cols_ + part.c0;
         vf constant[3] = {{}, {}, splat(pattern_.slope)};
         for (int k = 0; k < 3; ++k) {
             if (!extras[k]) continue;
-            const float *row = reinterpret_cast<const float *>(row_of(*extras[k], r, part.c0, cols_));
+            const char *row = row_of(*extras[k], r, part.c0, cols_);
+            const bool half = extras[k]->dtype == EW_BFLOAT16;
             if (extras[k]->column_broadcast)
-                constant[k] = splat(*row);
+                constant[k] = splat(half ? widen(*reinterpret_cast<const uint16_t *>(row), true)
+                                         : *reinterpret_cast<const float *>(row));
+            else if (half)
+                narrow[k] = reinterpret_cast<const uint16_t *>(row);
             else
-                rows[k] = row;
+                rows[k] = reinterpret_cast<const float *>(row);
         }
         const auto apply = [&](vf x, vf a, vf b, vf slope) {
             if (n_added > 0) x += a;
@@ -198,13 +205,23 @@ void Epilogue::run_pattern(const float *tile, const Part &part) const {
             return activate<kind>(x, slope, numbers);
         };
         int64_t c = 0;
-        const auto whole = [&](int k) { return rows[k] ? load(rows[k] + c) : constant[k]; };
-        for (; c + VL <= width; c += VL) store(to + c, apply(load(from + c), whole(0), whole(1), whole(SLOPE)));
-        if (c < width) {
+        const auto whole = [&](int k) {
+            return rows[k] ? load(rows[k] + c) : narrow[k] ? load_bf16(narrow[k] + c) : constant[k];
+        };
+        const auto some = [&](int k) {
             const int64_t n = width - c;
-            const auto some = [&](int k) { return rows[k] ? load_n(rows[k] + c, n) : constant[k]; };
-            store_n(to + c, apply(load_n(from + c, n), some(0), some(1), some(SLOPE)), n);
-        }
+            return rows[k] ? load_n(rows[k] + c, n) : narrow[k] ? load_bf16_n(narrow[k] + c, n) : constant[k];
+        };
+        const auto write = [&](auto *to, auto &&put, auto &&put_n) {
+            for (; c + VL <= width; c += VL) put(to + c, apply(load(from + c), whole(0), whole(1), whole(SLOPE)));
+            if (c < width) put_n(to + c, apply(load_n(from + c, width - c), some(0), some(1), some(SLOPE)), width - c);
+        };
+        if (outputs_[0].dtype == EW_BFLOAT16)
+            write(static_cast<uint16_t *>(outputs_[0].data) + place, store_bf16, store_bf16_n);
+        else
+            write(
+                static_cast<float *>(outputs_[0].data) + place, [](float *p, vf v) { store(p, v); },
+                [](float *p, vf v, int64_t n) { store_n(p, v, n); });
     }
 }
 

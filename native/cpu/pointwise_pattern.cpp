@@ -12,21 +12,28 @@ class Chain {
     bool follow() {
         if (program_.n_outputs != 1 || program_.n_instructions == 0) return false;
         const bool integer = program_.dtypes[0] == EW_INT32;
+        result_ = program_.outputs[0];
+        const Program::Step *last = made_by(result_);
+        narrow_ = last && last->opcode == op_cast && last->result == EW_BFLOAT16;
+        if (narrow_) result_ = last->args[0];
         for (int v = integer; v < program_.n_inputs + program_.n_instructions; ++v)
-            if (program_.dtypes[v] != EW_FLOAT32) return follow_sloped();
+            if (program_.dtypes[v] != EW_FLOAT32 && !is_end(v) && !is_narrow_extra(v)) return follow_sloped();
         for (int k = integer ? begin() : 0; k < program_.n_instructions; ++k) {
             const Program::Step &step = program_.step(k);
-            if (step.opcode == op_constant) continue;
+            const int made = program_.n_inputs + k;
+            if (step.opcode == op_constant || is_end(made) || widened(made) != made) continue;
             if ((integer && !p_.scaled) || closed_ || !take(step)) return false;
-            value_ = program_.n_inputs + k;
+            value_ = made;
         }
-        return program_.outputs[0] == value_;
+        return result_ == value_;
     }
 
   private:
     const Program &program_;
     Pattern &p_;
     int value_ = 0, base_ = 0;  // the result so far; what the activation is applied to
+    int result_ = 0;            // the program's result before it is rounded to bfloat16
+    bool narrow_ = false;       // it is
     bool closed_ = false;       // after an activation that nothing may follow
 
     // Behind a cast of the integer sums, and their scale: the instruction with which the pattern begins.
@@ -49,6 +56,15 @@ class Chain {
     }
 
     bool is_extra(int id) const { return id > 0 && id < program_.n_inputs; }
+    bool is_narrow_extra(int id) const { return is_extra(id) && program_.dtypes[id] == EW_BFLOAT16; }
+    // The instruction that rounds the result.
+    bool is_end(int id) const { return narrow_ && id == program_.outputs[0]; }
+    // The bfloat16 input of which a value is the float32 form, or the value itself.
+    int widened(int id) const {
+        const Program::Step *step = made_by(id);
+        const bool widens = step && step->opcode == op_cast && step->result == EW_FLOAT32;
+        return widens && is_narrow_extra(step->args[0]) ? step->args[0] : id;
+    }
     const Program::Step *made_by(int id) const {
         return id >= program_.n_inputs ? &program_.step(id - program_.n_inputs) : nullptr;
     }
@@ -62,7 +78,7 @@ class Chain {
     bool take(const Program::Step &step) {
         const bool first = step.args[0] == value_;
         if (!first && step.args[1] != value_) return false;
-        const int other = step.args[first ? 1 : 0];
+        const int other = widened(step.args[first ? 1 : 0]);
         if (step.opcode == op_add && is_extra(other) && p_.kind == PatternKind::none && p_.n_added < 2) {
             p_.added[p_.n_added++] = other - 1;
             base_ = program_.n_inputs + static_cast<int>(&step - &program_.step(0));
@@ -135,7 +151,7 @@ class Chain {
 
     // where(x < 0, x * slope, x), and nothing else.
     bool follow_sloped() {
-        const Program::Step *last = made_by(program_.outputs[0]);
+        const Program::Step *last = made_by(result_);
         if (!last || last->opcode != op_where || last->args[2] != 0) return false;
         const Program::Step *less = made_by(last->args[0]), *mul = made_by(last->args[1]);
         if (!less || less->opcode != op_less || less->args[0] != 0 || !mul || mul->opcode != op_mul) return false;
@@ -144,7 +160,7 @@ class Chain {
         const int factor = mul->args[0] == 0 ? mul->args[1] : mul->args[0];
         if (mul->args[0] != 0 && mul->args[1] != 0) return false;
         p_.kind = PatternKind::sloped;
-        const int values[] = {0, factor, program_.outputs[0]};
+        const int values[] = {0, factor, result_};
         for (int v : values)
             if (program_.dtypes[v] != EW_FLOAT32) return false;
         if (is_extra(factor)) p_.slope_input = factor - 1;

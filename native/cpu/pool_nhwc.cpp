@@ -1,38 +1,46 @@
-// f32 pooling of images with their channels last: maximum or mean of a window, mean over all places.
+// Pooling of float32 or bfloat16 images with their channels last: maximum or mean of a window, mean over all places.
 //
 // Vectors along the channels. Params of a window as in pool_last.h.
 #include "cpu/pool_last.h"
+
+#include "cpu/bfloat16.h"
 
 namespace ew::EW_ISA {
 
 namespace {
 
+// A vector of elements of either type, `n` of them if that is less.
+EW_INLINE vf take(const float *from, int64_t n) { return n >= VL ? load(from) : load_n(from, n); }
+EW_INLINE vf take(const uint16_t *from, int64_t n) { return n >= VL ? load_bf16(from) : load_bf16_n(from, n); }
+EW_INLINE void put(float *to, vf v, int64_t n) { n >= VL ? store(to, v) : store_n(to, v, n); }
+EW_INLINE void put(uint16_t *to, vf v, int64_t n) { n >= VL ? store_bf16(to, v) : store_bf16_n(to, v, n); }
+
 // A NaN stays: max gives its second operand for an unordered pair, so either order loses one kind.
 EW_INLINE vf larger(vf best, vf x) { return best != best ? best : x > best || x != x ? x : best; }
 
-template <bool Mean>
-EW_INLINE vf pool_vector(const LastPool &p, const float *from, const Seen *s, int64_t n, float scale) {
+template <bool Mean, class T>
+EW_INLINE vf pool_vector(const LastPool &p, const T *from, const Seen *s, int64_t n, float scale) {
     vf sum = splat(Mean ? 0.0F : -__builtin_inff());
     for (int64_t kz = s[0].lo; kz < s[0].hi; ++kz)
         for (int64_t ky = s[1].lo; ky < s[1].hi; ++ky)
             for (int64_t kx = s[2].lo; kx < s[2].hi; ++kx) {
                 const int64_t z = kz * p.dilation[0], y = ky * p.dilation[1], x = kx * p.dilation[2];
-                const float *at = from + ((z * p.in[1] + y) * p.in[2] + x) * p.c;
-                const vf v = n >= VL ? load(at) : load_n(at, n);
+                const vf v = take(from + ((z * p.in[1] + y) * p.in[2] + x) * p.c, n);
                 sum = Mean ? sum + v : larger(sum, v);
             }
     return Mean ? sum / splat(scale) : sum;
 }
 
 // A position whose window is cut off along the row; s: what it sees of the other axes.
-void pool_position(const LastPool &p, const float *row, Seen *s, int64_t x, float *y) {
+template <class T>
+void pool_position(const LastPool &p, const T *row, Seen *s, int64_t x, T *y) {
     s[2] = seen(p, 2, x);
-    const float *from = row + (x * p.stride[2] - p.begin[2]) * p.c;
+    const T *from = row + (x * p.stride[2] - p.begin[2]) * p.c;
     const float scale = static_cast<float>(s[0].counted * s[1].counted * s[2].counted);
     for (int64_t c = 0; c < p.c; c += VL) {
         const int64_t n = p.c - c;
         const vf v = p.kind ? pool_vector<true>(p, from + c, s, n, scale) : pool_vector<false>(p, from + c, s, n, 1);
-        n >= VL ? store(y + c, v) : store_n(y + c, v, n);
+        put(y + c, v, n);
     }
 }
 
@@ -49,9 +57,9 @@ EW_INLINE bool any_nan(vf v) {
 }
 
 // One vector of a whole window, whose elements lie `offsets` behind `from`. TAPS: how many there are, 0: `taps`.
-template <bool Mean, int TAPS>
-EW_INLINE vf pool_whole(const float *from, const int64_t *offsets, int64_t taps, int64_t n, vf factor) {
-    const auto element = [&](int64_t i) { return n >= VL ? load(from + offsets[i]) : load_n(from + offsets[i], n); };
+template <bool Mean, int TAPS, class T>
+EW_INLINE vf pool_whole(const T *from, const int64_t *offsets, int64_t taps, int64_t n, vf factor) {
+    const auto element = [&](int64_t i) { return take(from + offsets[i], n); };
     const int64_t count = TAPS > 0 ? TAPS : taps;
     const vf first = element(0);
     vf sum = first, best = first;
@@ -68,30 +76,32 @@ EW_INLINE vf pool_whole(const float *from, const int64_t *offsets, int64_t taps,
     return best;
 }
 
-template <bool Mean, int TAPS>
-void pool_whole_ones(const LastPool &p, const float *from, const int64_t *offsets, int64_t taps, int64_t positions,
-                     float *y) {
+template <class T, bool Mean, int TAPS>
+void pool_whole_ones(const LastPool &p, const T *from, const int64_t *offsets, int64_t taps, int64_t positions, T *y) {
     const vf factor = splat(static_cast<float>(taps));
     for (; positions > 0; --positions, from += p.stride[2] * p.c, y += p.c)
         for (int64_t c = 0; c < p.c; c += VL) {
             const int64_t n = p.c - c;
             const vf v = pool_whole<Mean, TAPS>(from + c, offsets, taps, n, factor);
-            n >= VL ? store(y + c, v) : store_n(y + c, v, n);
+            put(y + c, v, n);
         }
 }
 
-using PoolWhole = void (*)(const LastPool &, const float *, const int64_t *, int64_t, int64_t, float *);
+template <class T>
+using PoolWhole = void (*)(const LastPool &, const T *, const int64_t *, int64_t, int64_t, T *);
 
-PoolWhole find_whole(bool mean, int64_t taps) {
-    if (mean) return taps == 9 ? pool_whole_ones<true, 9> : pool_whole_ones<true, 0>;
-    return taps == 4 ? pool_whole_ones<false, 4> : taps == 9 ? pool_whole_ones<false, 9> : pool_whole_ones<false, 0>;
+template <class T>
+PoolWhole<T> find_whole(bool mean, int64_t taps) {
+    if (mean) return taps == 9 ? pool_whole_ones<T, true, 9> : pool_whole_ones<T, true, 0>;
+    if (taps == 4) return pool_whole_ones<T, false, 4>;
+    return taps == 9 ? pool_whole_ones<T, false, 9> : pool_whole_ones<T, false, 0>;
 }
 
 // One row of positions: those whose windows lie inside it share a list of taps.
-void pool_row(const LastPool &p, const float *image, int64_t z, int64_t y, float *to) {
+template <class T>
+void pool_row(const LastPool &p, const T *image, int64_t z, int64_t y, T *to) {
     Seen s[3] = {seen(p, 0, z), seen(p, 1, y), {}};
-    const float *row =
-        image + ((z * p.stride[0] - p.begin[0]) * p.in[1] + y * p.stride[1] - p.begin[1]) * p.in[2] * p.c;
+    const T *row = image + ((z * p.stride[0] - p.begin[0]) * p.in[1] + y * p.stride[1] - p.begin[1]) * p.in[2] * p.c;
     auto *offsets = reinterpret_cast<int64_t *>(scratch(SCRATCH_A, 2 * most(1, p.taps())));
     int64_t taps = 0;
     for (int64_t kz = s[0].lo; kz < s[0].hi; ++kz)
@@ -107,13 +117,16 @@ void pool_row(const LastPool &p, const float *image, int64_t z, int64_t y, float
     int64_t x = 0;
     for (; x < first; ++x) pool_position(p, row, s, x, to + x * p.c);
     if (x < last) {
-        const float *from = row + (x * p.stride[2] - p.begin[2]) * p.c;
-        find_whole(p.kind != 0, taps)(p, from, offsets, taps, last - x, to + x * p.c);
+        const T *from = row + (x * p.stride[2] - p.begin[2]) * p.c;
+        find_whole<T>(p.kind != 0, taps)(p, from, offsets, taps, last - x, to + x * p.c);
     }
     for (x = last; x < p.out[2]; ++x) pool_position(p, row, s, x, to + x * p.c);
 }
 
+template <class T>
 int32_t run(const ew_call *call) {
+    const T *const x = static_cast<const T *>(call->inputs[0].data);
+    T *const y = static_cast<T *>(call->outputs[0].data);
     LastPool p;
     if (!read_last_pool(call, p)) return call->host->error(call, EW_SHAPE, "pooling: sizes disagree");
     const int64_t rows = p.n * p.out[0] * p.out[1], work = p.out[2] * p.c * p.taps();
@@ -121,13 +134,14 @@ int32_t run(const ew_call *call) {
     const int64_t group = 1 + 100000 / (work + 1);
     parallel(call, ceil_div(rows, group), [&](int64_t task) {
         for (int64_t row = task * group; row < least(rows, (task + 1) * group); ++row)
-            pool_row(p, f32(*p.x) + row / (p.out[1] * p.out[0]) * p.in_size() * p.c, row / p.out[1] % p.out[0],
-                     row % p.out[1], static_cast<float *>(p.y->data) + row * p.out[2] * p.c);
+            pool_row(p, x + row / (p.out[1] * p.out[0]) * p.in_size() * p.c, row / p.out[1] % p.out[0], row % p.out[1],
+                     y + row * p.out[2] * p.c);
     });
     return EW_OK;
 }
 
 // Mean over all places: [N, places, C] to [N, C], a task for some channels of an image.
+template <class T>
 int32_t global_mean(const ew_call *call) {
     const ew_tensor &x = call->inputs[0];
     const int64_t n = x.shape[0], c = x.shape[x.rank - 1], places = count(x) / most(1, n * c);
@@ -137,14 +151,13 @@ int32_t global_mean(const ew_call *call) {
     parallel(call, ceil_div(n * by_channels, group), [&](int64_t task) {
         for (int64_t i = task * group; i < least(n * by_channels, (task + 1) * group); ++i) {
             const int64_t first = i % by_channels * WIDTH, width = least(WIDTH, c - first);
-            const float *from = f32(x) + i / by_channels * places * c + first;
-            float *to = static_cast<float *>(call->outputs[0].data) + i / by_channels * c + first;
+            const T *from = static_cast<const T *>(x.data) + i / by_channels * places * c + first;
+            T *to = static_cast<T *>(call->outputs[0].data) + i / by_channels * c + first;
             for (int64_t at = 0; at < width; at += VL) {
                 const int64_t left = width - at;
                 vf sum{};
-                for (int64_t q = 0; q < places; ++q)
-                    sum += left >= VL ? load(from + q * c + at) : load_n(from + q * c + at, left);
-                left >= VL ? store(to + at, sum / splat(scale)) : store_n(to + at, sum / splat(scale), left);
+                for (int64_t q = 0; q < places; ++q) sum += take(from + q * c + at, left);
+                put(to + at, sum / splat(scale), left);
             }
         }
     });
@@ -153,7 +166,9 @@ int32_t global_mean(const ew_call *call) {
 
 }  // namespace
 
-EW_KERNEL(pool_nhwc_f32, run)
-EW_KERNEL(global_mean_nhwc_f32, global_mean)
+EW_KERNEL(pool_nhwc_f32, run<float>)
+EW_KERNEL(global_mean_nhwc_f32, global_mean<float>)
+EW_KERNEL(pool_nhwc_bf16, run<uint16_t>)
+EW_KERNEL(global_mean_nhwc_bf16, global_mean<uint16_t>)
 
 }  // namespace ew::EW_ISA

@@ -278,11 +278,11 @@ int32_t run(const ew_call *call) {
     if (count(y) == 0) return EW_OK;
     if (count(x) == 0) return call->host->error(call, EW_SHAPE, "resize: the input is empty, the output is not");
     const Options o = read_options(call);
-    const bool half = x.dtype == EW_FLOAT16 || x.dtype == EW_BFLOAT16;
+    const bool half = x.dtype == EW_FLOAT16 || x.dtype == EW_BFLOAT16, copies = o.mode == 0;
+    if (half && copies && o.coordinates != TF_CROP) return run_plain<uint16_t>(call, o);  // no number is computed
     if (half) return run_through_f32<uint16_t>(call, o);
     if (x.dtype == EW_FLOAT32) return run_plain<float>(call, o);
     if (x.dtype == EW_FLOAT64) return run_plain<double>(call, o);
-    const bool copies = o.mode == 0;
     switch (x.dtype) {
         case EW_UINT8: return copies ? run_plain<uint8_t>(call, o) : run_through_f32<uint8_t>(call, o);
         case EW_INT8: return copies ? run_plain<int8_t>(call, o) : run_through_f32<int8_t>(call, o);

@@ -115,7 +115,8 @@ class BuilderConfig:
 
     `target`: "cpu", "cuda", or one GPU by index or UUID ("cuda:1", "cuda:GPU-..."). `precision`: "fp32" leaves types as
     the model has them. On CUDA, "fp16" and "bf16" compute float32 layers in 16 bits where that is safe. On the CPU,
-    "bf16" rounds what matrix products and convolutions multiply, and sums in float32; "int8" multiplies integers where
+    "bf16" rounds what matrix products and convolutions multiply, and sums in float32, and tensors between layers may be
+    bfloat16; "int8" multiplies integers where
     the model stores a weight as int8, and quantizes the other side row by row while running.
     `threads`: CPU threads the engine will use (default: the CPUs this process may run on).
     `level`: 0 takes the first tactic that fits without timing and runs no optimizer pass; 1 optimizes; 2 also times

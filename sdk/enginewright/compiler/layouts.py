@@ -1,4 +1,4 @@
-"""Chooses between networks that compute the same with images laid out differently: the one that takes less time."""
+"""Chooses between networks that compute the same with tensors kept differently: the one that takes less time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enginewright.compiler.tuning import Tuner
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network
-from enginewright.optimize import Pass, PassRecord, optimize
+from enginewright.optimize import NARROWING, Pass, PassRecord, optimize
 from enginewright.optimize.prefer_channels_last import put_channels_last, wants_channels_last
 
 MARGIN = 0.9
@@ -26,8 +26,26 @@ class Layout:
 
 
 def optimize_layouts(network: Network, passes: Sequence[Pass]) -> list[Layout]:
+    """The network in all ways in which it may run, the one that is most likely the fastest first.
+
+    Images may lie with their channels last or first. Where products are computed in bfloat16, the tensors of the first
+    way may be of that type, too.
+    """
+    wide = tuple(run for run in passes if run not in NARROWING)
+    layouts = _optimize_orders(network, wide)
+    if len(wide) == len(passes):
+        return layouts
+    first = layouts[0]
+    narrow = copy_network(first.network)
+    records = optimize(narrow, NARROWING)
+    if not any(record.changes for record in records):
+        return layouts
+    name = f"{first.name}, bfloat16"
+    return [Layout(name, narrow, (*first.passes, *NARROWING), (*first.records, *records)), *layouts]
+
+
+def _optimize_orders(network: Network, passes: tuple[Pass, ...]) -> list[Layout]:
     """The network optimized in place, and a copy that keeps channels first if the other one has them last."""
-    passes = tuple(passes)
     if put_channels_last not in passes:
         return [Layout("channels first", network, passes, tuple(optimize(network, passes)))]
     at = passes.index(put_channels_last)

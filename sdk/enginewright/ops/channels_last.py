@@ -16,7 +16,7 @@ from enginewright.ops.norm import LRN
 from enginewright.ops.pointwise_table import cast_array
 from enginewright.ops.pool import AveragePool, GlobalAveragePool, MaxPool
 from enginewright.registry.registry import infer_specs, operator
-from enginewright.tensors import DataType, TensorSpec, float16, float32, uint8
+from enginewright.tensors import DataType, TensorSpec, bfloat16, float16, float32, uint8
 
 Array = np.ndarray[Any, Any]
 
@@ -102,10 +102,11 @@ def _pools() -> Iterator[tuple[ChannelsLast, list[TensorSpec | None]]]:
         GlobalAveragePool(),
     )
     for op in pools:
-        for dtype in (float16, float32):
+        for dtype in (float16, float32, bfloat16):
             yield ChannelsLast(op), [TensorSpec(dtype, (2, 11, 9, 16))]
     for op in (*pools, MaxPool(kernel_shape=(3, 3), stride=2, ceil_mode=True, dilation=2)):
-        yield ChannelsLast(op), [TensorSpec(float32, (1, 12, 9, 21))]
+        for dtype in (float32, bfloat16):
+            yield ChannelsLast(op), [TensorSpec(dtype, (1, 12, 9, 21))]
     for op in (pools[0], MaxPool(kernel_shape=(3, 2), stride=2, padding=(0, 1, 1, 0), dilation=(1, 2))):
         yield ChannelsLast(op), [TensorSpec(uint8, (2, 12, 9, 77))]
 

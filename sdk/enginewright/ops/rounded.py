@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,10 @@ Array = np.ndarray[Any, Any]
 
 @operator("ew::Rounded")
 class Rounded:
-    """The operator `anchor` with inputs 0 and 1 rounded to `dtype`; sums, other inputs and the output are float32."""
+    """The operator `anchor` with inputs 0 and 1 rounded to `dtype`; sums, other inputs and the output are float32.
+
+    Those two may be of `dtype` already, one or both.
+    """
 
     INTERNAL = True  # made by passes, no method of Network
 
@@ -27,8 +31,12 @@ class Rounded:
     dtype: DataType = bfloat16
 
     def infer(self, *xs: TensorSpec | None) -> tuple[TensorSpec, ...]:
-        """As the anchor."""
-        return tuple(infer_specs(self.anchor, xs))
+        """As the anchor for float32."""
+        return tuple(infer_specs(self.anchor, (*map(self.widened, xs[:2]), *xs[2:])))
+
+    def widened(self, x: TensorSpec | None) -> TensorSpec | None:
+        """The input as the anchor sees it."""
+        return replace(x, dtype=float32, value=None) if x is not None and x.dtype is self.dtype else x
 
     def reference(self, x: Array, w: Array, *others: Array | None) -> Array:
         """The anchor on rounded numbers."""
@@ -37,14 +45,15 @@ class Rounded:
 
     @staticmethod
     def examples() -> Iterator[tuple[Rounded, list[TensorSpec | None]]]:
-        """Those of the anchors, in float32."""
+        """Those of the anchors, in float32 and with an image or a matrix of bfloat16."""
         for cls in (MatMul, Gemm, ChannelsLast):
             for op, specs in cls.examples():
                 of_product = not isinstance(op, ChannelsLast) or isinstance(op.anchor, Conv)
                 if of_product and all(spec is None or spec.dtype is float32 for spec in specs):
                     yield Rounded(op), list(specs)
+                    yield Rounded(op), [None if specs[0] is None else specs[0].with_dtype(bfloat16), *specs[1:]]
 
 
 def rounded(array: Array, dtype: DataType) -> Array:
-    """float32 numbers, each the nearest that `dtype` has."""
+    """The numbers as float32, each the nearest that `dtype` has."""
     return np.asarray(cast_array(cast_array(array, dtype), float32))

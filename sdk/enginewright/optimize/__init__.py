@@ -30,10 +30,12 @@ from enginewright.optimize.fuse_swish import fuse_swish
 from enginewright.optimize.gather_one_hots import gather_one_hots
 from enginewright.optimize.join_channels import join_channels
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
+from enginewright.optimize.narrow_tensors import narrow_tensors
 from enginewright.optimize.pack_attention import pack_attention
 from enginewright.optimize.prefer_channels_last import prefer_channels_last, put_channels_last
 from enginewright.optimize.quantize_products import quantize_products
 from enginewright.optimize.reuse_order import reuse_order
+from enginewright.optimize.round_images import round_images
 from enginewright.optimize.round_products import round_products
 from enginewright.optimize.select_early import select_early
 from enginewright.optimize.simplify_algebra import simplify_algebra
@@ -112,6 +114,9 @@ FOR_DEVICES: tuple[Pass, ...] = (
 )
 """What other targets than the CPU run before elementwise layers are joined."""
 
+NARROWING: tuple[Pass, ...] = (round_images, narrow_tensors)
+"""What makes tensors bfloat16 where a CPU computes in it; both networks are timed."""
+
 _AUTOCAST = {"fp16": autocast_fp16, "bf16": autocast_bf16}
 
 
@@ -129,11 +134,12 @@ def pipeline(target: str = "cpu", precision: str = "fp32") -> tuple[Pass, ...]:
 
 
 def _cpu_pipeline(precision: str) -> tuple[Pass, ...]:
-    """Reduced precision on the CPU is a property of products: what lies between them stays float32."""
+    """Reduced precision on the CPU is a property of products; tensors between them may follow."""
     passes = list(PIPELINE)
     if precision == "bf16":
         passes.insert(passes.index(fuse_pointwise), round_products)
         passes.remove(fuse_gru_cell)  # recurrent layers are not rounded, products are
+        passes += NARROWING
     if precision == "int8":
         passes.insert(passes.index(fold_constants), quantize_products)
     return tuple(passes)

@@ -12,7 +12,7 @@ FEW_ROWS = 8
 def round_products(network: Network) -> int:
     """Put each product of float32 into its rounded form; the number of layers changed.
 
-    All else is as fast in float32, and stays there, as do the tensors between layers.
+    All else stays in float32 here; `narrow_tensors` makes tensors between layers bfloat16.
     """
     found = [layer for layer in network.layers if _gains(layer)]
     for layer in found:

@@ -10,10 +10,11 @@ from enginewright.ops.norm import LRN
 from enginewright.ops.pool import AveragePool, GlobalAveragePool, MaxPool
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.conv import window_params
-from enginewright.tensors import DataType, TensorSpec, float32, uint8
+from enginewright.tensors import TensorSpec, bfloat16, float32, uint8
 
 VECTOR = 16
 """Output channels of a group are padded to whole vectors, of the instruction set with the longest."""
+POOLED = {float32: "f32", bfloat16: "bf16"}
 FEW_CHANNELS, LEAST_TAPS, LEAST_TILE = 8, 2, 2
 BY_ROWS, MOST_CHANNELS, RANK_OF_IMAGES = 8, 40, 4
 """Channels of convolutions by rows: always, and at most; with more a tile takes so long that finding its positions
@@ -170,35 +171,39 @@ def conv_transpose_nhwc_f32(
 
 
 @tactic(ChannelsLast, kernel="cpu_pool_nhwc_f32")
-def pool_nhwc_f32(op: ChannelsLast, x: TensorSpec, *others: TensorSpec | None) -> Launch | str:
-    """The largest element or the mean of each window."""
-    return _pool(op, x, float32)
+def pool_last(op: ChannelsLast, x: TensorSpec, *others: TensorSpec | None) -> Launch | str:
+    """The largest element or the mean of each window, summed in float32."""
+    if x.dtype not in POOLED:
+        return "needs float32 or bfloat16"
+    return _pool(op, x, f"cpu_pool_nhwc_{POOLED[x.dtype]}")
 
 
 @tactic(ChannelsLast, kernel="cpu_pool_nhwc_u8")
 def pool_nhwc_u8(op: ChannelsLast, x: TensorSpec, *others: TensorSpec | None) -> Launch | str:
     """The largest byte of each window."""
-    return _pool(op, x, uint8) if isinstance(op.anchor, MaxPool) else "is no maximum"
+    if not isinstance(op.anchor, MaxPool) or x.dtype is not uint8:
+        return "is no maximum of uint8"
+    return _pool(op, x, "cpu_pool_nhwc_u8")
 
 
-def _pool(op: ChannelsLast, x: TensorSpec, dtype: DataType) -> Launch | str:
+def _pool(op: ChannelsLast, x: TensorSpec, kernel: str) -> Launch | str:
     pool = op.anchor
     if not isinstance(pool, MaxPool | AveragePool):
         return "is no pool"
-    if x.dtype is not dtype or x.rank > 5:
-        return f"needs {dtype} and at most three spatial axes"
+    if x.rank > 5:
+        return "has more than three spatial axes"
     window = pool.resolve(channels_first(x).shape[2:], pool.kernel_shape)
     axes = zip(window.kernel, window.strides, window.dilations, window.begins, window.ends, strict=True)
     kind = 1 + int(pool.count_include_pad) if isinstance(pool, AveragePool) else 0
-    return Launch((kind, *(number for axis in axes for number in axis)))
+    return Launch((kind, *(number for axis in axes for number in axis)), kernel=kernel)
 
 
 @tactic(ChannelsLast, kernel="cpu_global_mean_nhwc_f32")
-def global_mean_nhwc_f32(op: ChannelsLast, x: TensorSpec, *others: TensorSpec | None) -> Launch | str:
-    """The mean over all places."""
-    if not isinstance(op.anchor, GlobalAveragePool) or x.dtype is not float32:
-        return "is no global mean of float32"
-    return Launch()
+def global_mean_last(op: ChannelsLast, x: TensorSpec, *others: TensorSpec | None) -> Launch | str:
+    """The mean over all places, summed in float32."""
+    if not isinstance(op.anchor, GlobalAveragePool) or x.dtype not in POOLED:
+        return "is no global mean of float32 or bfloat16"
+    return Launch(kernel=f"cpu_global_mean_nhwc_{POOLED[x.dtype]}")
 
 
 @tactic(ChannelsLast, kernel="cpu_lrn_nhwc_f32")

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from enginewright.ops.channels_last import ChannelsLast
+from enginewright.ops.channels_last import ChannelsLast, ImageToChannelsLast, channels_first
 from enginewright.ops.matmul import Gemm, MatMul
 from enginewright.ops.rounded import Rounded
 from enginewright.registry.registry import Launch, Pack, tactic
-from enginewright.tactics.channels_last import direct_launch
+from enginewright.tactics.channels_last import depthwise_nhwc_f32, direct_launch
 from enginewright.tactics.matmul import gemm_f32, gemm_packed_f32, matmul_f32, matmul_packed_f32, panel_bytes
-from enginewright.tensors import TensorSpec, bfloat16
+from enginewright.tensors import TensorSpec, bfloat16, float32
 
 Plan = Callable[..., Launch | str]
+RANK_OF_IMAGES, MOST_CHANNELS, MOST_CHANNELS_OF_PIXELS = 4, 80, 512
+"""Of convolutions by rows: with more, a tile takes so long that finding its positions costs nothing."""
+PAIRS = 32
+"""Channels in a vector of words, of the instruction set with the longest."""
 
 
 def _product(op: Rounded, inputs: tuple[TensorSpec | None, ...], for_matmul: Plan, for_gemm: Plan) -> Launch | str:
     """What the float32 tactic of the anchor answers."""
+    inputs = (*map(op.widened, inputs[:2]), *inputs[2:])
     if op.dtype is not bfloat16 or not isinstance(op.anchor, MatMul | Gemm):
         return "needs a matrix product in bfloat16"
     return (for_matmul if isinstance(op.anchor, MatMul) else for_gemm)(op.anchor, *inputs)
@@ -46,12 +51,8 @@ def matmul_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
 
 @tactic(Rounded, kernel="cpu_conv_nhwc_bf16")
 def conv_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
-    """A convolution with channels last: the image is rounded first, weights are packed as pairs of channels."""
-    if op.dtype is not bfloat16 or not isinstance(op.anchor, ChannelsLast):
-        return "needs a convolution in bfloat16 with channels last"
-    x, w = inputs[:2]
-    assert x is not None
-    launch = direct_launch(op.anchor, x, *inputs[1:])
+    """A convolution with channels last: an image of float32 is rounded first, weights are packed as pairs."""
+    launch, w = _image(op, inputs, direct_launch), inputs[1]
     if isinstance(launch, str) or w is None:
         return launch if isinstance(launch, str) else "is no convolution"
     group, channels = op.anchor.anchor.group, w.shape[1]
@@ -60,3 +61,52 @@ def conv_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
         return "groups have an odd number of channels"
     size = launch.pack[1].size // channels * -(-channels // 2) if channels else 0
     return replace(launch, pack={1: Pack("cpu_pack_conv_nhwc_bf16", size, (group,))})
+
+
+def _image(op: Rounded, inputs: tuple[TensorSpec | None, ...], plan: Plan) -> Launch | str:
+    """What the float32 tactic of a convolution with channels last answers."""
+    if op.dtype is not bfloat16 or not isinstance(op.anchor, ChannelsLast):
+        return "needs a convolution in bfloat16 with channels last"
+    return plan(op.anchor, *map(op.widened, inputs[:2]), *inputs[2:])
+
+
+@tactic(ImageToChannelsLast, kernel="cpu_image_nhwc_bf16")
+def image_nhwc_bf16(op: ImageToChannelsLast, x: TensorSpec) -> Launch | str:
+    """An image of float32 as words of two channels."""
+    channels = x.shape[1]
+    if x.dtype is not float32 or op.to is not bfloat16 or x.rank < 3:
+        return "needs an image of float32, to become bfloat16"
+    if not isinstance(channels, int) or op.channels != channels + channels % 2:
+        return "the number of channels is not made even, and no more"
+    return Launch()
+
+
+@tactic(Rounded, kernel="cpu_conv_rows_nhwc_bf16")
+def conv_rows_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
+    """Few channels, or a window of one pixel: positions side by side, and what it sees of a row as one run of words."""
+    launch = conv_nhwc_bf16(op, *inputs)
+    if isinstance(launch, str):
+        return launch
+    x, w = inputs[:2]
+    conv = op.anchor.anchor
+    if x is None or w is None or x.dtype is not bfloat16 or not isinstance(x.shape[-1], int) or x.shape[-1] % 2:
+        return "needs an image of bfloat16 with an even number of channels"
+    if conv.group > 1 or x.rank != RANK_OF_IMAGES or set(conv.window(channels_first(x), w).dilations) != {1}:
+        return "needs one group, two spatial axes, and no dilation"
+    most = MOST_CHANNELS_OF_PIXELS if set(w.shape[2:]) == {1} else MOST_CHANNELS
+    return launch if x.shape[-1] <= most else f"has more than {most} channels"
+
+
+@tactic(Rounded, kernel="cpu_depthwise_nhwc_bf16")
+def depthwise_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
+    """A depthwise convolution of an image of bfloat16, summed in float32."""
+    launch, x = _image(op, inputs, depthwise_nhwc_f32), inputs[0]
+    if isinstance(launch, str):
+        return launch
+    if x is None or x.dtype is not bfloat16:
+        return "needs an image of bfloat16"
+    shape = inputs[1].shape if inputs[1] is not None else ()
+    channels = shape[0]
+    assert isinstance(channels, int)
+    size = launch.pack[1].size // max(1, channels) * -(-channels // PAIRS) * PAIRS
+    return replace(launch, pack={1: Pack("cpu_pack_depthwise_nhwc_bf16", size, ())})

@@ -73,3 +73,26 @@ def test_the_choice_is_the_same_with_the_same_cache(tmp_path: Path) -> None:
     for level in (0, 1, 2):
         plan = ew.build(net, ew.BuilderConfig(level=level, timing_cache="", threads=1))
         np.testing.assert_allclose(ew.load(plan).run({"x": x})["y"], net.evaluate({"x": x})["y"], rtol=1e-4, atol=1e-5)
+
+
+def test_in_bfloat16_both_types_of_tensors_are_compared() -> None:
+    net = _network()
+    found = layouts.optimize_layouts(net, pipeline("cpu", "bf16"))
+    assert [layout.name for layout in found] == ["channels last, bfloat16", "channels last", "channels first"]
+    types = [{str(t.dtype) for layer in layout.network.layers for t in layer.outputs} for layout in found]
+    assert types == [{"bfloat16", "float32"}, {"float32"}, {"float32"}]
+    assert [record.name for record in found[0].records[-2:]] == [run.__name__ for run in found[0].passes[-2:]]
+    x = RNG.standard_normal((1, 3, 12, 10)).astype(np.float32)
+    wanted = found[2].network.evaluate({"x": x})["y"]
+    for layout in found[:2]:
+        np.testing.assert_allclose(layout.network.evaluate({"x": x})["y"], wanted, rtol=0, atol=2e-2 * wanted.max())
+
+
+def test_matrices_have_both_types_of_tensors_too() -> None:
+    net = Network()
+    x = net.input("x", ew.float32, (16, 8))
+    for _ in range(2):
+        x = net.relu(net.matmul(x, net.constant(RNG.standard_normal((8, 8)).astype(np.float32))))
+    net.output("y", x)
+    names = [layout.name for layout in layouts.optimize_layouts(net, pipeline("cpu", "bf16"))]
+    assert names == ["channels first, bfloat16", "channels first"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import enginewright as ew
-from enginewright.optimize import optimize, pipeline
+from enginewright.optimize import NARROWING, optimize, pipeline
 from enginewright.optimize.round_products import round_products
 from tests.sdk.optimize.rewriting import operators, rewrite
 
@@ -49,7 +49,7 @@ def test_convolutions_with_channels_last_are_rounded_and_depthwise_ones_are_not(
     h = net.relu(net.conv(x, net.constant(weight(32, 6, 3, 3) / 6)))
     h = net.conv(h, net.constant(weight(32, 1, 3, 3) / 3), group=32)
     net.output("y", net.conv(h, net.constant(weight(32, 16, 1, 1) / 4), group=2))
-    optimize(net, pipeline("cpu", "bf16"))
+    optimize(net, [run for run in pipeline("cpu", "bf16") if run not in NARROWING])
     kinds = [layer.op.anchor if layer.kind == "Fused" else layer.op for layer in net.layers]
     assert [op.KEY.name for op in kinds if op.KEY.name != "Transpose"] == ["Rounded", "ChannelsLast", "Rounded"]
 

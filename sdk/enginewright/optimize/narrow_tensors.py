@@ -1,0 +1,174 @@
+"""Keeps tensors between layers as bfloat16 where a CPU computes in it: half the memory to read and to write.
+
+Layers that compute with float32 read and write such tensors all the same: products, depthwise convolutions and fused
+programs widen what they load and round what they store. Pools and what only moves elements have tensors of one type. A
+tensor is narrowed if the layer that gives it and all that read it can do so; the caller's stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.ops.pointwise import Builder, Fused, Pointwise, PointwiseProgram, Value
+from enginewright.ops.rounded import Rounded
+from enginewright.optimize.fuse_pointwise import is_pointwise, layer_program
+from enginewright.tensors import bfloat16, float32
+
+MOVING = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Expand", "Slice", "Split", "Concat"})
+POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool")
+
+
+def narrow_tensors(network: Network) -> int:
+    """Let every tensor be bfloat16 that can; the number of tensors changed."""
+    if not any(map(_is_rounded, network.layers)):
+        return 0
+    found = _narrowable(network)
+    made: dict[Tensor, Tensor] = {}
+    rewritten = []
+    for layer in list(network.layers):
+        reads = {tensor for tensor in layer.inputs if tensor in found}
+        if not reads and found.isdisjoint(layer.outputs):
+            continue
+        _rewrite(network, layer, found, made)
+        rewritten.append(layer)
+    network.remove(rewritten)
+    return len(found)
+
+
+def _narrowable(network: Network) -> set[Tensor]:
+    """The tensors that all around them can handle; what a moving layer reads and writes changes with all the rest."""
+    found = {tensor for layer in network.layers for tensor in layer.outputs if _may_change(network, layer, tensor)}
+    while True:
+        kept = {tensor for tensor in found if all(_goes_with(layer, found) for layer in _around(tensor))}
+        if len(kept) == len(found):
+            return found
+        found = kept
+
+
+def _may_change(network: Network, layer: Layer, tensor: Tensor) -> bool:
+    if tensor.dtype is not float32 or tensor.const is not None or network.is_output(tensor) or not _writes(layer):
+        return False
+    return all(_reads(reader, index) for reader in tensor.readers for index in _places(reader, tensor))
+
+
+def _places(layer: Layer, tensor: Tensor) -> Iterator[int]:
+    return (index for index, given in enumerate(layer.inputs) if given is tensor)
+
+
+def _anchor(layer: Layer) -> Any:
+    return layer.op.anchor if layer.kind == "Fused" else layer.op
+
+
+def _anchor_inputs(layer: Layer) -> int:
+    """How many inputs come before those of the fused program."""
+    return len(layer.inputs) - (layer.op.program.n_inputs - 1) if layer.kind == "Fused" else len(layer.inputs)
+
+
+def _is_rounded(layer: Layer) -> bool:
+    return bool(_anchor(layer).KEY.name == "Rounded")
+
+
+def _is_depthwise(layer: Layer) -> bool:
+    """A depthwise convolution of float32 with channels last, which is to be rounded."""
+    op = _anchor(layer)
+    if op.KEY.name != "ChannelsLast" or op.anchor.KEY.name != "Conv":
+        return False
+    weight = layer.inputs[1]
+    return weight is not None and weight.const is not None and weight.shape[:2] == (op.anchor.group, 1)
+
+
+def _moves(layer: Layer) -> bool:
+    """Whether what the layer writes is what it reads, or a mean or the largest of it."""
+    if layer.kind == "Resize":
+        return bool(layer.op.mode == "nearest")
+    return layer.kind in MOVING or (layer.kind == "ChannelsLast" and layer.op.anchor.KEY.name in POOLS)
+
+
+def _writes(layer: Layer) -> bool:
+    if _is_rounded(layer):
+        return _anchor(layer).anchor.KEY.name != "Gemm" or _adds_a_row(layer)
+    return _is_depthwise(layer) or is_pointwise(layer) or _moves(layer)
+
+
+def _adds_a_row(layer: Layer) -> bool:
+    """Whether a Gemm adds nothing, or a row: all else it first writes to the output, as float32."""
+    op = _anchor(layer).anchor
+    added = layer.inputs[2] if _anchor_inputs(layer) > 2 else None
+    return (
+        added is None
+        or op.beta == 0
+        or (op.beta == 1 and added.rank == 1 and added.shape == layer.outputs[0].shape[-1:])
+    )
+
+
+def _reads(layer: Layer, index: int) -> bool:
+    """Whether a layer can read its input of this number: as an image or a matrix, or in what is fused behind."""
+    if _is_rounded(layer) or _is_depthwise(layer):
+        return index == 0 or index >= _anchor_inputs(layer)
+    return is_pointwise(layer) or _moves(layer)
+
+
+def _around(tensor: Tensor) -> Iterator[Layer]:
+    if tensor.producer is not None:
+        yield tensor.producer
+    yield from tensor.readers
+
+
+def _goes_with(layer: Layer, found: set[Tensor]) -> bool:
+    """Whether a layer allows what it reads and writes to be narrow.
+
+    If it moves elements all must be, but for constants, as factors of a resize are; a depthwise convolution needs such
+    an image.
+    """
+    if _is_depthwise(layer):
+        return layer.inputs[0] in found
+    if not _moves(layer):
+        return True
+    read = [tensor for tensor in layer.inputs if tensor is not None and tensor.const is None]
+    return all(tensor in found for tensor in (*read, *layer.outputs) if tensor.dtype is float32)
+
+
+def _rewrite(network: Network, layer: Layer, found: set[Tensor], made: dict[Tensor, Tensor]) -> None:
+    inputs = [None if tensor is None else made.get(tensor, tensor) for tensor in layer.inputs]
+    narrow = [tensor in found for tensor in layer.outputs]
+    with network.at(layer):
+        outputs = network.add(*_rewritten(layer, inputs, narrow))
+    for old, new in zip(layer.outputs, outputs, strict=True):
+        new.name = old.name
+        if old in found:
+            made[old] = new
+        else:
+            network.replace(old, new)
+
+
+def _rewritten(layer: Layer, inputs: list[Tensor | None], narrow: list[bool]) -> tuple[Any, ...]:
+    """The operator on the new inputs, and those of them that it reads."""
+    if _moves(layer):
+        return (layer.op, *inputs)
+    if is_pointwise(layer):
+        program, read = layer_program(layer)
+        given = [inputs[layer.inputs.index(tensor)] for tensor in read]
+        return (Pointwise(_converted(program, [t.dtype for t in given if t is not None], narrow)), *given)
+    anchor, count = _anchor(layer), _anchor_inputs(layer)
+    if _is_depthwise(layer):
+        anchor = Rounded(anchor, bfloat16)
+    program = layer.op.program if layer.kind == "Fused" else PointwiseProgram((float32,), (), (0,))
+    extras = [tensor for tensor in inputs[count:] if tensor is not None]
+    if layer.kind != "Fused" and not any(narrow):
+        return (anchor, *inputs)
+    converted = _converted(program, [program.inputs[0], *(tensor.dtype for tensor in extras)], narrow)
+    return (Fused(anchor, converted), *inputs)
+
+
+def _converted(program: PointwiseProgram, inputs: list[Any], narrow: list[bool]) -> PointwiseProgram:
+    """The program for inputs of these types; its outputs rounded where they are narrow."""
+    builder = Builder(*inputs)
+    values: list[Value] = [
+        builder.cast(given, wanted) for given, wanted in zip(builder.inputs, program.inputs, strict=True)
+    ]
+    results = builder.inline(program, *values)
+    return builder.finish(
+        *(builder.cast(value, bfloat16) if low else value for value, low in zip(results, narrow, strict=True))
+    )

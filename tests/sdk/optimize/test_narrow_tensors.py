@@ -1,0 +1,123 @@
+"""Tensors between layers become bfloat16 where all that touch them can handle it; the caller's stay as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import enginewright as ew
+from enginewright.graph.network import Network
+from enginewright.ops.pointwise import Fused, Pointwise
+from enginewright.ops.rounded import Rounded
+from enginewright.optimize import NARROWING, optimize, pipeline
+from enginewright.optimize.narrow_tensors import narrow_tensors
+from enginewright.tensors import DataType
+from tests.sdk.optimize.rewriting import rewrite
+
+RNG = np.random.default_rng(0)
+WIDE = tuple(run for run in pipeline("cpu", "bf16") if run not in NARROWING)
+
+
+def weight(*shape: int) -> np.ndarray:
+    """Numbers that keep outputs near 1."""
+    return (RNG.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+
+
+def prepared(net: Network) -> Network:
+    """The network as it is before tensors are narrowed."""
+    optimize(net, WIDE)
+    return net
+
+
+def dtypes(net: Network) -> list[DataType]:
+    """The type of the first output of each layer."""
+    return [layer.outputs[0].dtype for layer in net.layers]
+
+
+def images() -> Network:
+    """A block as image networks have it: residual, depthwise, pool, mean, product."""
+    net = Network()
+    h = net.relu(net.conv(net.input("x", ew.float32, (2, 8, 9, 7)), net.constant(weight(16, 8, 3, 3)), padding=1))
+    g = net.clip(
+        net.conv(h, net.constant(weight(16, 1, 3, 3)), net.constant(weight(16, 1)[:, 0]), padding=1, group=16),
+        net.constant(np.float32(0)),
+        net.constant(np.float32(6)),
+    )
+    h = net.relu(net.add(net.conv(g, net.constant(weight(16, 16, 1, 1))), h))
+    pools = (net.max_pool(h, kernel_shape=(2, 2), stride=2), net.average_pool(h, kernel_shape=(2, 2), stride=2))
+    h = net.add(*pools)
+    h = net.conv(h, net.constant(weight(40, 16, 1, 1)))
+    net.output("y", net.gemm(net.flatten(net.global_average_pool(h)), net.constant(weight(40, 5))))
+    return prepared(net)
+
+
+def test_all_between_the_ends_of_an_image_network_is_narrow() -> None:
+    changes, after = rewrite(images(), narrow_tensors, 3e-2)
+    assert changes > 0
+    kinds = [(layer.kind, layer.outputs[0].dtype) for layer in after.layers]
+    assert kinds[0] == ("Transpose", ew.float32)  # of what the caller gives
+    assert kinds[-1][1] is ew.float32
+    assert {dtype for _, dtype in kinds[1:-1]} == {ew.bfloat16}
+
+
+def test_depthwise_convolutions_of_narrow_images_are_rounded() -> None:
+    after = rewrite(images(), narrow_tensors, 3e-2)[1]
+    anchors = [layer.op.anchor for layer in after.layers if isinstance(layer.op, Fused)]
+    assert all(isinstance(anchor, Rounded) for anchor in anchors)
+    assert any(anchor.anchor.anchor.group == 16 for anchor in anchors if anchor.anchor.KEY.name == "ChannelsLast")
+
+
+def test_what_a_wide_layer_reads_stays_wide() -> None:
+    net = Network()
+    h = net.matmul(net.input("x", ew.float32, (16, 32)), net.constant(weight(32, 32)))
+    net.output("y", net.matmul(net.softmax(net.transpose(h, perm=(1, 0))), net.constant(weight(16, 4))))
+    changes, after = rewrite(prepared(net), narrow_tensors, 3e-2)
+    assert changes == 0
+    assert set(dtypes(after)) == {ew.float32}
+
+
+def test_outputs_stay_as_they_are_though_others_read_them() -> None:
+    net = Network()
+    h = net.relu(net.matmul(net.input("x", ew.float32, (16, 32)), net.constant(weight(32, 32))))
+    net.output("h", h)
+    net.output("y", net.matmul(h, net.constant(weight(32, 4))))
+    assert rewrite(prepared(net), narrow_tensors, 3e-2)[0] == 0
+
+
+def test_programs_that_two_products_read_round_once() -> None:
+    net = Network()
+    h = net.matmul(net.input("x", ew.float32, (16, 32)), net.constant(weight(32, 32)))
+    g = net.mul(net.sigmoid(h), net.tanh(h))
+    for name in ("y", "z"):
+        net.output(name, net.matmul(g, net.constant(weight(32, 4))))
+    after = rewrite(prepared(net), narrow_tensors, 3e-2)[1]
+    assert dtypes(after) == [ew.bfloat16, ew.float32, ew.float32]
+    assert sum(isinstance(layer.op, Pointwise | Fused) for layer in after.layers) == 1
+
+
+@pytest.mark.parametrize(("shape", "narrow"), [((32,), True), ((16, 1), False), ((1, 32), False)])
+def test_a_gemm_that_adds_more_than_a_row_writes_float32(shape: tuple[int, ...], narrow: bool) -> None:
+    net = Network()
+    added = net.constant(RNG.standard_normal(shape).astype(np.float32))
+    h = net.gemm(net.input("x", ew.float32, (16, 32)), net.constant(weight(32, 32)), added)
+    net.output("y", net.matmul(h, net.constant(weight(32, 4))))
+    after = rewrite(prepared(net), narrow_tensors, 3e-2)[1]
+    assert (after.layers[0].outputs[0].dtype is ew.bfloat16) == narrow
+
+
+def test_networks_without_products_in_bfloat16_are_left() -> None:
+    net = Network()
+    net.output("y", net.relu(net.sigmoid(net.input("x", ew.float32, (4, 4)))))
+    assert rewrite(net, narrow_tensors)[0] == 0
+
+
+def test_the_engine_computes_the_same() -> None:
+    net = images()
+    optimize(net, NARROWING)
+    x = {"x": RNG.standard_normal((2, 8, 9, 7)).astype(np.float32)}
+    plan = ew.build(net, ew.BuilderConfig(level=0, timing_cache="", threads=1))
+    wanted = net.evaluate(x)["y"]
+    np.testing.assert_allclose(ew.load(plan).run(x)["y"], wanted, rtol=0, atol=2e-2 * np.abs(wanted).max())
+    assert {step.kernel.partition("@")[0] for step in plan.meta.programs[0].steps} >= {
+        "cpu_conv_nhwc_bf16", "cpu_depthwise_nhwc_bf16", "cpu_pool_nhwc_bf16", "cpu_global_mean_nhwc_bf16",
+    }  # fmt: skip
