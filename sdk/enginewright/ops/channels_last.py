@@ -132,7 +132,9 @@ class ImageToChannelsLast:
 
     @staticmethod
     def examples() -> Iterator[tuple[ImageToChannelsLast, list[TensorSpec]]]:
-        """Three channels as 4 and as 8, of both types."""
+        """Three channels as 4 and as 8, of both types; and an even number of them as pairs of bfloat16."""
         for channels in (4, 8):
             for dtype in (float32, float16):
                 yield ImageToChannelsLast(channels, float16), [TensorSpec(dtype, (2, 3, 9, 11))]
+        for given in (1, 3, 4):
+            yield ImageToChannelsLast(given + given % 2, bfloat16), [TensorSpec(float32, (2, given, 9, 11))]
