@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "cpu/bfloat16.h"
 #include "cpu/gemm_finish.h"
 #include "cpu/gemm_half.h"
 #include "cpu/narrow_dot.h"
@@ -222,24 +223,6 @@ void run_byte_gemm(const NarrowGemm &gemm, const ByteFinish &finish) {
 
 namespace {
 
-EW_INLINE vi round_bf16(vf x) {  // the upper halves; the lower ones are garbage
-    const vi bits = (vi)x, nan = bits | splat(0x400000);
-    const vi rounded = bits + splat(0x7fff) + ((bits >> 16) & splat(1));
-    return x == x ? rounded : nan;
-}
-
-EW_INLINE vi pair(vf even, vf odd) {
-#if EW_ISA_AVX512
-    // Rounded side by side, then brought together; unlike the integer code it takes denormals for zeros.
-    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
-    const vi steps = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    return (vi)_mm512_permutexvar_epi16((__m512i)(steps * 0x10001 + 0x100000), both);
-#else
-    typedef uint32_t vu __attribute__((vector_size(VL * 4)));
-    return (vi)((vu)round_bf16(even) >> 16) | (round_bf16(odd) & splat(int32_t(0xffff0000)));
-#endif
-}
-
 EW_INLINE int32_t word(float even, float odd) {
     return static_cast<int32_t>(static_cast<uint32_t>(narrow(odd, true)) << 16 | narrow(even, true));
 }
@@ -265,8 +248,8 @@ void round_row(const float *x, int64_t k, int32_t *out) {
 
 void pair_bf16(const float *even, const float *odd, int64_t n, int32_t *out) {
     int64_t i = 0;
-    for (; i + VL <= n; i += VL) store(out + i, pair(load(even + i), odd ? load(odd + i) : vf{}));
-    if (i < n) store_n(out + i, pair(load_n(even + i, n - i), odd ? load_n(odd + i, n - i) : vf{}), n - i);
+    for (; i + VL <= n; i += VL) store(out + i, join_bf16(load(even + i), odd ? load(odd + i) : vf{}));
+    if (i < n) store_n(out + i, join_bf16(load_n(even + i, n - i), odd ? load_n(odd + i, n - i) : vf{}), n - i);
 }
 
 void pack_bf16_rows(const Matrix &a, int64_t rows, int64_t k, int32_t *out, int64_t ld) {
