@@ -12,6 +12,7 @@ from typing import Any
 
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.pointwise import Builder, Fused, Pointwise, PointwiseProgram, Value
+from enginewright.ops.pointwise_table import cast_array
 from enginewright.ops.rounded import Rounded
 from enginewright.optimize.fuse_pointwise import is_pointwise, layer_program
 from enginewright.tensors import bfloat16, float32
@@ -134,6 +135,8 @@ def _rewrite(network: Network, layer: Layer, found: set[Tensor], made: dict[Tens
     inputs = [None if tensor is None else made.get(tensor, tensor) for tensor in layer.inputs]
     narrow = [tensor in found for tensor in layer.outputs]
     with network.at(layer):
+        if _moves(layer) and any(narrow):
+            inputs = [_narrowed(network, layer, index, tensor) for index, tensor in enumerate(inputs)]
         outputs = network.add(*_rewritten(layer, inputs, narrow))
     for old, new in zip(layer.outputs, outputs, strict=True):
         new.name = old.name
@@ -141,6 +144,14 @@ def _rewrite(network: Network, layer: Layer, found: set[Tensor], made: dict[Tens
             made[old] = new
         else:
             network.replace(old, new)
+
+
+def _narrowed(network: Network, layer: Layer, index: int, tensor: Tensor | None) -> Tensor | None:
+    """A constant that a layer moves, such as the token that a concatenation puts before others, in bfloat16."""
+    moved = index == 0 or layer.kind == "Concat"  # other inputs say where to, and how much
+    if not moved or tensor is None or tensor.const is None or tensor.dtype is not float32:
+        return tensor
+    return network.constant(cast_array(tensor.const, bfloat16), tensor.name)
 
 
 def _rewritten(layer: Layer, inputs: list[Tensor | None], narrow: list[bool]) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import enginewright as ew
-from enginewright.graph.network import Network
+from enginewright.graph.network import Network, Tensor
 from enginewright.ops.pointwise import Fused, Pointwise
 from enginewright.ops.rounded import Rounded
 from enginewright.optimize import NARROWING, optimize, pipeline
@@ -18,9 +18,9 @@ RNG = np.random.default_rng(0)
 WIDE = tuple(run for run in pipeline("cpu", "bf16") if run not in NARROWING)
 
 
-def weight(*shape: int) -> np.ndarray:
+def weight(*shape: int, rng: np.random.Generator = RNG) -> np.ndarray:
     """Numbers that keep outputs near 1."""
-    return (RNG.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+    return (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
 
 
 def prepared(net: Network) -> Network:
@@ -103,6 +103,54 @@ def test_a_gemm_that_adds_more_than_a_row_writes_float32(shape: tuple[int, ...],
     net.output("y", net.matmul(h, net.constant(weight(32, 4))))
     after = rewrite(prepared(net), narrow_tensors, 3e-2)[1]
     assert (after.layers[0].outputs[0].dtype is ew.bfloat16) == narrow
+
+
+def vision_transformer(batch: int | str) -> Network:
+    """Patches behind the token of their class, a block with attention of two heads, and the token's product."""
+    net, rng = Network(), np.random.default_rng(1)
+
+    def const(*shape: int) -> Tensor:
+        return net.constant(weight(*shape, rng=rng))
+
+    x = net.input("x", ew.float32, (batch, 16, 32))
+    token = const(1, 1, 32)
+    if not isinstance(batch, int):
+        sizes = net.slice(net.shape(x), *(net.constant([limit]) for limit in (0, 1)))
+        token = net.expand(token, net.concat(sizes, net.constant([1, 32])))
+    h = net.concat(token, net.matmul(x, const(32, 32)), axis=1)
+    heads = net.constant([0, 0, 2, 16])
+
+    def turned(perm: tuple[int, ...]) -> Tensor:
+        split = net.reshape(net.matmul(h, const(32, 32)), heads)
+        return net.transpose(split, perm=perm)
+
+    scores = net.matmul(turned((0, 2, 1, 3)), turned((0, 2, 3, 1)))
+    mixed = net.matmul(net.softmax(net.mul(scores, net.constant(np.float32(0.25))), axis=-1), turned((0, 2, 1, 3)))
+    mixed = net.reshape(net.transpose(mixed, perm=(0, 2, 1, 3)), net.constant([0, 0, 32]))
+    h = net.add(h, net.matmul(mixed, const(32, 32)))
+    scale, shift = (net.constant(weight(32, 1, rng=rng)[:, 0]) for _ in range(2))
+    inner = net.matmul(net.layer_normalization(h, scale, shift)[0], const(32, 64))
+    h = net.add(h, net.matmul(net.gelu(inner), const(64, 32)))
+    net.output("y", net.matmul(h, const(32, 4)))
+    return net
+
+
+@pytest.mark.parametrize("batch", [1, "N"])
+def test_constants_beside_narrow_tensors_are_narrowed(batch: int | str) -> None:
+    net = prepared(vision_transformer(batch))
+    assert narrow_tensors(net) > 0
+    net.infer()
+    assert {layer.outputs[0].dtype for layer in net.layers if layer.kind == "Concat"} >= {ew.bfloat16}
+
+
+@pytest.mark.parametrize("batch", [1, "N"])
+def test_transformers_are_built_in_bfloat16(batch: int | str) -> None:
+    x = {"x": RNG.standard_normal((1, 16, 32)).astype(np.float32)}
+    found, wanted = (
+        ew.load(ew.build(vision_transformer(batch), ew.BuilderConfig(precision=precision, timing_cache=""))).run(x)["y"]
+        for precision in ("bf16", "fp32")
+    )
+    assert np.linalg.norm(found - wanted) <= 3e-2 * np.linalg.norm(wanted)
 
 
 def test_networks_without_products_in_bfloat16_are_left() -> None:
