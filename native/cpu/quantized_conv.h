@@ -27,7 +27,8 @@ struct ByteConv : Sliding {
     int64_t channels, per_group, words;  // input and output channels, and words of a pixel, of a group
     uint8_t x_zero;
     const uint8_t *x;
-    int64_t pixel;  // bytes from one to the next
+    int64_t pixel;       // bytes from one to the next
+    bool dense = false;  // runs of pixels are multiplied four bytes at a time, so pixels need not be whole words
     const uint8_t *w;
     const float *factor, *shift;  // shift NULL: none
     const uint8_t *addend;        // NULL: none
@@ -83,13 +84,18 @@ inline bool is_copied(const ByteConv &c) {
     return !inside;
 }
 
+// Bytes of a pixel of the copy.
+inline int64_t copied_pixel(const ByteConv &c) { return c.dense ? c.c : c.group * c.words * 4; }
+
+constexpr int64_t WORD = 4;  // whose end is read behind the last pixel
+
 inline int64_t copied_bytes(const ByteConv &c) {
-    return is_copied(c) ? c.n * seen_of(c, 0) * seen_of(c, 1) * seen_of(c, 2) * c.group * c.words * 4 : 0;
+    return is_copied(c) ? c.n * seen_of(c, 0) * seen_of(c, 1) * seen_of(c, 2) * copied_pixel(c) + WORD : 0;
 }
 
-// Copies pixels, each group to whole words.
+// Copies pixels, each group to whole words unless they are dense.
 inline void copy_pixels(const ByteConv &c, const uint8_t *from, int64_t pixels, uint8_t *to) {
-    if (c.channels % 4 == 0) {
+    if (c.dense || c.channels % 4 == 0) {
         std::memcpy(to, from, static_cast<size_t>(pixels * c.c));
         return;
     }
@@ -101,7 +107,7 @@ inline void copy_pixels(const ByteConv &c, const uint8_t *from, int64_t pixels, 
 
 // Writes all that windows see of an image to `copy`, its zero point where there is none, and lets c see the copy.
 inline void copy_image(const ew_call *call, ByteConv &c, uint8_t *copy) {
-    const int64_t sizes[3] = {seen_of(c, 0), seen_of(c, 1), seen_of(c, 2)}, pixel = c.group * c.words * 4;
+    const int64_t sizes[3] = {seen_of(c, 0), seen_of(c, 1), seen_of(c, 2)}, pixel = copied_pixel(c);
     const int64_t rows = c.n * sizes[0] * sizes[1], row = sizes[2] * pixel, each = 1 + 32768 / (row + 1);
     const int64_t begin = least(c.begin[2], sizes[2]), real = most(0, least(c.in[2], sizes[2] - begin));
     parallel(call, ceil_div(rows, each), [&](int64_t task) {

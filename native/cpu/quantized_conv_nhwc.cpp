@@ -2,10 +2,10 @@
 //
 // Rows of a tile are output positions, columns output channels; each row points at the first pixel that its window sees.
 // Only an image with padding, or whose groups are no whole words of four channels, is copied before: then no window
-// leaves it. The elements of a window that follow each other in memory are one run of words.
+// leaves it. What a window sees without a gap is one run of words: 7 pixels of 3 channels are 6 words, not 7.
 //
-// Inputs and params as in quantized_conv.h. Packed: [group][panel][tap][words][width][4], the last panel zero-padded,
-// then the sum of each channel's weights.
+// Inputs and params as in quantized_conv.h. Packed: [group][panel][run][words][width][4], zero where a run or panel ends
+// inside, then the sum of each channel's weights.
 #include "cpu/quantized_conv.h"
 
 #include "cpu/gemm_rows.h"
@@ -17,15 +17,22 @@ namespace {
 
 constexpr int64_t MOST_POSITIONS = 256;  // of a task
 
-int64_t panel_words(const ByteConv &c) { return c.group * c.padded() * c.taps() * c.words; }
+// How a window falls into runs; `joined`: pixels along the last axis follow each other.
+struct Cutting {
+    int64_t count, words;
+    Cutting(bool joined, int64_t taps, int64_t last, int64_t channels)
+        : count(taps / (joined ? last : 1)), words(ceil_div(channels * (joined ? last : 1), 4)) {}
+    int64_t all() const { return count * words; }
+};
+
+bool joins_taps(const ByteConv &c) { return c.group == 1 && c.dilation[2] == 1; }
+Cutting cut_window(const ByteConv &c) { return {joins_taps(c), c.taps(), c.kernel[2], c.channels}; }
 
 // Runs of words that a window sees: where each begins, in bytes from its first pixel, and how many words all have.
 struct Runs {
     const int64_t *begin;
     int64_t count, words;
 };
-
-bool joins_taps(const ByteConv &c) { return c.group == 1 && c.dilation[2] == 1; }
 
 Runs list_runs(const ByteConv &c, int64_t *begin) {
     const bool joined = joins_taps(c);
@@ -35,7 +42,7 @@ Runs list_runs(const ByteConv &c, int64_t *begin) {
             for (int64_t x = 0; x < (joined ? 1 : c.kernel[2]); ++x)
                 begin[n++] =
                     ((z * c.dilation[0] * c.in[1] + y * c.dilation[1]) * c.in[2] + x * c.dilation[2]) * c.pixel;
-    return {begin, n, joined ? c.kernel[2] * c.words : c.words};
+    return {begin, n, cut_window(c).words};
 }
 
 // Where the windows of positions [first, first + rows) begin, in bytes from x.
@@ -150,7 +157,7 @@ Cut cut_tasks(const ByteConv &c, const Panels &p) {
     constexpr int64_t MOST = 24;
     const int64_t positions = c.positions();
     const double work =
-        2.0 * static_cast<double>(positions * c.per_group) * static_cast<double>(c.words * 4 * c.taps());
+        2.0 * static_cast<double>(positions * c.per_group) * static_cast<double>(4 * cut_window(c).all());
     const int64_t wanted = work / TASK > MOST ? MOST : static_cast<int64_t>(work / TASK);
     Cut t;
     t.by_rows = most(ceil_div(positions, MOST_POSITIONS), least(positions / (4 * MR), ceil_div(wanted, p.count)));
@@ -173,7 +180,7 @@ struct Job {
     void run() const {
         auto *places = reinterpret_cast<int64_t *>(scratch(SCRATCH_A, 2 * rows));
         list_places(c, first, rows, places);
-        const int64_t steps = c.taps() * c.words, column0 = group * c.padded();
+        const int64_t steps = cut_window(c).all(), column0 = group * c.padded();
         const auto *w = reinterpret_cast<const int32_t *>(c.w) + column0 * steps;
         for (int64_t i = panel; i < end; ++i) {
             const int64_t vectors = panels.vectors(i), column = panels.column(i), tile = rows_of_tile(vectors);
@@ -191,6 +198,7 @@ int32_t run(const ew_call *call) {
     ByteConv c;
     if (!read_byte_conv(call, c)) return call->host->error(call, EW_SHAPE, "quantized convolution: sizes disagree");
     if (c.positions() * c.m == 0) return EW_OK;
+    c.dense = joins_taps(c);
     const Panels panels(c.per_group);
     const int64_t copied = copied_bytes(c), starts = round_up(c.group * c.padded(), 16);
     float *memory = scratch(SCRATCH_D, starts + 2 * c.taps() + round_up(ceil_div(copied, 4), 16) + 16);
@@ -198,7 +206,7 @@ int32_t run(const ew_call *call) {
     auto *copy = reinterpret_cast<uint8_t *>(start + starts);
     auto *begin = reinterpret_cast<int64_t *>(copy + round_up(copied, 64));
     const auto *bias = static_cast<const int32_t *>(call->inputs[2].data);
-    const auto *sums = reinterpret_cast<const int32_t *>(c.w) + panel_words(c);
+    const auto *sums = reinterpret_cast<const int32_t *>(c.w) + c.group * c.padded() * cut_window(c).all();
     for (int64_t g = 0; g < c.group; ++g)
         for (int64_t j = 0; j < c.padded(); ++j) {
             const int64_t m = g * c.per_group + j;
@@ -224,23 +232,29 @@ int32_t run(const ew_call *call) {
     return EW_OK;
 }
 
-// [M, C / group, kernel] as above. Params: group.
+// [M, C / group, kernel] as above. Params: group, whether pixels along the last axis follow each other.
 int32_t pack(const ew_call *call) {
     const ew_tensor &t = call->inputs[0];
     const auto *w = static_cast<const int8_t *>(t.data);
     const int64_t group = call->params[0].i, m = t.shape[0], channels = t.shape[1], per_group = m / most(1, group);
-    const int64_t taps = count(t) / most(1, m * channels), words = ceil_div(channels, 4);
+    const int64_t taps = count(t) / most(1, m * channels), last = call->params[1].i ? t.shape[t.rank - 1] : 1;
+    const Cutting cut(last > 1, taps, last, channels);
     const Panels panels(per_group);
     auto *begin = static_cast<int8_t *>(call->outputs[0].data), *out = begin;
-    const auto weight = [&](int64_t g, int64_t j, int64_t c, int64_t tap) {
-        return j < per_group && c < channels ? w[((g * per_group + j) * channels + c) * taps + tap] : int8_t{0};
+    const auto weight = [&](int64_t channel, int64_t run, int64_t i) {  // i: of the run's bytes
+        if (i >= last * channels) return int8_t{0};
+        return w[(channel * channels + i % channels) * taps + run * last + i / channels];
     };
     for (int64_t g = 0; g < group; ++g)
         for (int64_t p = 0; p < panels.count; ++p)
-            for (int64_t tap = 0; tap < taps; ++tap)
-                for (int64_t word = 0; word < words; ++word)
-                    for (int64_t j = 0; j < panels.vectors(p) * VL; ++j)
-                        for (int64_t i = 0; i < 4; ++i) *out++ = weight(g, panels.column(p) + j, 4 * word + i, tap);
+            for (int64_t word = 0; word < cut.all(); ++word)
+                for (int64_t j = 0; j < panels.vectors(p) * VL; ++j)
+                    for (int64_t i = 0; i < 4; ++i) {
+                        const int64_t column = panels.column(p) + j;
+                        *out++ = column < per_group
+                                     ? weight(g * per_group + column, word / cut.words, word % cut.words * 4 + i)
+                                     : int8_t{0};
+                    }
     auto *sums = reinterpret_cast<int32_t *>(out);
     for (int64_t i = 0; i < m; ++i) {
         sums[i] = 0;

@@ -42,8 +42,10 @@ def quantized_conv_nhwc(op: QuantizedConv, x: TensorSpec, w: TensorSpec, *others
     if _is_depthwise(op, sizes):
         return "depthwise: the direct kernel is better"
     group, (m, channels) = op.anchor.group, sizes[:2]
-    words = group * -(-(m // group) // VECTOR) * VECTOR * math.prod(sizes[2:]) * -(-channels // 4)
-    pack = Pack("cpu_pack_quantized_conv_nhwc", 4 * (words + m), (group,))
+    joined = group == 1 and op.anchor.resolve(channels_first(x).shape[2:], w.shape[2:]).dilations[-1] == 1
+    last = sizes[-1] if joined else 1  # pixels that are multiplied as one run
+    words = group * -(-(m // group) // VECTOR) * VECTOR * (math.prod(sizes[2:]) // last) * -(-channels * last // 4)
+    pack = Pack("cpu_pack_quantized_conv_nhwc", 4 * (words + m), (group, int(joined)))
     return Launch(_params(op, x, w), pack={1: pack})
 
 
