@@ -167,8 +167,10 @@ void run_row(const Lines &l, int64_t from, int64_t to) {
 
 using RunRow = void (*)(const Lines &, int64_t, int64_t);
 RunRow find_row(const LastConv &c) {
-    if (c.kernel[2] != 3 || c.dilation[2] != 1) return run_row<0, 1>;
-    return c.stride[2] == 1 ? run_row<3, 1> : c.stride[2] == 2 ? run_row<3, 2> : run_row<0, 1>;
+    const int64_t k = c.kernel[2], step = c.stride[2];
+    if ((k != 3 && k != 5) || c.dilation[2] != 1 || step > 2) return run_row<0, 1>;
+    if (k == 5) return step == 1 ? run_row<5, 1> : run_row<5, 2>;
+    return step == 1 ? run_row<3, 1> : run_row<3, 2>;
 }
 
 // The input rows that an output row sees, with their weights.

@@ -1,7 +1,7 @@
 // A 1 x 1 convolution of pixels that lie one behind another, all groups of a block of pixels in one pass.
 #pragma once
 
-#include "cpu/gemm_rows.h"
+#include "cpu/narrow_ending.h"
 
 namespace ew::EW_ISA {
 
@@ -9,13 +9,17 @@ constexpr int64_t MAX_SHUFFLED = 16;
 constexpr int64_t PIXELS_OF_BLOCK = 48;  // that all weights pass by: their channels stay in L1 or L2
 
 // y = w x for each pixel and group. With shuffled > 1 the convolution sees channel i * shuffled + s where x has channel
-// s * (c / shuffled) + i. Weights as pack_pixels writes them: a group's channels in the order in which x has them.
+// s * (c / shuffled) + i. Weights as pack_pixels writes them: a group's channels in the order in which x has them. In
+// bfloat16 x and weights are words of two channels (narrow_gemm.h); those that a group shares with others have zeros.
 struct PixelConv {
     int64_t group = 1, channels = 0, per_group = 0;  // input and output channels of a group
     int64_t shuffled = 1;
+    bool bf16 = false;
     const float *w = nullptr;
     int64_t inputs() const { return group * channels; }
     int64_t outputs() const { return group * per_group; }
+    int64_t numbers() const { return bf16 ? inputs() / 2 : inputs(); }  // of a pixel
+    int64_t most_of_group() const { return bf16 ? channels / 2 + shuffled : channels; }
 };
 
 // Inputs x, w; params group, number of inputs, shuffled. False: sizes disagree.
@@ -43,7 +47,14 @@ EW_INLINE ChannelRun channel_run(const PixelConv &c, int64_t group, int64_t s) {
     return {s * part + first, last - first};
 }
 
-// Pixels are ld floats apart.
+// The same in numbers of x.
+EW_INLINE ChannelRun number_run(const PixelConv &c, int64_t group, int64_t s) {
+    const ChannelRun run = channel_run(c, group, s);
+    if (!c.bf16 || run.n == 0) return run;
+    return {run.first / 2, ceil_div(run.first + run.n, 2) - run.first / 2};
+}
+
+// Pixels are ld numbers apart; no y where results are bfloat16 (NarrowFinish).
 struct PixelRows {
     const float *x;
     int64_t ld_x, rows;
@@ -51,7 +62,7 @@ struct PixelRows {
     int64_t ld_y;
 };
 // Groups [from, to) of some pixels; pointers of `finish` belong to the first pixel and channel 0.
-void run_pixels(const PixelConv &c, const PixelRows &rows, const Finish &finish, int64_t from, int64_t to);
+void run_pixels(const PixelConv &c, const PixelRows &rows, const NarrowFinish &finish, int64_t from, int64_t to);
 
 // Some panels of outputs and some channels of a convolution with one group that is not shuffled.
 struct PixelSlice {

@@ -1,40 +1,55 @@
-"""Chooses between networks that compute the same with tensors kept differently: the one that takes less time."""
+"""Chooses between networks that compute the same with tensors kept differently: the one that takes less time.
+
+A lower precision is allowed, not asked for: where float32 takes less time, the network stays in it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from enginewright.compiler.tuning import Tuner
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network
-from enginewright.optimize import NARROWING, Pass, PassRecord, optimize
+from enginewright.optimize import NARROWING, Pass, PassRecord, optimize, pipeline
 from enginewright.optimize.prefer_channels_last import put_channels_last, wants_channels_last
+from enginewright.optimize.round_products import round_products
 
 MARGIN = 0.9
 """The first layout stays unless another takes less than this share of its time: such sums vary by 10 %."""
+EXACT_MARGIN = 0.95
+"""The same for those in float32: tensors half as large gain more where they are larger than those that are timed."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """An optimized network, the passes that made it, and what they did."""
+    """An optimized network, the passes that made it, what they did, and whether they left out to round products."""
 
     name: str
     network: Network
     passes: tuple[Pass, ...]
     records: tuple[PassRecord, ...]
+    exact: bool = False
 
 
 def optimize_layouts(network: Network, passes: Sequence[Pass]) -> list[Layout]:
     """The network in all ways in which it may run, the one that is most likely the fastest first.
 
     Images may lie with their channels last or first. Where products are computed in bfloat16, the tensors of the first
-    way may be of that type, too.
+    way may be of that type, too, and the last ways are those in float32.
     """
-    wide = tuple(run for run in passes if run not in NARROWING)
-    layouts = _optimize_orders(network, wide)
-    if len(wide) == len(passes):
-        return layouts
+    if round_products not in passes:
+        return _optimize_orders(network, tuple(passes))
+    exact = copy_network(network)
+    rounded = _with_narrow(_optimize_orders(network, tuple(run for run in passes if run not in NARROWING)))
+    if not any(record.changes for record in rounded[0].records if record.name == round_products.__name__):
+        return rounded
+    others = _optimize_orders(exact, pipeline())
+    return [*rounded, *(replace(layout, name=f"{layout.name}, float32", exact=True) for layout in others)]
+
+
+def _with_narrow(layouts: list[Layout]) -> list[Layout]:
+    """The same, and before them the first one with tensors of bfloat16 if any can be."""
     first = layouts[0]
     narrow = copy_network(first.network)
     records = optimize(narrow, NARROWING)
@@ -59,13 +74,16 @@ def _optimize_orders(network: Network, passes: tuple[Pass, ...]) -> list[Layout]
     ]
 
 
-def choose_layout(tuned: Sequence[tuple[Layout, Network, Tuner]]) -> tuple[Layout, Network, Tuner]:
+Tuned = tuple[Layout, Network, Tuner]
+
+
+def choose_layout(tuned: Sequence[Tuned]) -> Tuned:
     """The fastest by the sum of its layers, conversions among them, the first if all are close.
 
     The others' timings count as made for it.
     """
-    fastest = min(tuned, key=lambda item: item[2].total)
-    best = fastest if fastest[2].total < MARGIN * tuned[0][2].total else tuned[0]
+    best = _fastest([item for item in tuned if not item[0].exact], MARGIN)
+    best = _fastest([best, *(item for item in tuned if item[0].exact)], EXACT_MARGIN)
     tuner = best[2]
     for _, _, other in tuned:
         if other is not tuner:
@@ -76,3 +94,9 @@ def choose_layout(tuned: Sequence[tuple[Layout, Network, Tuner]]) -> tuple[Layou
         times = sorted((other.total, layout.name) for layout, _, other in tuned)
         tuner.notes.append(", ".join(f"{name}: {total / 1e6:.3f} ms in all" for total, name in times))
     return best
+
+
+def _fastest(tuned: Sequence[Tuned], margin: float) -> Tuned:
+    """The first one, unless another takes less than this share of its time."""
+    fastest = min(tuned, key=lambda item: item[2].total)
+    return fastest if fastest[2].total < margin * tuned[0][2].total else tuned[0]

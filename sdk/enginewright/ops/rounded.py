@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from enginewright.ops.channel_shuffle import Shuffled
 from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
 from enginewright.ops.matmul import Gemm, MatMul
@@ -48,9 +49,12 @@ class Rounded:
         """Those of the anchors, in float32 and with an image or a matrix of bfloat16."""
         for cls in (MatMul, Gemm, ChannelsLast):
             for op, specs in cls.examples():
-                of_product = not isinstance(op, ChannelsLast) or isinstance(op.anchor, Conv)
-                if of_product and all(spec is None or spec.dtype is float32 for spec in specs):
+                anchor = op.anchor if isinstance(op, ChannelsLast) else op
+                if any(spec is not None and spec.dtype is not float32 for spec in specs):
+                    continue
+                if isinstance(anchor, MatMul | Gemm | Conv):
                     yield Rounded(op), list(specs)
+                if isinstance(anchor, MatMul | Gemm | Conv | Shuffled):
                     yield Rounded(op), [None if specs[0] is None else specs[0].with_dtype(bfloat16), *specs[1:]]
 
 

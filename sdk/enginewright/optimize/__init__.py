@@ -139,6 +139,7 @@ def _cpu_pipeline(precision: str) -> tuple[Pass, ...]:
     if precision == "bf16":
         passes.insert(passes.index(fuse_pointwise), round_products)
         passes.remove(fuse_gru_cell)  # recurrent layers are not rounded, products are
+        passes.remove(chain_convolutions)  # which are of float32; their parts may be bfloat16
         passes += NARROWING
     if precision == "int8":
         passes.insert(passes.index(fold_constants), quantize_products)

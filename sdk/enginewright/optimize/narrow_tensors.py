@@ -71,13 +71,23 @@ def _is_rounded(layer: Layer) -> bool:
     return bool(_anchor(layer).KEY.name == "Rounded")
 
 
-def _is_depthwise(layer: Layer) -> bool:
-    """A depthwise convolution of float32 with channels last, which is to be rounded."""
+def _follows(layer: Layer) -> bool:
+    """A convolution with channels last that is to be rounded where its image is: depthwise, or of shuffled channels."""
     op = _anchor(layer)
-    if op.KEY.name != "ChannelsLast" or op.anchor.KEY.name != "Conv":
+    if op.KEY.name != "ChannelsLast" or op.anchor.KEY.name not in ("Conv", "Shuffled"):
         return False
     weight = layer.inputs[1]
-    return weight is not None and weight.const is not None and weight.shape[:2] == (op.anchor.group, 1)
+    if weight is None or weight.const is None:
+        return False
+    if op.anchor.KEY.name == "Shuffled":
+        return bool(op.anchor.anchor.group * weight.shape[1] % 2 == 0)
+    return bool(weight.shape[:2] == (op.anchor.group, 1))
+
+
+def _stays_wide(layer: Layer) -> bool:
+    """Another convolution of float32 with channels last: it only writes narrow numbers."""
+    op = _anchor(layer)
+    return op.KEY.name == "ChannelsLast" and op.anchor.KEY.name == "Conv" and not _follows(layer)
 
 
 def _moves(layer: Layer) -> bool:
@@ -90,7 +100,7 @@ def _moves(layer: Layer) -> bool:
 def _writes(layer: Layer) -> bool:
     if _is_rounded(layer):
         return _anchor(layer).anchor.KEY.name != "Gemm" or _adds_a_row(layer)
-    return _is_depthwise(layer) or is_pointwise(layer) or _moves(layer)
+    return _follows(layer) or _stays_wide(layer) or is_pointwise(layer) or _moves(layer)
 
 
 def _adds_a_row(layer: Layer) -> bool:
@@ -106,7 +116,9 @@ def _adds_a_row(layer: Layer) -> bool:
 
 def _reads(layer: Layer, index: int) -> bool:
     """Whether a layer can read its input of this number: as an image or a matrix, or in what is fused behind."""
-    if _is_rounded(layer) or _is_depthwise(layer):
+    if _stays_wide(layer):
+        return index >= _anchor_inputs(layer)
+    if _is_rounded(layer) or _follows(layer):
         return index == 0 or index >= _anchor_inputs(layer)
     return is_pointwise(layer) or _moves(layer)
 
@@ -121,9 +133,9 @@ def _goes_with(layer: Layer, found: set[Tensor]) -> bool:
     """Whether a layer allows what it reads and writes to be narrow.
 
     If it moves elements all must be, but for constants, as factors of a resize are; a depthwise convolution needs such
-    an image.
+    an image, and so does one of shuffled channels.
     """
-    if _is_depthwise(layer):
+    if _follows(layer):
         return layer.inputs[0] in found
     if not _moves(layer):
         return True
@@ -163,7 +175,7 @@ def _rewritten(layer: Layer, inputs: list[Tensor | None], narrow: list[bool]) ->
         given = [inputs[layer.inputs.index(tensor)] for tensor in read]
         return (Pointwise(_converted(program, [t.dtype for t in given if t is not None], narrow)), *given)
     anchor, count = _anchor(layer), _anchor_inputs(layer)
-    if _is_depthwise(layer):
+    if _follows(layer):
         anchor = Rounded(anchor, bfloat16)
     program = layer.op.program if layer.kind == "Fused" else PointwiseProgram((float32,), (), (0,))
     extras = [tensor for tensor in inputs[count:] if tensor is not None]

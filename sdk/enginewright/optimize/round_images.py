@@ -35,7 +35,9 @@ def _is_image(network: Network, layer: Layer) -> bool:
 def _is_convolution(layer: Layer, image: Tensor) -> bool:
     """A convolution of one group in bfloat16 by constant weights, of this image and of nothing else that is it."""
     op = layer.op.anchor if layer.kind == "Fused" else layer.op
-    if op.KEY.name != "Rounded" or op.anchor.KEY.name != "ChannelsLast" or op.anchor.anchor.group != 1:
+    if op.KEY.name != "Rounded" or op.anchor.KEY.name != "ChannelsLast":
+        return False
+    if op.anchor.anchor.KEY.name != "Conv" or op.anchor.anchor.group != 1:
         return False
     weight = layer.inputs[1]
     return (

@@ -9,6 +9,7 @@ from enginewright.ops.channels_last import ChannelsLast, ImageToChannelsLast, ch
 from enginewright.ops.matmul import Gemm, MatMul
 from enginewright.ops.rounded import Rounded
 from enginewright.registry.registry import Launch, Pack, tactic
+from enginewright.tactics.channel_shuffle import pixels_nhwc_f32
 from enginewright.tactics.channels_last import depthwise_nhwc_f32, direct_launch
 from enginewright.tactics.matmul import gemm_f32, gemm_packed_f32, matmul_f32, matmul_packed_f32, panel_bytes
 from enginewright.tensors import TensorSpec, bfloat16, float32
@@ -68,6 +69,21 @@ def _image(op: Rounded, inputs: tuple[TensorSpec | None, ...], plan: Plan) -> La
     if op.dtype is not bfloat16 or not isinstance(op.anchor, ChannelsLast):
         return "needs a convolution in bfloat16 with channels last"
     return plan(op.anchor, *map(op.widened, inputs[:2]), *inputs[2:])
+
+
+@tactic(Rounded, kernel="cpu_pixels_nhwc_bf16")
+def pixels_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
+    """1 x 1 in groups as words of two channels; in words that a group shares with others the weights of those are 0."""
+    launch, x, w = _image(op, inputs, pixels_nhwc_f32), *inputs[:2]
+    if isinstance(launch, str) or x is None or w is None:
+        return launch if isinstance(launch, str) else "is no convolution"
+    if x.dtype is not bfloat16 or not isinstance(x.shape[-1], int) or x.shape[-1] % 2:
+        return "needs an image of bfloat16 with an even number of channels"
+    channels, groups = w.shape[1], launch.pack[1].params[1]
+    assert isinstance(channels, int)
+    assert isinstance(groups, int)
+    size = launch.pack[1].size // max(1, channels) * (channels // 2 + groups)
+    return replace(launch, pack={1: replace(launch.pack[1], kernel="cpu_pack_pixels_bf16", size=size)})
 
 
 @tactic(ImageToChannelsLast, kernel="cpu_image_nhwc_bf16")

@@ -18,10 +18,10 @@ RNG = np.random.default_rng(0)
 
 
 def _network() -> ew.Network:
-    net = ew.Network()
+    net, rng = ew.Network(), np.random.default_rng(1)
     x = net.input("x", ew.float32, (1, 3, 12, 10))
     for channels in (3, 16):
-        weight = net.constant(RNG.standard_normal((16, channels, 3, 3)).astype(np.float32) * 0.2)
+        weight = net.constant(rng.standard_normal((16, channels, 3, 3)).astype(np.float32) * 0.2)
         x = net.relu(net.conv(x, weight, padding=1))
     net.output("y", net.global_average_pool(x))
     return net
@@ -78,9 +78,10 @@ def test_the_choice_is_the_same_with_the_same_cache(tmp_path: Path) -> None:
 def test_in_bfloat16_both_types_of_tensors_are_compared() -> None:
     net = _network()
     found = layouts.optimize_layouts(net, pipeline("cpu", "bf16"))
-    assert [layout.name for layout in found] == ["channels last, bfloat16", "channels last", "channels first"]
+    rounded = ["channels last, bfloat16", "channels last", "channels first"]
+    assert [layout.name for layout in found if not layout.exact] == rounded
     types = [{str(t.dtype) for layer in layout.network.layers for t in layer.outputs} for layout in found]
-    assert types == [{"bfloat16", "float32"}, {"float32"}, {"float32"}]
+    assert types == [{"bfloat16", "float32"}, *[{"float32"}] * 4]
     assert [record.name for record in found[0].records[-2:]] == [run.__name__ for run in found[0].passes[-2:]]
     x = RNG.standard_normal((1, 3, 12, 10)).astype(np.float32)
     wanted = found[2].network.evaluate({"x": x})["y"]
@@ -95,4 +96,28 @@ def test_matrices_have_both_types_of_tensors_too() -> None:
         x = net.relu(net.matmul(x, net.constant(RNG.standard_normal((8, 8)).astype(np.float32))))
     net.output("y", x)
     names = [layout.name for layout in layouts.optimize_layouts(net, pipeline("cpu", "bf16"))]
-    assert names == ["channels first, bfloat16", "channels first"]
+    assert names == ["channels first, bfloat16", "channels first", "channels first, float32"]
+
+
+def test_the_last_ways_in_bfloat16_are_those_in_float32() -> None:
+    found = layouts.optimize_layouts(_network(), pipeline("cpu", "bf16"))
+    exact = [layout for layout in found if layout.exact]
+    assert [layout.name for layout in exact] == ["channels last, float32", "channels first, float32"]
+    x = {"x": RNG.standard_normal((1, 3, 12, 10)).astype(np.float32)}
+    for layout, plain in zip(exact, layouts.optimize_layouts(_network(), pipeline()), strict=True):
+        assert layout.passes == plain.passes
+        np.testing.assert_array_equal(layout.network.evaluate(x)["y"], plain.network.evaluate(x)["y"])
+
+
+def test_without_products_there_is_nothing_to_choose_from() -> None:
+    net = Network()
+    net.output("y", net.relu(net.input("x", ew.float32, (4, 5))))
+    assert len(layouts.optimize_layouts(net, pipeline("cpu", "bf16"))) == 1
+
+
+@pytest.mark.parametrize(("exact", "kept"), [(90, "channels last, float32"), (99, "channels last, bfloat16")])
+def test_float32_is_kept_where_it_takes_less_time(exact: int, kept: str) -> None:
+    found = layouts.optimize_layouts(_network(), pipeline("cpu", "bf16"))
+    totals = (100, 100, 100, exact, exact)
+    tuned = [(layout, layout.network, _tuner(total)) for layout, total in zip(found, totals, strict=True)]
+    assert layouts.choose_layout(tuned)[0].name == kept

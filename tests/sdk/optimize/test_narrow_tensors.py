@@ -67,6 +67,36 @@ def test_depthwise_convolutions_of_narrow_images_are_rounded() -> None:
     assert any(anchor.anchor.anchor.group == 16 for anchor in anchors if anchor.anchor.KEY.name == "ChannelsLast")
 
 
+def test_shuffled_convolutions_of_narrow_images_are_rounded() -> None:
+    net = Network()
+    h = net.relu(net.conv(net.input("x", ew.float32, (1, 8, 9, 7)), net.constant(weight(24, 8, 3, 3))))
+    h = net.conv(h, net.constant(weight(24, 12, 1, 1)), group=2)
+    shuffled = net.transpose(net.reshape(h, net.constant(np.array([1, 2, 12, 7, 5]))), perm=(0, 2, 1, 3, 4))
+    h = net.conv(
+        net.reshape(shuffled, net.constant(np.array([1, 24, 7, 5]))),
+        net.constant(weight(24, 1, 3, 3)),
+        padding=1,
+        group=24,
+    )
+    net.output("y", net.relu(net.conv(h, net.constant(weight(24, 12, 1, 1)), group=2)))
+    after = rewrite(prepared(net), narrow_tensors, 3e-2)[1]
+    anchors = [layer.op.anchor if isinstance(layer.op, Fused) else layer.op for layer in after.layers]
+    last = [anchor for anchor in anchors if isinstance(anchor, Rounded)][-1]
+    assert last.anchor.anchor.KEY.name == "Shuffled"
+    assert set(dtypes(after)[1:-2]) == {ew.bfloat16}
+
+
+def test_a_convolution_that_is_not_rounded_writes_narrow_numbers() -> None:
+    net = Network()
+    x = net.transpose(net.input("x", ew.float32, (1, 9, 9, 3)), perm=(0, 3, 1, 2))
+    h = net.relu(net.conv(x, net.constant(weight(16, 3, 3, 3))))
+    net.output("y", net.conv(h, net.constant(weight(16, 16, 1, 1))))
+    after = rewrite(prepared(net), narrow_tensors, 3e-2)[1]
+    assert dtypes(after)[0] is ew.bfloat16
+    assert isinstance(after.layers[0].op, Fused)
+    assert not isinstance(after.layers[0].op.anchor, Rounded)
+
+
 def test_what_a_wide_layer_reads_stays_wide() -> None:
     net = Network()
     h = net.matmul(net.input("x", ew.float32, (16, 32)), net.constant(weight(32, 32)))

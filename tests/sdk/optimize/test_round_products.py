@@ -54,6 +54,16 @@ def test_convolutions_with_channels_last_are_rounded_and_depthwise_ones_are_not(
     assert [op.KEY.name for op in kinds if op.KEY.name != "Transpose"] == ["Rounded", "ChannelsLast", "Rounded"]
 
 
+@pytest.mark.parametrize(("channels", "kind"), [(3, "ChannelsLast"), (5, "Rounded")])
+def test_an_image_of_few_channels_as_a_user_gives_it_stays_float32(channels: int, kind: str) -> None:
+    net = ew.Network()
+    x = net.transpose(net.input("x", ew.float32, (1, 9, 9, channels)), perm=(0, 3, 1, 2))
+    net.output("y", net.relu(net.conv(x, net.constant(weight(32, channels, 3, 3) / 6))))
+    optimize(net, [run for run in pipeline("cpu", "bf16") if run not in NARROWING])
+    kinds = [layer.op.anchor if layer.kind == "Fused" else layer.op for layer in net.layers]
+    assert [op.KEY.name for op in kinds if op.KEY.name != "Transpose"] == [kind]
+
+
 def test_other_types_are_left() -> None:
     net = ew.Network()
     net.output("y", net.matmul(net.input("x", ew.float64, (4, 4)), net.constant(np.eye(4))))
@@ -63,7 +73,7 @@ def test_other_types_are_left() -> None:
 def test_a_plan_in_bfloat16_is_close_and_tells_its_kernels() -> None:
     x, net = {"x": weight(4, 64)}, mlp()
     wanted = ew.load(ew.build(net, ew.BuilderConfig(timing_cache=""))).run(x)["y"]
-    plan = ew.build(net, ew.BuilderConfig(precision="bf16", timing_cache=""))
+    plan = ew.build(net, ew.BuilderConfig(level=1, precision="bf16", timing_cache=""))
     found = ew.load(plan).run(x)["y"]
     assert 0 < np.linalg.norm(found - wanted) <= 8e-3 * np.linalg.norm(wanted)
     steps = ew.inspect(plan).steps
@@ -75,7 +85,7 @@ def test_weights_take_half_the_room(rows: int) -> None:
     def size(precision: str) -> int:
         net = ew.Network()
         net.output("y", net.matmul(net.input("x", ew.float32, (rows, 256)), net.constant(weight(256, 96))))
-        plan = ew.build(net, ew.BuilderConfig(precision=precision, timing_cache="", recipe="none"))
+        plan = ew.build(net, ew.BuilderConfig(level=1, precision=precision, timing_cache="", recipe="none"))
         return sum(record.length for record in plan.meta.weights)
 
     assert size("bf16") == size("fp32") // 2
