@@ -138,7 +138,6 @@ def _cpu_pipeline(precision: str) -> tuple[Pass, ...]:
     passes = list(PIPELINE)
     if precision == "bf16":
         passes.insert(passes.index(fuse_pointwise), round_products)
-        passes.remove(fuse_gru_cell)  # recurrent layers are not rounded, products are
         passes.remove(chain_convolutions)  # which are of float32; their parts may be bfloat16
         passes += NARROWING
     if precision == "int8":

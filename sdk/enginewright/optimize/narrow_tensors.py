@@ -13,6 +13,7 @@ from typing import Any
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.pointwise import Builder, Fused, Pointwise, PointwiseProgram, Value
 from enginewright.ops.pointwise_table import cast_array
+from enginewright.ops.recurrent import Recurrent
 from enginewright.ops.rounded import Rounded
 from enginewright.optimize.fuse_pointwise import is_pointwise, layer_program
 from enginewright.tensors import bfloat16, float32
@@ -68,7 +69,9 @@ def _anchor_inputs(layer: Layer) -> int:
 
 
 def _is_rounded(layer: Layer) -> bool:
-    return bool(_anchor(layer).KEY.name == "Rounded")
+    """A product or a convolution that is rounded; recurrent layers read and write float32."""
+    op = _anchor(layer)
+    return bool(op.KEY.name == "Rounded" and not isinstance(op.anchor, Recurrent))
 
 
 def _follows(layer: Layer) -> bool:

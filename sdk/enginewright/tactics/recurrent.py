@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from enginewright.ops.recurrent import ACTIVATIONS, DIRECTIONS, GRU, LSTM, RNN, Recurrent
+from enginewright.ops.rounded import Rounded
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.matmul import PACKED_INSTEAD, panel_bytes
-from enginewright.tensors import TensorSpec, float32
+from enginewright.tensors import TensorSpec, bfloat16, float32
 
 KINDS = {name: number for number, name in enumerate(ACTIVATIONS)}
 """The numbers of activations, as in native/cpu/recurrent.cpp."""
@@ -51,6 +55,7 @@ def _launch(op: Recurrent, specs: tuple[TensorSpec | None, ...], option: bool, p
 
 
 def _units(op: Recurrent, specs: tuple[TensorSpec | None, ...], gates: int) -> Launch | str:
+    """With float32 weights, packed when building."""
     x, w, r = specs[0], specs[1], specs[2]
     assert x is not None
     assert w is not None
@@ -89,6 +94,38 @@ def gru_units_f32(op: GRU, *specs: TensorSpec | None) -> Launch | str:
     if not op.linear_before_reset:
         return "needs the reset gate behind the product"
     return _units(op, specs, GRU.GATES)
+
+
+def _words(op: Rounded, specs: tuple[TensorSpec | None, ...], units: Callable[..., Launch | str]) -> Launch | str:
+    """What the tactic for float32 answers, with half the memory for weights."""
+    launch = units(op.anchor, *specs)
+    if isinstance(launch, str) or op.dtype is not bfloat16:
+        return launch if isinstance(launch, str) else "needs a recurrent layer in bfloat16"
+    packs = {}
+    for index, pack in launch.pack.items():
+        spec = specs[index]
+        if spec is None or spec.dtype is not float32:
+            return "needs weights of float32, which it rounds"
+        k = spec.shape[2]
+        assert isinstance(k, int)  # or there would be no launch
+        packs[index] = Pack("cpu_pack_recurrent_units_bf16", pack.size // max(1, k) * -(-k // 2), pack.params)
+    return replace(launch, pack=packs)
+
+
+@tactic(Rounded, kernel="cpu_lstm_units_bf16")
+def lstm_units_bf16(op: Rounded, *specs: TensorSpec | None) -> Launch | str:
+    """As in float32, by weights of half the memory, which is what each step waits for."""
+    if not isinstance(op.anchor, LSTM):
+        return "needs an LSTM in bfloat16"
+    return _words(op, specs, lstm_units_f32)
+
+
+@tactic(Rounded, kernel="cpu_gru_units_bf16")
+def gru_units_bf16(op: Rounded, *specs: TensorSpec | None) -> Launch | str:
+    """As in float32, by weights of half the memory, which is what each step waits for."""
+    if not isinstance(op.anchor, GRU):
+        return "needs a GRU in bfloat16"
+    return _words(op, specs, gru_units_f32)
 
 
 @tactic(LSTM, kernel="cpu_lstm_f32")

@@ -64,6 +64,23 @@ def test_an_image_of_few_channels_as_a_user_gives_it_stays_float32(channels: int
     assert [op.KEY.name for op in kinds if op.KEY.name != "Transpose"] == [kind]
 
 
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("usual", [True, False])
+def test_recurrent_layers_of_the_usual_activations_are_rounded(kind: str, usual: bool) -> None:
+    net, gates = ew.Network(), 4 if kind == "lstm" else 3
+    x = net.input("x", ew.float32, (5, 1, 32))
+    weights = [net.constant(np.swapaxes(weight(1, 32, gates * 32), 1, 2)) for _ in range(2)]
+    if kind == "lstm":
+        layer = net.lstm(x, *weights, input_forget=not usual)
+    else:
+        layer = net.gru(x, *weights, linear_before_reset=usual)
+    for name, output in zip(("y", "h", "c"), layer, strict=False):
+        net.output(name, output)
+    changes, after = rewrite(net, round_products, 2e-2)
+    assert changes == int(usual)
+    assert (operators(after) == ["Rounded"]) == usual
+
+
 def test_other_types_are_left() -> None:
     net = ew.Network()
     net.output("y", net.matmul(net.input("x", ew.float64, (4, 4)), net.constant(np.eye(4))))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from enginewright.ops.recurrent import GRU, LSTM
+from enginewright.ops.rounded import Rounded
 from tests.sdk.tactics.one_step import OneLayer
 from tests.sdk.tactics.test_matrix_kernels import normal
 
@@ -23,14 +24,16 @@ SIZES = [(1, 1, 1, 1), (3, 2, 5, 15), (2, 7, 3, 16), (5, 9, 17, 17), (40, 1, 20,
         GRU(linear_before_reset=True, layout=1),
     ],
 )
-def test_against_the_reference(op: LSTM | GRU, size: tuple[int, int, int, int]) -> None:
+@pytest.mark.parametrize("rounds", [False, True])
+def test_against_the_reference(op: LSTM | GRU, size: tuple[int, int, int, int], rounds: bool) -> None:
     time, batch, inputs, hidden = size
     rows, states = op.GATES * hidden, (op.directions, batch, hidden)
     x = normal(*((batch, time) if op.layout else (time, batch)), inputs)
     state = 0.3 * normal(*((states[1], states[0], states[2]) if op.layout else states))
     weights = [0.2 * normal(op.directions, rows, k) for k in (inputs, hidden)]
     arrays = [x, *weights, 0.2 * normal(op.directions, 2 * rows), None, state]
-    layer = OneLayer(op, [*arrays, state] if isinstance(op, LSTM) else arrays, {1, 2, 3})
+    inputs = [*arrays, state] if isinstance(op, LSTM) else arrays
+    layer = OneLayer(Rounded(op) if rounds else op, inputs, {1, 2, 3})
     wanted, ran = layer.expected(), 0
     for choice in layer.candidates().choices:
         if "units" in choice.tactic:
