@@ -6,6 +6,8 @@
 // with the addend: step, step and zero point of the addend, then zero point, lowest, highest; then the window.
 #pragma once
 
+#include <cmath>
+
 #include "cpu/conv_last.h"
 #include "cpu/quantized_row.h"
 
@@ -36,6 +38,7 @@ struct ByteConv : Sliding {
     Range range, sum;
     void *y;
     bool real;
+    bool tame;  // reals that are rounded for the last time are whole numbers of int32
     int64_t positions() const { return n * out_size(); }
     int64_t padded() const { return round_up(per_group, VL); }
 };
@@ -43,6 +46,17 @@ struct ByteConv : Sliding {
 inline Range read_range(const ew_param *p) {
     const auto number = [&](int i) { return static_cast<float>(p[i].i - p[0].i); };
     return {static_cast<int32_t>(p[0].i), number(1), number(2)};
+}
+
+// Sums reach 2^31.
+inline bool is_tame(const ByteConv &c) {
+    constexpr float FACTOR = 0.5F, SHIFT = 1 << 29, STEP = 1 << 20;
+    float factor = 0, shift = 0;
+    for (int64_t m = 0; m < c.m; ++m) {
+        factor = std::fmax(factor, std::fabs(c.factor[m]));
+        if (c.shift) shift = std::fmax(shift, std::fabs(c.shift[m]));
+    }
+    return c.addend ? std::fabs(c.step) < STEP && std::fabs(c.addend_step) < STEP : factor < FACTOR && shift < SHIFT;
 }
 
 inline bool read_byte_conv(const ew_call *call, ByteConv &c) {
@@ -68,6 +82,7 @@ inline bool read_byte_conv(const ew_call *call, ByteConv &c) {
     c.addend = present(call, 5) ? static_cast<const uint8_t *>(call->inputs[5].data) : nullptr;
     c.y = y.data;
     c.real = y.dtype == EW_FLOAT32;
+    c.tame = is_tame(c);
     return c.group > 0 && c.m % c.group == 0 && c.channels * c.group == c.c && w.shape[0] == c.m;
 }
 
@@ -192,7 +207,7 @@ template <int V, bool Added>
 struct ByteEnding {
     Scaling<V> scaling;
     vf low, high, step, addend_step, addend_shift, sum_high;
-    int32_t zero, lowest;
+    int32_t zero, lowest, highest;
     const uint8_t *addend;
     uint8_t *y;
     int64_t ld;
@@ -207,48 +222,54 @@ struct ByteEnding {
           sum_high(splat(c.sum.high)),
           zero(Added ? c.sum.zero : c.range.zero),
           lowest(zero + static_cast<int32_t>(Added ? c.sum.low : c.range.low)),
+          highest(zero + static_cast<int32_t>(Added ? c.sum.high : c.range.high)),
           addend(Added ? c.addend + d.row * c.m + d.channel : nullptr),
           y(static_cast<uint8_t *>(c.y) + d.row * c.m + d.channel),
           ld(c.m) {}
 
-    // Less the zero point, and not cut off below.
-    EW_ALWAYS_INLINE vi whole_number(vi sums, int v, int64_t r, int64_t n) const {
-        const vf real = vmin(scaling.real(sums, v), high);
-        if (!Added) return to_whole(real);
-        const vf other = fma(load_bytes(addend + r * ld + v * VL, n), addend_step, addend_shift);
-        return to_whole(vmin(fma(round_even(vmax(real, low)), step, other), sum_high));
+    // Less the zero point, and not cut off; `tame`: as below, so that no clamp is needed before rounding for the last time.
+    EW_ALWAYS_INLINE vi whole_number(vi sums, int v, int64_t r, int64_t n, bool tame) const {
+        vf real = scaling.real(sums, v);
+        if (!Added) return to_whole(tame ? real : vmin(real, high));
+        real = round_even(vmin(vmax(real, low), high));
+        real = fma(real, step, fma(load_bytes(addend + r * ld + v * VL, n), addend_step, addend_shift));
+        return to_whole(tame ? real : vmin(real, sum_high));
     }
 
-    EW_ALWAYS_INLINE void row(const vi (&sums)[V], int64_t r, const Done &d) const {
+    EW_ALWAYS_INLINE void store_row(const vi *whole, int64_t r, const Done &d) const {
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) {
-            const vi whole = whole_number(sums[v], v, r, d.width(v)) + splat(zero), least_ = splat(lowest);
-            store_whole(y + r * ld + v * VL, whole < least_ ? least_ : whole, d.width(v));
+            const vi low_end = splat(lowest), high_end = splat(highest), number = whole[v] + splat(zero);
+            const vi least_ = number < low_end ? low_end : number;
+            store_whole(y + r * ld + v * VL, least_ > high_end ? high_end : least_, d.width(v));
         }
     }
 
-    // Of whole vectors.
+    EW_ALWAYS_INLINE void row(const vi (&sums)[V], int64_t r, const Done &d) const {
+        vi whole[V];
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) whole[v] = whole_number(sums[v], v, r, d.width(v), false);
+        store_row(whole, r, d);
+    }
+
+    // Of whole vectors and tame numbers.
     EW_ALWAYS_INLINE void whole_row(const vi (&sums)[V], int64_t r) const {
         vi whole[V];
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) whole[v] = whole_number(sums[v], v, r, VL);
+        for (int v = 0; v < V; ++v) whole[v] = whole_number(sums[v], v, r, VL, true);
 #if EW_ISA_AVX512
         if (V == 4) {
             const __m512i zeros = _mm512_set1_epi16(static_cast<int16_t>(zero));
             const __m512i a = _mm512_adds_epi16(_mm512_packs_epi32((__m512i)whole[0], (__m512i)whole[1 % V]), zeros);
             const __m512i b =
                 _mm512_adds_epi16(_mm512_packs_epi32((__m512i)whole[2 % V], (__m512i)whole[3 % V]), zeros);
-            const __m512i bytes =
-                _mm512_max_epu8(_mm512_packus_epi16(a, b), _mm512_set1_epi8(static_cast<char>(lowest)));
+            const __m512i cut = _mm512_max_epu8(_mm512_packus_epi16(a, b), _mm512_set1_epi8(static_cast<char>(lowest)));
+            const __m512i bytes = _mm512_min_epu8(cut, _mm512_set1_epi8(static_cast<char>(highest)));
             const vi order = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
             return _mm512_storeu_si512(y + r * ld, _mm512_permutexvar_epi32((__m512i)order, bytes));
         }
 #endif
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) {
-            const vi low_end = splat(lowest), number = whole[v] + splat(zero);
-            store_whole(y + r * ld + v * VL, number < low_end ? low_end : number, VL);
-        }
+        store_row(whole, r, {0, 1, 0, V * VL});
     }
 };
 
@@ -262,17 +283,21 @@ struct RealEnding {
     void row(const vi (&sums)[V], int64_t r, const Done &d) const {
         for (int v = 0; v < V; ++v) store_n(y + r * ld + v * VL, scaling.real(sums[v], v), d.width(v));
     }
+    void whole_row(const vi (&sums)[V], int64_t r) const {
+        for (int v = 0; v < V; ++v) store(y + r * ld + v * VL, scaling.real(sums[v], v));
+    }
 };
 
 // Rows whose sums lie in memory, [rows][V * VL].
 template <int V, class Ending>
 void finish_rows(const ByteConv &c, const Done &d, const int32_t *sums) {
     const Ending ending(c, d);
+    const bool whole = c.tame && d.n == V * VL;
     for (int64_t r = 0; r < d.rows; ++r, sums += V * VL) {
         vi row[V];
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) row[v] = load(sums + v * VL);
-        ending.row(row, r, d);
+        whole ? ending.whole_row(row, r) : ending.row(row, r, d);
     }
 }
 

@@ -8,8 +8,7 @@
 // inside, then the sum of each channel's weights.
 #include "cpu/quantized_conv.h"
 
-#include "cpu/gemm_rows.h"
-#include "cpu/narrow_dot.h"
+#include "cpu/byte_tile.h"
 
 namespace ew::EW_ISA {
 
@@ -27,12 +26,6 @@ struct Cutting {
 
 bool joins_taps(const ByteConv &c) { return c.group == 1 && c.dilation[2] == 1; }
 Cutting cut_window(const ByteConv &c) { return {joins_taps(c), c.taps(), c.kernel[2], c.channels}; }
-
-// Runs of words that a window sees: where each begins, in bytes from its first pixel, and how many words all have.
-struct Runs {
-    const int64_t *begin;
-    int64_t count, words;
-};
 
 Runs list_runs(const ByteConv &c, int64_t *begin) {
     const bool joined = joins_taps(c);
@@ -61,87 +54,27 @@ void list_places(const ByteConv &c, int64_t first, int64_t rows, int64_t *out) {
 
 // ---- sums of a tile ----
 
-struct ByteTile {
-    const uint8_t *x;
-    const int64_t *places;  // of the tile's rows
-    Runs runs;
-    const int32_t *w, *start;
-};
-
-typedef int32_t AnyWord __attribute__((aligned(1), may_alias));
-
-template <int M, int V>
-EW_INLINE void sum_products(const ByteTile &t, vi (&acc)[M][V]) {
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v)
-#pragma GCC unroll 8
-        for (int r = 0; r < M; ++r) acc[r][v] = load(t.start + v * VL);
-    const int32_t *b = t.w;
-    for (int64_t run = 0; run < t.runs.count; ++run) {
-        const AnyWord *a[M];
-#pragma GCC unroll 8
-        for (int r = 0; r < M; ++r) a[r] = reinterpret_cast<const AnyWord *>(t.x + t.places[r] + t.runs.begin[run]);
-        for (int64_t k = 0; k < t.runs.words; ++k, b += V * VL) {
-            Bytes::Wide bv[V];
-#pragma GCC unroll 4
-            for (int v = 0; v < V; ++v) bv[v] = Bytes::widen(load(b + v * VL));
-#pragma GCC unroll 8
-            for (int r = 0; r < M; ++r) {
-                const vi av = splat(static_cast<int32_t>(a[r][k]));
-#pragma GCC unroll 4
-                for (int v = 0; v < V; ++v) acc[r][v] = Bytes::dot(acc[r][v], av, bv[v]);
-            }
-        }
-    }
-}
-
-// Leaves the sums in memory, [rows][vectors * VL].
-template <int M, int V>
-void sum_tile(const ByteTile &t, int32_t *sums) {
-    vi acc[M][V];
-    sum_products(t, acc);
-#pragma GCC unroll 8
-    for (int r = 0; r < M; ++r)
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) store(sums + (r * V + v) * VL, acc[r][v]);
-}
-
-constexpr int WHOLE_ROWS = MAX_VECTORS > NV ? MR * NV / MAX_VECTORS : MR;  // of a tile of MAX_VECTORS
-
-// A whole tile, whose sums become bytes before they leave the registers: 56 x 56 x 64 to 256 takes 330 us otherwise.
-template <bool Added>
+// A tile of whole columns, whose sums become bytes before they leave the registers: 56 x 56 x 64 to 256 takes 330 us
+// otherwise.
+template <int M, bool Added>
 void run_whole_tile(const ByteTile &t, const ByteConv &c, const Done &d) {
-    vi acc[WHOLE_ROWS][MAX_VECTORS];
-    sum_products(t, acc);
+    vi acc[M][MAX_VECTORS];
+    sum_products<Bytes>(t, acc);
     const ByteEnding<MAX_VECTORS, Added> ending(c, d);
 #pragma GCC unroll 8
-    for (int r = 0; r < WHOLE_ROWS; ++r) ending.whole_row(acc[r], r);
-}
-
-using Kernel = void (*)(const ByteTile &, int32_t *);
-template <int V, typename Sequence>
-struct Row;
-template <int V, int... M>
-struct Row<V, std::integer_sequence<int, M...>> {
-    static constexpr Kernel kernels[] = {sum_tile<M + 1, V>...};
-};
-
-Kernel find_kernel(int64_t m, int64_t vectors) {
-    using All = std::make_integer_sequence<int, MR>;
-    static constexpr const Kernel *table[] = {Row<1, All>::kernels, Row<2, All>::kernels,
-#if EW_ISA_AVX512
-                                              Row<3, All>::kernels,
-                                              Row<4, std::make_integer_sequence<int, WHOLE_ROWS>>::kernels
-#endif
-    };
-    return table[vectors - 1][m - 1];
+    for (int r = 0; r < M; ++r) ending.whole_row(acc[r], r);
 }
 
 void run_byte_tile(const ByteTile &t, const ByteConv &c, const Done &d, int64_t vectors) {
-    if (!c.real && d.rows == WHOLE_ROWS && d.n == MAX_VECTORS * VL)
-        return (c.addend ? run_whole_tile<true> : run_whole_tile<false>)(t, c, d);
+    constexpr int LOWER = 3, TOP = WHOLE_ROWS;  // heights that this is made for
+    using Whole = void (*)(const ByteTile &, const ByteConv &, const Done &);
+    static constexpr Whole whole[2][LOWER] = {
+        {run_whole_tile<TOP - 2, false>, run_whole_tile<TOP - 1, false>, run_whole_tile<TOP, false>},
+        {run_whole_tile<TOP - 2, true>, run_whole_tile<TOP - 1, true>, run_whole_tile<TOP, true>}};
+    const int64_t height = d.rows - (TOP - LOWER + 1);
+    if (!c.real && c.tame && height >= 0 && d.n == MAX_VECTORS * VL) return whole[c.addend != nullptr][height](t, c, d);
     int32_t sums[MR * NV * VL];
-    find_kernel(d.rows, vectors)(t, sums);
+    find_kernel<Bytes>(d.rows, vectors)(t, sums);
     finish_tile(c, d, vectors, sums);
 }
 
@@ -183,10 +116,13 @@ struct Job {
         const int64_t steps = cut_window(c).all(), column0 = group * c.padded();
         const auto *w = reinterpret_cast<const int32_t *>(c.w) + column0 * steps;
         for (int64_t i = panel; i < end; ++i) {
-            const int64_t vectors = panels.vectors(i), column = panels.column(i), tile = rows_of_tile(vectors);
-            ByteTile t{c.x + group * c.words * 4, nullptr, runs, w + column * steps, start + column0 + column};
-            for (int64_t row = 0; row < rows; row += tile) {
-                const int64_t m = least(tile, rows - row);
+            const int64_t vectors = panels.vectors(i), column = panels.column(i);
+            const int64_t tiles = ceil_div(rows, rows_of_tile(vectors));  // as equal as may be: a low one wastes loads
+            ByteTile t{c.x + group * c.words * 4, nullptr, runs, w + column * steps, start + column0 + column, nullptr};
+            for (int64_t tile = 0; tile < tiles; ++tile) {
+                const int64_t part = tile - tiles + ceil_div(vectors, FETCHED);  // the last tiles fetch the next panel
+                t.ahead = t.w + (part < 0 ? 0 : (vectors + part * FETCHED) * steps * VL);
+                const int64_t row = tile * rows / tiles, m = (tile + 1) * rows / tiles - row;
                 t.places = places + row;
                 run_byte_tile(t, c, {first + row, m, group * c.per_group + column, panels.columns(i)}, vectors);
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,13 @@ from enginewright.tensors import TensorSpec, float32, int8, int32, uint8
 Array = np.ndarray[Any, Any]
 
 
+def largest_sum_of(w: Array) -> int:
+    """No sum of products of int8 w [M, ...] with bytes, less nothing, is farther from 0."""
+    rows = w.reshape(len(w), math.prod(w.shape[1:])).astype(np.int64)
+    ends = [np.maximum(rows, 0).sum(1), np.maximum(-rows, 0).sum(1)]
+    return 255 * int(np.max(ends, initial=0))
+
+
 @operator("ew::QuantizedConv")
 class QuantizedConv:
     """The convolution `anchor` of uint8 x [N, spatial, C] less `x_zero` by int8 w [M, C / group, kernel].
@@ -26,7 +34,8 @@ class QuantizedConv:
     Sums begin with `bias` [M]; times `factor` [M], plus `shift` [M], they are the real output if `real`; else they are
     rounded to the nearest, ties to even, `zero` is added, and what leaves [`low`, `high`] is cut off. With an `addend`,
     uint8 of the output's shape, that is less its zero point, times `step`, plus the addend less `addend_zero` times
-    `addend_step`, is rounded in the same way to `sum_zero`, `sum_low` and `sum_high`.
+    `addend_step`, is rounded in the same way to `sum_zero`, `sum_low` and `sum_high`. `largest_sum`: what
+    `largest_sum_of` its weights is; 0: unknown.
     """
 
     INTERNAL = True  # made by passes, no method of Network
@@ -43,6 +52,7 @@ class QuantizedConv:
     sum_zero: int = 0
     sum_low: int = 0
     sum_high: int = 255
+    largest_sum: int = 0
 
     def infer(
         self,
@@ -110,13 +120,15 @@ class QuantizedConv:
             (Conv(), (3, 1, 130), (33, 130, 1)),
             (Conv(padding=1), (1, 4, 3, 5, 4), (7, 4, 2, 3, 3)),
             (Conv(), (0, 3, 3, 4), (4, 4, 1, 1)),
+            (Conv(padding=1), (2, 9, 21, 32), (40, 32, 3, 3)),
+            (Conv(padding=(1, 0, 0, 2)), (1, 11, 10, 64), (65, 64, 3, 3)),
         )
         for conv, x, w in cases:
             rng = np.random.default_rng(x[-1])
             image = rng.integers(0, 256, x).astype(np.uint8)
             weight, bias = rng.integers(-128, 128, w).astype(np.int8), rng.integers(-999, 999, w[0]).astype(np.int32)
             factor = (rng.uniform(0.4, 1.7, w[0]) / (60 * np.sqrt(weight[0].size) * 60)).astype(np.float32) * 40
-            plain = QuantizedConv(conv, x_zero=117, zero=101)
+            plain = QuantizedConv(conv, x_zero=117, zero=101, largest_sum=largest_sum_of(weight))
             yield plain, [image, weight, bias, factor]
             shift = rng.standard_normal(w[0]).astype(np.float32)
             yield replace(plain, x_zero=0, zero=3, low=3, high=250), [image, weight, bias, factor, shift]
@@ -124,5 +136,7 @@ class QuantizedConv:
             specs = [TensorSpec(uint8, x), TensorSpec(int8, w), TensorSpec(int32, w[:1]), TensorSpec(float32, w[:1])]
             shape = plain.infer(*specs).shape
             addend = rng.integers(0, 256, tuple(int(size) for size in shape if isinstance(size, int))).astype(np.uint8)
-            summed = replace(plain, step=0.613, addend_step=0.377, addend_zero=31, sum_zero=7, sum_low=7, sum_high=253)
+            summed = replace(
+                plain, step=0.61317291, addend_step=0.37705137, addend_zero=31, sum_zero=7, sum_low=7, sum_high=253
+            )
             yield summed, [image, weight, bias, factor, None, addend]

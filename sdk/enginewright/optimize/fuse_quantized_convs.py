@@ -15,7 +15,7 @@ import numpy as np
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
-from enginewright.ops.quantized_conv import QuantizedConv
+from enginewright.ops.quantized_conv import QuantizedConv, largest_sum_of
 from enginewright.tensors import DataType, int8, uint8
 
 Array = np.ndarray[Any, Any]
@@ -364,7 +364,12 @@ def _add(network: Network, layer: Layer, operands: Operands, rounding: Rounding 
 
 
 def _operator(layer: Layer, operands: Operands, rounding: Rounding | None, total: Sum | None) -> QuantizedConv:
-    op = QuantizedConv(layer.op if layer.kind == "Conv" else Conv(), x_zero=operands.scale.zero, real=rounding is None)
+    op = QuantizedConv(
+        layer.op if layer.kind == "Conv" else Conv(),
+        x_zero=operands.scale.zero,
+        real=rounding is None,
+        largest_sum=largest_sum_of(operands.weight),
+    )
     if rounding is not None:
         op = replace(op, zero=rounding.scale.zero, low=rounding.low, high=rounding.high)
     if total is None or rounding is None:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 
-from enginewright.dims import Size
+from enginewright.dims import Size, ceil_div, product
 from enginewright.ops.channels_last import channels_first
 from enginewright.ops.quantized_conv import QuantizedConv
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.channels_last import VECTOR
 from enginewright.tactics.conv import window_params
 from enginewright.tensors import TensorSpec
+
+FEW_TILES = 9
+"""With fewer tiles the turned weights, eight times as large, cost more than is saved."""
+WIDE = 32
+"""Numbers of 16 bits in a vector of the largest instruction set."""
+LARGEST_SUM = 1 << 25
+"""What is left of 32 bits when the way back from the points was divided by 64."""
 
 
 def _sizes(x: TensorSpec, w: TensorSpec) -> list[int] | str:
@@ -61,3 +68,26 @@ def quantized_depthwise_nhwc(
         return "needs one input and one output channel in each group"
     words = -(-sizes[0] // VECTOR) * VECTOR * math.prod(sizes[2:])
     return Launch(_params(op, x, w), pack={1: Pack("cpu_pack_quantized_depthwise_nhwc", 4 * (words + sizes[0]))})
+
+
+@tactic(QuantizedConv, kernel="cpu_quantized_winograd_nhwc")
+def quantized_winograd_nhwc(
+    op: QuantizedConv, x: TensorSpec, w: TensorSpec, *others: TensorSpec | None
+) -> Launch | str:
+    """A quarter of the products, of int16 instead of bytes, and the same sums."""
+    sizes = _sizes(x, w)
+    if isinstance(sizes, str):
+        return sizes
+    image = channels_first(x).shape[2:]
+    window = op.anchor.resolve(image, w.shape[2:])
+    if (sizes[2:], op.anchor.group) != ([3, 3], 1) or {*window.strides, *window.dilations} != {1}:
+        return "needs a window of 3 x 3 in steps of 1, undilated, and one group"
+    if sizes[1] % WIDE:
+        return f"needs a multiple of {WIDE} input channels"
+    tiles = product((x.shape[0], *(ceil_div(places, 4) for places in window.positions(image))))
+    if isinstance(tiles, int) and tiles < FEW_TILES:
+        return "has too few tiles for so many weights, which come from memory at each run"
+    if not 0 < op.largest_sum < LARGEST_SUM:
+        return f"sums may leave ±{LARGEST_SUM}"
+    words = 36 * sizes[1] // 2 * -(-sizes[0] // VECTOR) * VECTOR
+    return Launch(_params(op, x, w), pack={1: Pack("cpu_pack_quantized_winograd_nhwc", 4 * (words + sizes[0]))})
