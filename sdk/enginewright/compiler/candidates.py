@@ -131,6 +131,8 @@ def _launch(tactic: Tactic, layer: Layer) -> Launch | str:
     launch = _plan(tactic, layer)
     if not isinstance(launch, str) and not tactic.is_own:
         launch = normalized(launch, tactic, layer)
+    if not isinstance(launch, str) and launch.output not in (None, layer.outputs[0].dtype):
+        return f"is exact enough for an output of {launch.output} only"
     for index in () if isinstance(launch, str) else launch.pack:
         tensor = layer.inputs[index]
         if tensor is None or tensor.const is None:

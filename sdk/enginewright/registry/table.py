@@ -20,7 +20,7 @@ from enginewright.registry.discovery import Discovery, Source
 from enginewright.registry.faults import OWN, broken_contract, plugin_faults
 from enginewright.registry.keys import Key
 from enginewright.registry.missing import not_found
-from enginewright.tensors import TensorSpec, as_objects
+from enginewright.tensors import DataType, TensorSpec, as_objects
 
 if TYPE_CHECKING:
     from enginewright.graph.network import Network, Tensor
@@ -76,6 +76,7 @@ class Launch:
     the kernel computes the same in so many ways, and takes the number of one before `params`; each is a candidate.
     `epilogue`: instead of `split`, asked with a fused program, the specs of its further inputs and of the output: the
     launch that runs it all, its `inputs` counting further ones from len(inputs of the operator); or why it can't.
+    `output`: the only type of output 0 that the kernel is exact enough for; None: any that the operator has.
     `grid`, `block` (up to three sizes each) and `shared` (bytes): of a kernel in CUDA source.
     """
 
@@ -91,6 +92,7 @@ class Launch:
     grid: tuple[Size, ...] = ()
     block: tuple[Size, ...] = (256,)
     shared: Size = 0
+    output: DataType | None = None
 
 
 @dataclass(frozen=True, slots=True)

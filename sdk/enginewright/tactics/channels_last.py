@@ -90,7 +90,9 @@ def _rows_refuse(op: ChannelsLast, x: TensorSpec, w: TensorSpec | None) -> str |
     return f"has more than {MOST_CHANNELS} channels" if shape[1] > MOST_CHANNELS else None
 
 
-def _winograd(points: int, op: ChannelsLast, x: TensorSpec, w: TensorSpec | None, b: TensorSpec | None) -> Launch | str:
+def filtered_launch(
+    points: int, op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
+) -> Launch | str:
     """Tiles of T x T outputs from `points` squared products for each pair of channels.
 
     `points` is T + R - 1, with R the taps along an axis of every phase of the steps.
@@ -123,7 +125,7 @@ def winograd2_nhwc_f32(
     op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
 ) -> Launch | str:
     """Four points: F(2, 3) takes 2.25 times fewer products, as exact as a plain sum."""
-    return _winograd(4, op, x, w, b)
+    return filtered_launch(4, op, x, w, b)
 
 
 @tactic(ChannelsLast, kernel="cpu_winograd4_nhwc_f32")
@@ -131,7 +133,7 @@ def winograd4_nhwc_f32(
     op: ChannelsLast, x: TensorSpec, w: TensorSpec | None = None, b: TensorSpec | None = None
 ) -> Launch | str:
     """Six points: F(4, 3) takes 4 times fewer products, F(2, 5) 2.8 times, within 1e-5 of the largest element."""
-    return _winograd(6, op, x, w, b)
+    return filtered_launch(6, op, x, w, b)
 
 
 @tactic(ChannelsLast, kernel="cpu_depthwise_nhwc_f32")

@@ -34,7 +34,7 @@ from enginewright.ops.row_quantized import RowQuantizedMatMul
 from enginewright.ops.softmax import Softmax
 from enginewright.ops.transpose import Transpose
 from enginewright.tensors import TensorSpec, float32, int8, int32, uint8
-from tests.sdk.tactics.one_step import OneLayer, arrays_of, assert_close, operators_with_tactics
+from tests.sdk.tactics.one_step import OneLayer, arrays_of, assert_close, narrowed, operators_with_tactics
 
 Array = np.ndarray[Any, Any]
 PAGE = mmap.PAGESIZE
@@ -124,6 +124,8 @@ def layers_of(op: Any, inputs: list[Any]) -> Iterator[OneLayer]:
     weights = {index for index, array in enumerate(arrays) if index > 0 and array is not None}
     for constants in (known, known | weights) if weights - known else (known,):
         yield OneLayer(op, arrays, constants)
+    if op.KEY.name == "Rounded":
+        yield OneLayer(narrowed(op), arrays, weights)
 
 
 def run_all(cases: Iterable[tuple[Any, list[Any]]], isas: tuple[str, ...], most: int | None) -> int:

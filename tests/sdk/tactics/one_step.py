@@ -16,7 +16,7 @@ from enginewright.ops.pointwise import Builder, Fused, PointwiseProgram
 from enginewright.plan.meta import SCHEMA, Meta
 from enginewright.registry.registry import registry
 from enginewright.runtime.session import Session, output_array
-from enginewright.tensors import DataType, TensorSpec, float32
+from enginewright.tensors import DataType, TensorSpec, bfloat16, float32
 
 Array = np.ndarray[Any, Any]
 ops.load()
@@ -167,6 +167,12 @@ def _patterns(shape: tuple[int, ...]) -> Iterator[tuple[PointwiseProgram, list[t
     yield p.finish(p.where(below, p.mul(p.inputs[0], p.inputs[1]), p.inputs[0])), [shape[-1:]]
     p = Builder(float32)
     yield p.finish(p.max(p.inputs[0], p.mul(p.inputs[0], p.constant(float32, 0.1)))), []
+
+
+def narrowed(op: Any) -> Fused:
+    """The operator with its output rounded to bfloat16, which is all that some kernels are exact enough for."""
+    p = Builder(float32)
+    return Fused(op, p.finish(p.cast(p.inputs[0], bfloat16)))
 
 
 def operators_with_tactics() -> list[type[Any]]:

@@ -11,7 +11,7 @@ import pytest
 
 from enginewright.ops.pointwise import Fused
 from enginewright.registry.registry import registry
-from tests.sdk.tactics.one_step import OneLayer, arrays_of, fused_examples, operators_with_tactics
+from tests.sdk.tactics.one_step import OneLayer, arrays_of, fused_examples, narrowed, operators_with_tactics
 
 CONTROL = {"If", "Loop", "Scan"}  # their fields hold networks; tests of their own run them
 RECURRENT = {"RNN", "GRU", "LSTM"}  # with large weights they are chaotic: every rounding grows from step to step
@@ -39,6 +39,8 @@ def test_tactics_agree_with_the_reference(op: Any, inputs: list[Any]) -> None:
     weights = {index for index, array in enumerate(arrays) if index > 0 and array is not None}
     if weights - known:
         OneLayer(op, arrays, weights | known).check()
+    if op.KEY.name == "Rounded":
+        OneLayer(narrowed(op), arrays, weights).check()
 
 
 @pytest.mark.parametrize(("op", "inputs"), list(examples()))
@@ -58,9 +60,10 @@ def test_every_tactic_is_shown_by_an_example() -> None:
     shown: set[str] = set()
     for cls in operators_with_tactics():
         for op, inputs in cls.examples() if cls.KEY.name not in CONTROL else ():
-            if not isinstance(op, Fused):
+            forms = [op, narrowed(op)] if cls.KEY.name == "Rounded" else [op]
+            for form in [] if isinstance(op, Fused) else forms:
                 for constants in (given(inputs), set(range(1, len(inputs)))):
-                    layer = OneLayer(op, arrays_of(inputs), {i for i in constants if inputs[i] is not None})
+                    layer = OneLayer(form, arrays_of(inputs), {i for i in constants if inputs[i] is not None})
                     shown |= {f"{cls.KEY.name} {re.split('[@#]', c.tactic)[0]}" for c in layer.candidates().choices}
     known = {f"{key.name} {t.name}" for key, tactics in registry.tactics.items() for t in tactics if t.device == "cpu"}
     assert sorted(name for name in known - shown if name.split()[0] not in CONTROL) == []
