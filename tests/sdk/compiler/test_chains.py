@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import enginewright as ew
-from enginewright.compiler.chains import MARGIN, best_cut, chain_of, cut_chain
+from enginewright.compiler.chains import PASSING, best_cut, chain_of, cut_chain
 from enginewright.graph.network import Layer, Network
 from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
@@ -46,19 +47,28 @@ def test_parts_compute_the_same(cut: int) -> None:
     assert isinstance(parts[1].op, Fused)
 
 
+def time_of(times: dict[int, int], part: Layer) -> int:
+    """That of layers with as many stages."""
+    return times[stages_of(part)]
+
+
 def stages_of(layer: Layer) -> int:
     """How many stages a layer has."""
     found = chain_of(layer)
     return 1 if found is None else len(found.stages)
 
 
+PASSED = round(PASSING * 120 * 100 * 16 * 4)
+"""What the images cost that lie between two parts."""
+
+
 @pytest.mark.parametrize(
     ("times", "wanted"),
     [
         ({1: 100, 2: 200, 3: 300}, None),  # as fast in parts: the whole
-        ({1: 100, 2: 200, 3: 1000}, 1),
-        ({1: 100, 2: 110, 3: int(210 / MARGIN) - 2}, None),  # no large images lie between parts for nothing
-        ({1: 100, 2: 500, 3: 2000}, 1),  # all three alone
+        ({1: 100, 2: 200, 3: 300 + PASSED + 1}, 1),
+        ({1: 100, 2: 110, 3: 210 + PASSED - 1}, None),  # no large images lie between parts for nothing
+        ({1: 100, 2: 100_000, 3: 201 + 2 * PASSED + 100}, 1),  # all three alone
         ({1: 100, 2: 200, 3: None}, None),  # not timed
     ],
 )
@@ -77,6 +87,21 @@ def test_small_images_cost_nothing_between_parts() -> None:
     layer = chain()[1]
     times = {1: 100, 2: 110, 3: 212}
     assert best_cut(layer, specs_of(layer, 6, 5), lambda part: times[stages_of(part)]) == 1
+
+
+def test_many_weights_that_come_by_again_count_against_a_chain_of_two() -> None:
+    """A depthwise convolution and a 1 x 1 one whose weights a small cache does not hold beside the rows."""
+    specs: list[TensorSpec | None] = [TensorSpec(float32, (1, 9, 80, 480))]
+    for channels, counted in ((480, True), (16, False)):
+        net = Network()
+        x = net.input("x", float32, (1, 9, 80, 480))
+        ops = (ChannelsLast(Conv(group=480, padding=1)), ChannelsLast(Conv()))
+        weights = [net.constant(np.ones(shape, np.float32)) for shape in ((480, 1, 3, 3), (channels, 480, 1, 1))]
+        net.output("y", net.add(ConvChain(ops, (1, 1)), x, *weights)[0])
+        passed = round(PASSING * 9 * 80 * 480 * 4)
+        others = [weight.spec for weight in weights]
+        times = {1: 100, 2: 200 + passed - 1}
+        assert (best_cut(net.layers[0], [*specs, *others], partial(time_of, times)) == 1) is counted
 
 
 def block() -> Network:
