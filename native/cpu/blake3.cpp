@@ -3,6 +3,8 @@
 // The tree hash of the BLAKE3 paper (O'Connor, Aumasson, Neves, Wilcox-O'Hearn, 2020), one leaf of 1 KiB or one pair of
 // nodes in each lane of a vector. The lines that the lanes read next are fetched into the second cache: 5.5 GB/s a core
 // from memory on a 3.6 GHz machine with AVX-512, where the package blake3 reads 4.6 (and 6.4 in cache, ours 5.9).
+#include <sys/mman.h>
+
 #include <cstring>
 
 #include "src/kernel.h"
@@ -23,6 +25,7 @@ typedef uint32_t Lanes __attribute__((vector_size(4 * LANES)));
 
 constexpr int64_t BLOCK = 64, LEAF = 1024, UNIT = 128 * LEAF;  // a unit is what one task hashes
 constexpr int64_t DIGEST = 32, UNIT_LEAVES = UNIT / LEAF;
+constexpr int64_t UNITS_MAPPED = 16, MAPPED = UNITS_MAPPED * UNIT;  // a huge page
 enum Flag : uint32_t { LEAF_START = 1, LEAF_END = 2, PARENT = 4, ROOT = 8 };
 
 constexpr uint32_t IV[8] = {0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A,
@@ -179,6 +182,18 @@ void hash_unit(const uint8_t *data, int64_t size, uint64_t leaf, uint32_t root, 
     reduce(nodes, n, root, digest);
 }
 
+// Lets the kernel map what is read next, in one call and on the thread that reads it: less than half of what a page
+// fault for every 64 KiB takes. Kernels before 5.14 refuse, and then there are such faults.
+void map_pages(const uint8_t *data, int64_t size) {
+#ifdef MADV_POPULATE_READ
+    const uintptr_t start = reinterpret_cast<uintptr_t>(data) & ~uintptr_t{4095};
+    madvise(reinterpret_cast<void *>(start), reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(size) - start,
+            MADV_POPULATE_READ);
+#else
+    (void)data, (void)size;
+#endif
+}
+
 struct Job {
     const uint8_t *data;
     uint8_t *digests, *units;
@@ -188,6 +203,7 @@ struct Job {
         const int64_t start = unit / units_in_chunk * chunk, inside = unit % units_in_chunk * UNIT;
         const int64_t length = size - start < chunk ? size - start : chunk, left = length - inside;
         if (left <= 0) return;
+        if (unit % UNITS_MAPPED == 0) map_pages(data + start + inside, left < MAPPED ? left : MAPPED);
         hash_unit(data + start + inside, left < UNIT ? left : UNIT, static_cast<uint64_t>(inside / LEAF),
                   length <= UNIT ? ROOT : 0u, units + unit * DIGEST);
     }

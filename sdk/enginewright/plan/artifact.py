@@ -150,7 +150,7 @@ def open_as(
     _check_options(verify, trust)
     where = "bytes" if isinstance(source, bytes | bytearray | memoryview) else str(source)
     with _refusals(where):
-        view = _view(source, mapped=mmap, whole=verify == "full")
+        view = _view(source, mapped=mmap)
         artifact, container = _check_frame(view, _Wanted(kinds, trust, runtime), where)
         _check_machine(artifact)
         _check_content(artifact.sections, container, where, skip_weights=True)
@@ -178,7 +178,7 @@ def check_file(path: str | os.PathLike[str]) -> tuple[Artifact, Container, memor
     """
     where = str(path)
     with _refusals(where):
-        view = _view(path, mapped=True, whole=True)
+        view = _view(path, mapped=True)
         source = BytesSource(view)
         prefix = read_prefix(source)
         container = read_container(source, prefix, read_header(source, prefix))
@@ -208,18 +208,17 @@ def _refusals(where: str) -> Iterator[None]:
         raise as_error(refusal.reason, refusal.kind, where) from refusal
 
 
-def _view(source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, mapped: bool, whole: bool) -> memoryview:
+def _view(source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, mapped: bool) -> memoryview:
     """Return a read-only view of the whole artifact, mapped or copied, that begins on a page.
 
-    `whole`: every byte will be hashed, so all pages are mapped in one call: for 100 MB that takes half the time.
+    No page is mapped before it is read: the threads that hash the weights do that, each for its own.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return _copy(memoryview(source).cast("B"))
     with open_source(Path(source)) as file:
         if file.size == 0:
             return memoryview(b"")
-        flags = memory_map.MAP_SHARED | (getattr(memory_map, "MAP_POPULATE", 0) if whole else 0)
-        view = memoryview(memory_map.mmap(file.descriptor, file.size, flags=flags, prot=memory_map.PROT_READ))
+        view = memoryview(memory_map.mmap(file.descriptor, file.size, memory_map.MAP_SHARED, memory_map.PROT_READ))
     return view if mapped else _copy(view)
 
 
