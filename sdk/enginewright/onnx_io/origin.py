@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,18 @@ def read_origin(model: Model, wanted: str | None, replacer: Replacer) -> Origin:
     if isinstance(model, Network):
         return _of_network(copy_network(model), wanted)
     found, mode = read_model(model), wanted or DIGEST
-    network = parse_model(found, replacer)
     if mode == NONE:
-        return Origin(network, SourceInfo("onnx", NOBODY), b"", NONE)
+        return Origin(parse_model(found, replacer), SourceInfo("onnx", NOBODY), b"", NONE)
     if isinstance(model, str | os.PathLike):
         path = Path(model)
-        data = tuple(_of_file(path.parent, place) for place in external_places(found.proto))
-        info = SourceInfo("onnx", _of_file(path.parent, path.name), data)
+        places = external_places(found.proto)
+        with ThreadPoolExecutor(1) as pool:  # 575 MB take 0.4 s, which is half of what importing their model takes
+            files = pool.submit(lambda: [_of_file(path.parent, place) for place in (path.name, *places)])
+            network = parse_model(found, replacer)
+            whole, *data = files.result()
+        info = SourceInfo("onnx", whole, tuple(data))
         return Origin(network, info, _whole(path, alone=not data) if mode == FULL else b"", mode)
+    network = parse_model(found, replacer)
     content = found.proto.SerializeToString(deterministic=True) if isinstance(model, onnx.ModelProto) else bytes(model)
     return Origin(network, SourceInfo("onnx", source_file("", content)), content if mode == FULL else b"", mode)
 

@@ -1,4 +1,4 @@
-"""With a full timing cache, every process builds the same bytes, whatever is around it."""
+"""With a full timing cache every process builds the same bytes, those of the build that filled it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 import enginewright as ew
 from tests.golden.networks import networks
+from tests.models import load_model, manifest
 
 PROGRAM = "import sys; from tests.sdk.compiler.test_same_bytes import build_all; print(build_all(*sys.argv[1:]))"
 
@@ -53,11 +54,39 @@ def test_two_processes_build_the_same_bytes(tmp_path: Path) -> None:
     assert cache.read_bytes() == before
 
 
+def build_twice(source: Path | ew.Network, precision: str = "fp32") -> tuple[ew.Plan, ew.Plan]:
+    """The plan of a build that times, and that of the next one, which must not have to."""
+    config = ew.BuilderConfig(threads=2, precision=precision)
+    first, second = ew.build(source, config), ew.build(source, config)
+    assert second.report.timings_measured == 0
+    return first, second
+
+
+def test_the_second_build_has_the_bytes_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINEWRIGHT_CACHE_DIR", str(tmp_path))
+    timed = 0
+    for name, network in networks().items():
+        first, second = build_twice(network)
+        timed += first.report.timings_measured
+        assert first.to_bytes() == second.to_bytes(), name
+    assert timed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", manifest())
+def test_the_second_build_of_a_model_has_the_bytes_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, precision: str
+) -> None:
+    monkeypatch.setenv("ENGINEWRIGHT_CACHE_DIR", str(tmp_path))
+    first, second = build_twice(load_model(name).path, precision)
+    assert (first.meta, first.passport) == (second.meta, second.passport)
+    assert hashlib.sha256(first.to_bytes()).digest() == hashlib.sha256(second.to_bytes()).digest()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["mtcnn_onet", "ppocr_cls", "silero_vad", "minilm_l6_int8", "mobilenet_v2_dyn"])
 def test_models_have_the_same_bytes(tmp_path: Path, name: str) -> None:
-    from tests.models import load_model
-
     model, cache = load_model(name).path, tmp_path / "t.timing"
     build_all(str(cache), str(model), strict=False)
     here = json.loads(build_all(str(cache), str(model)))
