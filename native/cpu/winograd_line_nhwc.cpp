@@ -1,4 +1,4 @@
-// f32 convolution along one axis in steps of 1 by Winograd's minimal filtering, images with their channels last.
+// Convolution along one axis in steps of 1 by Winograd's minimal filtering, images with their channels last.
 //
 // F(T, K): T outputs from P = T + K - 1 inputs with P products instead of T K, so 5 taps need 2.5 times fewer with P = 8
 // points, 3 taps 2 times fewer with 6 and 2.25 times with 8. The points 0, 0.625, -0.625, 1, -1, ... keep rounding errors
@@ -6,9 +6,11 @@
 // A dilated axis, or one with others behind it, is a line on which neighbouring inputs lie `step` pixels apart.
 // Tiles are turned into one matrix for each point, these multiplied by the weights' (turned when building), and the
 // products of a panel turned back. Inputs and params as for conv_nhwc.cpp.
-#include "cpu/conv_last.h"
-#include "cpu/gemm_rows.h"
-#include "cpu/pointwise.h"
+//
+// In bfloat16 the image is of that type, and what has been turned, image and weights, is rounded to it once more; words of
+// two channels are multiplied (narrow_gemm.h), sums are float32, and so are the turns. With 8 points errors would be 5 times
+// those of plain products, 1.3e-2 by norm, so there are 6: 2.4 times.
+#include "cpu/narrow_ending.h"
 
 namespace ew::EW_ISA {
 
@@ -116,24 +118,35 @@ bool read_line(const LastConv &c, Line &line) {
     return fits;
 }
 
+// T: the type of images and of turned numbers, float or uint16_t for bfloat16.
+template <class T>
+constexpr int64_t PER_WORD = sizeof(float) / sizeof(T);
+
+EW_INLINE vf take(const float *x, int64_t n) { return n >= VL ? load(x) : load_n(x, n); }
+EW_INLINE vf take(const uint16_t *x, int64_t n) { return n >= VL ? load_bf16(x) : load_bf16_n(x, n); }
+EW_INLINE void give(float *x, vf v) { store(x, v); }
+EW_INLINE void give(uint16_t *x, vf v) { store_bf16(x, v); }
+
 constexpr int64_t INPUT_FLOATS = 150000;   // of a task's turned inputs: a good half of L2
 constexpr int64_t SHARED_FLOATS = 600000;  // of all turned inputs, where all tasks share them
 constexpr int64_t MOST_TILES = 96, AT_ONCE = 16;
 constexpr int64_t FEW_TASKS = 8, FEW_TILES = 8;
 
 // What all tasks know.
-template <int P>
+template <int P, class T>
 struct Whole {
     const LastConv &c;
     const Line &line;
     const Panels &panels;
-    const Ending &ending;
+    const NarrowEnding &ending;
     const Epilogue &epilogue;
+    const T *x;
     int64_t depth;    // channels, rounded up to vectors
     int64_t all;      // tiles
     int64_t by_line;  // tiles of a line: those of neighbouring pixels follow each other
-    const float *zeros;
+    const T *zeros;
 
+    int64_t words() const { return ceil_div(c.channels, PER_WORD<T>); }
     int tile() const { return P + 1 - line.taps; }
     // The first output of a tile, on its line.
     int64_t place(int64_t index) const {
@@ -142,41 +155,40 @@ struct Whole {
     }
 };
 
-// Floats from the matrix of one point to the next: powers of two would fall into the same sets of a cache.
-int64_t apart(int64_t rows, int64_t width) { return rows * width + VL; }
+// Numbers from the matrix of one point to the next: powers of two would fall into the same sets of a cache.
+int64_t apart(int64_t rows, int64_t width) { return rows * width + 2 * VL; }
 
-// Turns tiles [first, end) into inputs [point][tile][depth], `between` floats from point to point; tile `at` is the first.
-template <int P>
-void turn_inputs(const Whole<P> &w, int64_t first, int64_t end, float *inputs, int64_t at, int64_t between) {
+// Turns tiles [first, end) into inputs [point][tile][depth], `between` numbers from point to point; tile `at` is the first.
+template <int P, class T>
+void turn_inputs(const Whole<P, T> &w, int64_t first, int64_t end, T *inputs, int64_t at, int64_t between) {
     const LastConv &c = w.c;
-    const float *pixels[P];
+    const T *pixels[P];
     for (int64_t t = first; t < end; ++t) {
-        const float *from = c.x + t / w.by_line * w.line.in * c.c;
+        const T *from = w.x + t / w.by_line * w.line.in * c.c;
         const int64_t place = w.place(t) - w.line.begin;
         for (int i = 0; i < P; ++i) {
             const int64_t pixel = place + i * w.line.step;
             pixels[i] = pixel >= 0 && pixel < w.line.in ? from + pixel * c.c : w.zeros;
         }
-        float *to = inputs + (t - at) * w.depth;
+        T *to = inputs + (t - at) * w.depth;
         for (int64_t channel = 0; channel < c.channels; channel += VL) {
-            const int64_t n = c.channels - channel;
             vf d[P], u[P];
-            for (int i = 0; i < P; ++i) d[i] = n >= VL ? load(pixels[i] + channel) : load_n(pixels[i] + channel, n);
+            for (int i = 0; i < P; ++i) d[i] = take(pixels[i] + channel, c.channels - channel);
             turn_input<P>(d, u);
-            for (int i = 0; i < P; ++i) store(to + i * between + channel, u[i]);
+            for (int i = 0; i < P; ++i) give(to + i * between + channel, u[i]);
         }
     }
 }
 
 // One part: tiles [first, first + tiles) and one panel at a time.
-template <int P>
+template <int P, class T>
 struct Part {
-    const Whole<P> &whole;
+    const Whole<P, T> &whole;
     int64_t first, tiles;
-    const float *inputs;  // of the first tile and point 0
-    int64_t between;      // floats from one point's inputs to the next
-    float *products;      // [point][tile][width of a panel]
-    float *sums;          // [tile][output][width of a panel], where they can't be kept in the output
+    const T *inputs;  // of the first tile and point 0
+    int64_t between;  // numbers from one point's inputs to the next
+    float *products;  // [point][tile][width of a panel]
+    float *sums;      // [tile][output][width of a panel], where they can't be kept in the output
 
     void multiply(int64_t panel) const {
         const int64_t vectors = whole.panels.vectors(panel), width = vectors * VL, all = round_up(whole.c.m, VL);
@@ -184,14 +196,15 @@ struct Part {
         for (int64_t point = 0; point < P; ++point)
             for (int64_t t = 0; t < tiles; t += step) {
                 RowsPart part;
-                part.b = whole.c.w + (point * all + whole.panels.column(panel)) * whole.c.channels;
-                part.k = whole.c.channels;
+                part.b = whole.c.w + (point * all + whole.panels.column(panel)) * whole.words();
+                part.k = whole.words();
                 const int64_t m = least(step, tiles - t);
-                for (int64_t r = 0; r < m; ++r) part.rows[r] = inputs + point * between + (t + r) * whole.depth;
+                for (int64_t r = 0; r < m; ++r)
+                    part.rows[r] = reinterpret_cast<const float *>(inputs + point * between + (t + r) * whole.depth);
                 float *to = products + point * apart(tiles, width) + t * width;
-                run_rows_tile(
-                    {&part, 1, to, width, static_cast<int>(m), static_cast<int>(vectors), static_cast<int>(width)},
-                    Finish{});
+                run_rows_tile({&part, 1, to, width, static_cast<int>(m), static_cast<int>(vectors),
+                               static_cast<int>(width), PER_WORD<T> > 1},
+                              NarrowFinish());
             }
     }
 
@@ -202,25 +215,32 @@ struct Part {
     }
 
     // Tiles [tile, last_tile) of the part.
-    template <int T>
+    template <int OUT>
     void turn_back(int64_t panel, int64_t tile, int64_t last_tile) const {
         const int64_t width = whole.panels.vectors(panel) * VL, step = apart(tiles, width);
         const int64_t column = whole.panels.column(panel), columns = whole.panels.columns(panel);
-        const Finish &f = whole.ending.finish;
+        const NarrowFinish &f = whole.ending.finish;
         for (int64_t t = tile; t < last_tile; ++t) {
             const int64_t place = whole.place(first + t), line = (first + t) / whole.by_line * whole.line.out;
             for (int64_t j = 0; j < columns; j += VL) {
-                vf m[P], y[T];
+                vf m[P], y[OUT];
                 for (int i = 0; i < P; ++i) m[i] = load(products + i * step + t * width + j);
-                turn_output<P, T>(m, y);
+                turn_output<P, OUT>(m, y);
                 const int64_t n = least(VL, columns - j);
                 const vf bias = f.bias_col ? load_n(f.bias_col + column + j, n) : vf{};
-                for (int i = 0; i < T; ++i) {
+                for (int i = 0; i < OUT; ++i) {
                     const int64_t at = place + i * whole.line.step, position = line + at;
                     if (at >= whole.line.out) break;
                     vf v = y[i] + bias;
-                    if (f.residual) v += load_n(f.residual + position * f.ld_residual + column + j, n);
-                    v = bounded(f, v);
+                    const int64_t added = position * f.ld_residual + column + j;
+                    if (f.residual) v += take(f.residual + added, n);
+                    if (f.narrow_residual) v += take(f.narrow_residual + added, n);
+                    v = bounded(f, v, column + j, n);
+                    if (f.narrow) {
+                        uint16_t *to = f.narrow + position * f.ld_narrow + column + j;
+                        n >= VL ? store_bf16(to, v) : store_bf16_n(to, v, n);
+                        continue;
+                    }
                     float *to = sums_of(t, i, position, panel) + j;
                     n >= VL ? store(to, v) : store_n(to, v, n);
                 }
@@ -232,29 +252,28 @@ struct Part {
     void end(int64_t panel, int64_t tile, int64_t last_tile) const {
         const int64_t column = whole.panels.column(panel), last = column + whole.panels.columns(panel),
                       out = whole.line.out;
-        const int outputs = whole.tile(), inner = whole.line.step == 1 && whole.ending.in_y ? outputs : 1;
+        const int outputs = whole.tile(), inner = whole.line.step == 1 ? outputs : 1;
+        const int64_t width = whole.panels.vectors(panel) * VL;
+        const int64_t ld = whole.ending.in_y ? whole.c.m : inner == 1 ? outputs * width : width;
+        float *from = nullptr;  // the sums of `begun`
         int64_t begun = -1, stop = -1;
-        const auto flush = [&](float *from, int64_t ld) {
+        const auto flush = [&] {
             if (stop > begun) whole.epilogue.run(from, ld, begun, stop, column, last);
-            begun = stop = -1;
         };
         for (int i = 0; i < outputs; i += inner)
             for (int64_t t = tile; t < last_tile; ++t) {
                 const int64_t at = whole.place(first + t) + i * whole.line.step, count = least(inner, out - at);
                 if (count <= 0) continue;
                 const int64_t position = (first + t) / whole.by_line * out + at;
-                if (!whole.ending.in_y) {
-                    begun = position, stop = position + 1;
-                    flush(sums_of(t, i, position, panel), whole.panels.vectors(panel) * VL);
-                    continue;
-                }
-                if (position != stop) {
-                    flush(whole.c.y + begun * whole.c.m + column, whole.c.m);
+                float *here = sums_of(t, i, position, panel);
+                if (position != stop || here != from + (stop - begun) * ld) {
+                    flush();
                     begun = position;
+                    from = here;
                 }
                 stop = position + count;
             }
-        if (stop > begun) flush(whole.c.y + begun * whole.c.m + column, whole.c.m);
+        flush();
     }
 
     void run(int64_t panel) const {
@@ -273,22 +292,22 @@ struct Part {
     }
 };
 
-template <int P>
-Part<P> part_of(const Whole<P> &w, int64_t first, int64_t tiles) {
-    float *sums = w.ending.in_y ? nullptr : scratch(SCRATCH_C, tiles * w.tile() * MAX_VECTORS * VL);
+template <int P, class T>
+Part<P, T> part_of(const Whole<P, T> &w, int64_t first, int64_t tiles) {
+    float *sums = w.ending.in_y || !w.ending.rest ? nullptr : scratch(SCRATCH_C, tiles * w.tile() * MAX_VECTORS * VL);
     return {w, first, tiles, nullptr, 0, scratch(SCRATCH_B, P * apart(tiles, MAX_VECTORS * VL)), sums};
 }
 
 // All inputs are turned first; then each task takes some tiles of a panel.
-template <int P>
-void run_shared(const ew_call *call, const Whole<P> &w, int64_t chunk, float *inputs) {
+template <int P, class T>
+void run_shared(const ew_call *call, const Whole<P, T> &w, int64_t chunk, T *inputs) {
     const int64_t chunks = ceil_div(w.all, chunk), group = 16;
     parallel(call, ceil_div(w.all, group), [&](int64_t task) {
         turn_inputs(w, task * group, least(w.all, (task + 1) * group), inputs, 0, apart(w.all, w.depth));
     });
     parallel(call, chunks * w.panels.count, [&](int64_t task) {
         const int64_t first = task % chunks * chunk;
-        Part<P> part = part_of(w, first, least(chunk, w.all - first));
+        auto part = part_of(w, first, least(chunk, w.all - first));
         part.inputs = inputs + first * w.depth;
         part.between = apart(w.all, w.depth);
         part.run(task / chunks);
@@ -296,20 +315,20 @@ void run_shared(const ew_call *call, const Whole<P> &w, int64_t chunk, float *in
 }
 
 // Each task turns its tiles and multiplies them by all panels.
-template <int P>
-void run_apart(const ew_call *call, const Whole<P> &w, int64_t chunk) {
+template <int P, class T>
+void run_apart(const ew_call *call, const Whole<P, T> &w, int64_t chunk) {
     parallel(call, ceil_div(w.all, chunk), [&](int64_t task) {
         const int64_t first = task * chunk;
-        Part<P> part = part_of(w, first, least(chunk, w.all - first));
+        auto part = part_of(w, first, least(chunk, w.all - first));
         part.between = apart(part.tiles, w.depth);
-        float *inputs = scratch(SCRATCH_A, P * part.between);
+        auto *inputs = reinterpret_cast<T *>(scratch(SCRATCH_A, P * part.between / PER_WORD<T>));
         turn_inputs(w, first, first + part.tiles, inputs, first, part.between);
         part.inputs = inputs;
         for (int64_t panel = 0; panel < w.panels.count; ++panel) part.run(panel);
     });
 }
 
-template <int P>
+template <int P, class T>
 int32_t run(const ew_call *call) {
     LastConv c;
     Line line;
@@ -318,10 +337,10 @@ int32_t run(const ew_call *call) {
     if (c.positions() * c.m == 0) return EW_OK;
     Epilogue epilogue;
     if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
-    Ending ending;
+    NarrowEnding ending;
     ending.finish.bias_col = c.bias;
-    ending.rest = !epilogue.empty() && !epilogue.as_finish(ending.finish);
-    ending.in_y = !ending.rest || writes_f32(call);
+    ending.rest = !epilogue.empty() && !read_finish(call, c.fixed, c.positions(), c.m, ending);
+    ending.in_y = writes_f32(call);
     const Panels panels(c.m);
     const int64_t depth = round_up(most(1, c.channels), VL);
     const int64_t by_line = ceil_div(line.out, line.step * (P + 1 - line.taps)) * line.step, all = line.lines * by_line;
@@ -329,9 +348,11 @@ int32_t run(const ew_call *call) {
     const bool shared = chunks < FEW_TASKS && P * all * depth <= SHARED_FLOATS;
     while (shared && (chunks * panels.count < 4 || chunks * panels.count % 2) && all >= 2 * FEW_TILES * chunks)
         ++chunks;
-    float *zeros = scratch(SCRATCH_D, depth + (shared ? P * apart(all, depth) : 0));
-    std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(depth));
-    const Whole<P> whole{c, line, panels, ending, epilogue, depth, all, by_line, zeros};
+    auto *zeros =
+        reinterpret_cast<T *>(scratch(SCRATCH_D, (depth + (shared ? P * apart(all, depth) : 0)) / PER_WORD<T>));
+    std::memset(zeros, 0, sizeof(T) * static_cast<size_t>(depth));
+    const auto *x = static_cast<const T *>(call->inputs[0].data);
+    const Whole<P, T> whole{c, line, panels, ending, epilogue, x, depth, all, by_line, zeros};
     if (shared)
         run_shared(call, whole, ceil_div(all, chunks), zeros + depth);
     else
@@ -339,33 +360,39 @@ int32_t run(const ew_call *call) {
     return EW_OK;
 }
 
-// [M, C, taps] to [point][panel][C][width], the last panel zero-padded.
-template <int P>
+void put(float *to, float weight, int64_t) { *to = weight; }
+void put(uint16_t *to, float weight, int64_t half) { to[half] = narrow(weight, true); }
+
+// [M, C, taps] to [point][panel][C][width], the last panel zero-padded; in bfloat16 pairs of channels are words.
+template <int P, class T>
 int32_t pack(const ew_call *call) {
+    constexpr int64_t PER = PER_WORD<T>;
     const ew_tensor &w = call->inputs[0];
-    const int64_t m = w.shape[0], channels = w.shape[1], all = round_up(m, VL);
+    const int64_t m = w.shape[0], channels = w.shape[1], all = round_up(m, VL), words = ceil_div(channels, PER);
     const int taps = static_cast<int>(count(w) / most(1, m * channels));
     const Panels panels(m);
-    float *out = static_cast<float *>(call->outputs[0].data);
-    std::memset(out, 0, sizeof(float) * static_cast<size_t>(P * all * channels));
+    auto *out = static_cast<T *>(call->outputs[0].data);
+    std::memset(out, 0, sizeof(float) * static_cast<size_t>(P * all * words));
     for (int64_t p = 0; p < panels.count; ++p)
         for (int64_t j = 0; j < panels.columns(p); ++j)
             for (int64_t k = 0; k < channels && taps < P; ++k) {
                 double g[P], u[P];
                 for (int t = 0; t < taps; ++t) g[t] = f32(w)[((panels.column(p) + j) * channels + k) * taps + t];
                 turn_weight<P>(g, taps, u);
-                float *to = out + panels.column(p) * channels + k * panels.vectors(p) * VL + j;
-                for (int i = 0; i < P; ++i) to[i * all * channels] = static_cast<float>(u[i]);
+                T *to = out + PER * (panels.column(p) * words + k / PER * panels.vectors(p) * VL + j);
+                for (int i = 0; i < P; ++i) put(to + i * all * words * PER, static_cast<float>(u[i]), k % PER);
             }
-    clear_rest(call->outputs[0], P * all * channels);
+    clear_rest(call->outputs[0], P * all * words);
     return EW_OK;
 }
 
 }  // namespace
 
-EW_KERNEL(winograd_line6_nhwc_f32, run<6>)
-EW_KERNEL(winograd_line8_nhwc_f32, run<8>)
-EW_KERNEL(pack_winograd_line6_nhwc_f32, pack<6>)
-EW_KERNEL(pack_winograd_line8_nhwc_f32, pack<8>)
+EW_KERNEL(winograd_line6_nhwc_f32, (run<6, float>))
+EW_KERNEL(winograd_line8_nhwc_f32, (run<8, float>))
+EW_KERNEL(pack_winograd_line6_nhwc_f32, (pack<6, float>))
+EW_KERNEL(pack_winograd_line8_nhwc_f32, (pack<8, float>))
+EW_KERNEL(winograd_line6_nhwc_bf16, (run<6, uint16_t>))
+EW_KERNEL(pack_winograd_line6_nhwc_bf16, (pack<6, uint16_t>))
 
 }  // namespace ew::EW_ISA

@@ -127,7 +127,7 @@ def conv_rows_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str
 @tactic(Rounded, kernel="cpu_depthwise_nhwc_bf16")
 def depthwise_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
     """A depthwise convolution of an image of bfloat16, summed in float32."""
-    launch = _narrow_image(op, inputs, depthwise_nhwc_f32)
+    launch = narrow_image(op, inputs, depthwise_nhwc_f32)
     if isinstance(launch, str):
         return launch
     shape = inputs[1].shape if inputs[1] is not None else ()
@@ -143,7 +143,7 @@ def winograd2_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str
 
     Within 1e-2 of the largest element.
     """
-    launch, w = _narrow_image(op, inputs, partial(filtered_launch, 4)), inputs[1]
+    launch, w = narrow_image(op, inputs, partial(filtered_launch, 4)), inputs[1]
     if isinstance(launch, str) or w is None:
         return launch if isinstance(launch, str) else "is no convolution"
     channels = w.shape[1]
@@ -157,11 +157,11 @@ def winograd2_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str
 @tactic(Rounded, kernel="cpu_winograd4_nhwc_bf16")
 def winograd4_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
     """F(4, 3) in float32, from an image of bfloat16: 4 times fewer products; weights are not rounded."""
-    launch = _narrow_image(op, inputs, partial(filtered_launch, 6))
+    launch = narrow_image(op, inputs, partial(filtered_launch, 6))
     return launch if isinstance(launch, str) else replace(launch, output=bfloat16)
 
 
-def _narrow_image(op: Rounded, inputs: tuple[TensorSpec | None, ...], plan: Plan) -> Launch | str:
+def narrow_image(op: Rounded, inputs: tuple[TensorSpec | None, ...], plan: Plan) -> Launch | str:
     """The same, for an image of bfloat16."""
     if inputs[0] is None or inputs[0].dtype is not bfloat16:
         return "needs an image of bfloat16"

@@ -8,8 +8,13 @@ import pytest
 from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
 from enginewright.ops.pointwise import Builder, Fused
-from enginewright.tactics.winograd_line import winograd_line6_nhwc_f32, winograd_line8_nhwc_f32
-from enginewright.tensors import TensorSpec, float32
+from enginewright.ops.rounded import Rounded
+from enginewright.tactics.winograd_line import (
+    winograd_line6_nhwc_bf16,
+    winograd_line6_nhwc_f32,
+    winograd_line8_nhwc_f32,
+)
+from enginewright.tensors import TensorSpec, bfloat16, float32
 from tests.sdk.tactics.one_step import OneLayer
 from tests.sdk.tactics.test_matrix_kernels import ISAS, call, normal, packed
 
@@ -57,6 +62,51 @@ def test_within_its_bounds(isa: str, op: Conv, x: Shape, w: Shape) -> None:
     assert ran
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("op", "x", "w"), CASES)
+def test_errors_in_bfloat16(isa: str, op: Conv, x: Shape, w: Shape) -> None:
+    """At most 6e-3 by norm, where rounding the weights alone makes 1.7e-3, and 1e-2 of the largest element."""
+    data, weight, bias = normal(*x).astype(bfloat16.numpy), normal(*w), normal(w[0])
+    image = np.ascontiguousarray(np.moveaxis(data, 1, -1))
+    wanted = np.moveaxis(op.reference(data.astype(np.float64), *(a.astype(np.float64) for a in (weight, bias))), 1, -1)
+    specs = (TensorSpec(bfloat16, (64, *image.shape[1:])), TensorSpec(float32, w), TensorSpec(float32, bias.shape))
+    launch = winograd_line6_nhwc_bf16(Rounded(ChannelsLast(op)), *specs)
+    if isinstance(launch, str):
+        assert max(w[2:]) > 5  # taps
+        return
+    pack, params = launch.pack[1], launch.params
+    panels = packed(f"{pack.kernel}@{isa}", weight, pack.size, ())  # type: ignore[arg-type]
+    out = [
+        call(f"cpu_winograd_line6_nhwc_bf16@{isa}", [image, panels, bias], wanted.shape, params, n)  # type: ignore[arg-type]
+        for n in (1, 2)
+    ]
+    np.testing.assert_array_equal(out[0], out[1])
+    assert np.linalg.norm(out[0] - wanted) < 6e-3 * np.linalg.norm(wanted)
+    assert np.abs(out[0] - wanted).max() < 1e-2 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("op", [Conv(padding=1), Conv(padding=40, dilation=40)])
+@pytest.mark.parametrize("time", [300, 2000])
+@pytest.mark.parametrize("ending", ["add", "gelu", "slopes"])
+def test_endings_in_bfloat16(op: Conv, time: int, ending: str) -> None:
+    """In registers, and by the fused program on sums that are kept beside an output of bfloat16."""
+    x, residual = (normal(2, time, channels).astype(bfloat16.numpy) for channels in (64, 80))
+    w = 0.1 * normal(80, 64, 3)
+    b = Builder(float32, bfloat16)
+    added = b.add(b.inputs[0], b.cast(b.inputs[1], float32))
+    ended = {"add": added, "gelu": b.gelu(added), "slopes": b.max(added, b.mul(added, b.constant(float32, 0.1)))}
+    program = b.finish(b.cast(ended[ending], bfloat16))
+    layer = OneLayer(Fused(Rounded(ChannelsLast(op)), program), [x, w, residual], {1})
+    wanted = layer.network.evaluate({"x0": x, "x2": residual})["y0"].astype(np.float32)
+    ran = 0
+    for choice in layer.candidates().choices:
+        if "winograd_line" in choice.tactic:
+            found = layer.run(choice)[0].astype(np.float32)
+            assert np.abs(found - wanted).max() / np.abs(wanted).max() < 1.2e-2
+            ran += 1
+    assert ran
+
+
 @pytest.mark.parametrize("op", [Conv(padding=1), Conv(padding=40, dilation=40)])
 @pytest.mark.parametrize("time", [300, 2000])  # inputs turned by all tasks together, and by each
 def test_what_is_fused_behind_it(op: Conv, time: int) -> None:
@@ -85,3 +135,7 @@ def test_reasons() -> None:
         launch = winograd_line6_nhwc_f32(ChannelsLast(op), x, TensorSpec(float32, w))
         assert isinstance(launch, str)
         assert reason in launch
+        narrow = Rounded(ChannelsLast(op)), x.with_dtype(bfloat16), TensorSpec(float32, w)
+        assert winograd_line6_nhwc_bf16(*narrow) == launch
+    wide = winograd_line6_nhwc_bf16(Rounded(ChannelsLast(Conv())), x, TensorSpec(float32, (16, 16, 3)))
+    assert wide == "needs an image of bfloat16"
