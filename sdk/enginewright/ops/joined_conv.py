@@ -9,8 +9,9 @@ import numpy as np
 
 from enginewright.dims import same
 from enginewright.errors import ShapeError
+from enginewright.ops.pointwise_table import cast_array
 from enginewright.registry.registry import operator
-from enginewright.tensors import TensorSpec, float32
+from enginewright.tensors import DataType, TensorSpec, bfloat16, float32
 
 Array = np.ndarray[Any, Any]
 
@@ -21,12 +22,14 @@ class JoinedConv:
 
     Inputs: the first image, weight [M, C, 1, 1], bias [M], scale [C], shift [C] (the last three may be missing, scale
     and shift together), then the other images. Their numbers are scaled and shifted first, and with `cut` negative ones
-    become zero.
+    become zero. What is multiplied are numbers of `dtype`, rounded to it then; images may be of that type already. The
+    output is float32.
     """
 
     INTERNAL = True  # made by passes, no method of Network
 
     cut: bool = False
+    dtype: DataType = float32
 
     def infer(self, x: TensorSpec, w: TensorSpec, *others: TensorSpec | None) -> TensorSpec:
         """The shape of the images, with M channels."""
@@ -38,21 +41,26 @@ class JoinedConv:
         places = list(first.shape[:-1])
         for image in more:
             places = [same(a, b) for a, b in zip(places, image.shape[:-1], strict=True)]
-        return TensorSpec(first.dtype, (*places, w.shape[0]))
+        return TensorSpec(float32, (*places, w.shape[0]))
 
     def reference(self, x: Array, w: Array, *others: Array | None) -> Array:
         """Joined, normalized, multiplied."""
         bias, scale, shift, *images = others
-        x = np.concatenate([x, *(image for image in images if image is not None)], axis=-1)
+        parts = [cast_array(image, float32) for image in (x, *images) if image is not None]
+        x = np.concatenate(parts, axis=-1)
         if scale is not None and shift is not None:
             x = x * scale + shift
             x = np.maximum(x, 0) if self.cut else x
+        x, w = (cast_array(cast_array(array, self.dtype), float32) for array in (x, w))
         y: Array = x @ w.reshape(w.shape[:2]).T
         return y if bias is None else y + bias
 
     @staticmethod
-    def examples() -> Iterator[tuple[JoinedConv, list[TensorSpec | None]]]:
-        """One image and several, of odd channels, plain and normalized, more channels than a product takes at once."""
+    def examples() -> Iterator[tuple[JoinedConv, list[Any]]]:
+        """One image and several, of odd channels, plain and normalized, more channels than a product takes at once.
+
+        Before rounding scales are powers of two: a product that is rounded by itself, or not, would tip the scale.
+        """
         cases = (
             (False, (2, 3, 5), (8, 13), 20, False),
             (True, (1, 7, 9), (16, 32, 32), 48, True),
@@ -64,7 +72,15 @@ class JoinedConv:
         for cut, places, channels, m, affine in cases:
             total = sum(channels)
             numbers = TensorSpec(float32, (total,)) if affine else None
-            images = [TensorSpec(float32, (*places, c)) for c in channels]
+            images = [(*places, c) for c in channels]
             bias = TensorSpec(float32, (m,)) if m % 2 == 0 else None
             weight = TensorSpec(float32, (m, total, 1, 1))
-            yield JoinedConv(cut), [images[0], weight, bias, numbers, numbers, *images[1:]]
+            for dtype, first, others in (
+                (float32, float32, float32),
+                (bfloat16, bfloat16, bfloat16),
+                (bfloat16, float32, bfloat16),
+            ):
+                more = [TensorSpec(others, shape) for shape in images[1:]]
+                exact = np.resize(np.array([1, 0.5, -2, 4], np.float32), total) if affine else None
+                scale = numbers if dtype is float32 else exact
+                yield JoinedConv(cut, dtype), [TensorSpec(first, images[0]), weight, bias, scale, numbers, *more]

@@ -16,6 +16,7 @@ from enginewright.ops.channels_last import ChannelsLast, channels_first
 from enginewright.ops.conv import Conv
 from enginewright.ops.joined_conv import JoinedConv
 from enginewright.ops.pointwise import Fused, Pointwise, PointwiseProgram
+from enginewright.ops.rounded import Rounded
 from enginewright.tensors import float32
 
 Array = np.ndarray[Any, Any]
@@ -41,8 +42,9 @@ def join_channels(network: Network) -> int:
 
 
 def _is_product(layer: Layer) -> bool:
-    """A float32 1x1 convolution in steps of 1 with channels last and constant weights, fused with a program or not."""
+    """A 1x1 convolution in steps of 1 with channels last and constant weights, rounded or not, fused or not."""
     anchor = layer.op.anchor if isinstance(layer.op, Fused) else layer.op
+    anchor = anchor.anchor if isinstance(anchor, Rounded) else anchor
     if not isinstance(anchor, ChannelsLast) or not isinstance(anchor.anchor, Conv):
         return False
     x, w = layer.inputs[:2]
@@ -64,10 +66,12 @@ def _join(network: Network, layer: Layer) -> bool:
     if line is None and (len(parts) == 1 or network.sole_reader(source) is not layer):
         return False
     fused = isinstance(layer.op, Fused)
+    anchor = layer.op.anchor if fused else layer.op
+    dtype = anchor.dtype if isinstance(anchor, Rounded) else float32
     extras = layer.inputs[len(layer.inputs) - (layer.op.program.n_inputs - 1) :] if fused else ()
     taken = layer.inputs[1 : len(layer.inputs) - len(extras)]
     w, bias = taken[0], taken[1] if len(taken) > 1 else None
-    op = JoinedConv(line is not None and line.cut)
+    op = JoinedConv(line is not None and line.cut, dtype)
     with network.at(layer):
         numbers = [None, None] if line is None else [network.constant(line.scale), network.constant(line.shift)]
         made = network.add(

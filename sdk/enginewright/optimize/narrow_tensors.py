@@ -19,6 +19,8 @@ from enginewright.optimize.fuse_pointwise import is_pointwise, layer_program
 from enginewright.tensors import bfloat16, float32
 
 MOVING = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Expand", "Slice", "Split", "Concat"})
+SHIFT = 4
+"""The last input of a JoinedConv before its other images."""
 POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool")
 
 
@@ -74,6 +76,12 @@ def _is_rounded(layer: Layer) -> bool:
     return bool(op.KEY.name == "Rounded" and not isinstance(op.anchor, Recurrent))
 
 
+def _is_joined(layer: Layer) -> bool:
+    """A convolution of images side by side that are rounded."""
+    op = _anchor(layer)
+    return bool(op.KEY.name == "JoinedConv" and op.dtype is bfloat16)
+
+
 def _follows(layer: Layer) -> bool:
     """A convolution with channels last that is to be rounded where its image is: depthwise, or of shuffled channels."""
     op = _anchor(layer)
@@ -103,7 +111,7 @@ def _moves(layer: Layer) -> bool:
 def _writes(layer: Layer) -> bool:
     if _is_rounded(layer):
         return _anchor(layer).anchor.KEY.name != "Gemm" or _adds_a_row(layer)
-    return _follows(layer) or _stays_wide(layer) or is_pointwise(layer) or _moves(layer)
+    return _is_joined(layer) or _follows(layer) or _stays_wide(layer) or is_pointwise(layer) or _moves(layer)
 
 
 def _adds_a_row(layer: Layer) -> bool:
@@ -121,6 +129,8 @@ def _reads(layer: Layer, index: int) -> bool:
     """Whether a layer can read its input of this number: as an image or a matrix, or in what is fused behind."""
     if _stays_wide(layer):
         return index >= _anchor_inputs(layer)
+    if _is_joined(layer):
+        return index == 0 or index > SHIFT
     if _is_rounded(layer) or _follows(layer):
         return index == 0 or index >= _anchor_inputs(layer)
     return is_pointwise(layer) or _moves(layer)

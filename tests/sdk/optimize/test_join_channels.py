@@ -10,9 +10,9 @@ import pytest
 from enginewright.graph.network import Network, Tensor
 from enginewright.ops.joined_conv import JoinedConv
 from enginewright.ops.pointwise import Builder, Fused
-from enginewright.optimize import optimize
+from enginewright.optimize import optimize, pipeline
 from enginewright.optimize.join_channels import find_line
-from enginewright.tensors import float32
+from enginewright.tensors import bfloat16, float32
 
 Array = np.ndarray[Any, Any]
 
@@ -58,6 +58,19 @@ def test_a_dense_block_has_no_concat_and_no_normalization_left() -> None:
     assert joined(net) == [JoinedConv(cut=True)] * 4
     assert not {"Concat", "Pointwise"} & {layer.kind for layer in net.layers}
     assert len(net.layers[-2].inputs) == 5 + 3
+
+
+def test_in_bfloat16_images_and_normalized_numbers_are_rounded() -> None:
+    net = Network()
+    net.output("y", conv(net, normalized(net, dense_block(net)), 20))
+    x = numbers(1, 3, 6, 7)
+    wanted = net.evaluate({"x": x})["y"]
+    optimize(net, pipeline("cpu", "bf16"))
+    assert np.abs(net.evaluate({"x": x})["y"] - wanted).max() < 2e-2 * np.abs(wanted).max()
+    assert joined(net) == [JoinedConv(cut=True, dtype=bfloat16)] * 4
+    assert not {"Concat", "Pointwise"} & {layer.kind for layer in net.layers}
+    images = [tensor for index, tensor in enumerate(net.layers[-2].inputs) if index == 0 or index > 4]
+    assert [tensor.dtype for tensor in images if tensor is not None] == [bfloat16] * 4
 
 
 def test_images_that_others_read_stay_joined() -> None:

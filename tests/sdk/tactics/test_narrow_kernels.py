@@ -10,6 +10,7 @@ import pytest
 
 from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
+from enginewright.ops.joined_conv import JoinedConv
 from enginewright.ops.matmul import Gemm, MatMul
 from enginewright.ops.pointwise import Builder, Fused, PointwiseProgram, Value
 from enginewright.ops.rounded import Rounded
@@ -112,6 +113,22 @@ def test_depthwise_convolutions(op: Conv, x: tuple[int, ...], w: tuple[int, ...]
     inputs = [TensorSpec(bfloat16, x), TensorSpec(float32, w), TensorSpec(float32, w[:1])]
     kernels = {"cpu_depthwise_nhwc_bf16"} if op.group > 1 else set()
     check(Rounded(ChannelsLast(op)), [*inputs], kernels)
+
+
+@pytest.mark.parametrize("dtype", [bfloat16, float32])
+@pytest.mark.parametrize(
+    ("channels", "affine"),
+    [((16,), True), ((32, 34, 6), True), ((7, 40), True), ((32, 34, 6), False), ((7, 40), False), ((1, 1), False)],
+)
+def test_convolutions_of_images_side_by_side(channels: tuple[int, ...], affine: bool, dtype: Any) -> None:
+    """In groups of pairs or not, normalized or not, of either type."""
+    first, *others = [TensorSpec(dtype, (2, 5, 7, c)) for c in channels]
+    total = sum(channels)
+    scale = np.resize(np.array([1, 0.5, -2], np.float32), total) if affine else None
+    shift = TensorSpec(float32, (total,)) if affine else None
+    weight, bias = TensorSpec(float32, (33, total, 1, 1)), TensorSpec(float32, (33,))
+    given: list[Any] = [first, weight, bias, scale, shift, *others]
+    check(JoinedConv(affine, bfloat16), given, {"cpu_conv_joined_nhwc_bf16"})
 
 
 @pytest.mark.parametrize(
