@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import enginewright.ops
@@ -15,6 +15,7 @@ import enginewright.tactics
 from enginewright import _native
 from enginewright.compiler.config import BuilderConfig, profile_records
 from enginewright.compiler.embedding import Embedded, embed
+from enginewright.compiler.fixed_sizes import fix_sizes
 from enginewright.compiler.in_place import choose_in_place
 from enginewright.compiler.interruptible import run_interruptibly
 from enginewright.compiler.layouts import Layout, choose_layout, optimize_layouts
@@ -25,15 +26,17 @@ from enginewright.compiler.progress import Phases
 from enginewright.compiler.recipe import default_rtol, make_recipe
 from enginewright.compiler.report import BuildReport
 from enginewright.compiler.safety import refuse_unsafe
+from enginewright.compiler.sensitive_products import optimize_measured
 from enginewright.compiler.tuning import HEURISTIC, IMPORTED, LOWEST_TIMED, MEASURED, Tuner, default_sizes
 from enginewright.compiler.weights import WeightPool
 from enginewright.device.cuda import find_cuda, use_cuda
-from enginewright.dims import Atom, Dim, Size, substitute
+from enginewright.dims import Dim
 from enginewright.errors import CacheMissDetails, NetworkError, TimingCacheMiss
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network, Tensor
 from enginewright.onnx_io.origin import NONE, Origin, read_origin
 from enginewright.optimize import PIPELINE, Pass, optimize, pipeline
+from enginewright.optimize.autocast import autocast_bf16
 from enginewright.plan.artifact import Kind, Passport, Section
 from enginewright.plan.features import find_features
 from enginewright.plan.meta import SCHEMA, Items, Meta, Port, ProfileRecord
@@ -104,7 +107,7 @@ class _Build:
         tolerance = Tolerance(default_rtol(network), 0.0)
         probes = wanted_probes(network, profiles) if origin.mode != NONE else []
         with self._phase("optimize", 1):
-            layouts = optimize_layouts(network, self._passes() if self.config.level else ())
+            layouts = self._layouts(network, profiles, threads)
         self.cache = self._timing_cache()
         layout, tuners, programs = self._programs(layouts, profiles, threads, self.cache)
         network = layout.network
@@ -178,8 +181,12 @@ class _Build:
     def _architecture(self) -> str:
         return "" if self.config.target == "cpu" else find_cuda(self.config.target).architecture
 
-    def _passes(self) -> tuple[Pass, ...]:
-        return pipeline(self.config.target.partition(":")[0], self.config.precision)
+    def _layouts(self, network: Network, profiles: Sequence[ProfileRecord], threads: int) -> list[Layout]:
+        passes = pipeline(self.config.target.partition(":")[0], self.config.precision) if self.config.level else ()
+        if autocast_bf16 not in passes:
+            return optimize_layouts(network, passes)
+        inputs = [probe.arrays() for probe in wanted_probes(network, profiles)]
+        return optimize_measured(network, passes, inputs, threads)
 
     def _programs(
         self, layouts: Sequence[Layout], profiles: Sequence[ProfileRecord], threads: int, cache: TimingCache
@@ -277,33 +284,11 @@ def specialize(network: Network, profile: ProfileRecord | None, passes: Sequence
             if isinstance(size, Dim) and low == high:
                 fixed[str(size)] = low
     made = copy_network(network)
-    _fix_sizes(made, fixed)
+    fix_sizes(made, fixed)
     made.infer()
     if fixed:
         optimize(made, passes)
     return made
-
-
-def _fix_sizes(network: Network, fixed: Mapping[str, int]) -> None:
-    """Put numbers where inputs and operators hold named sizes, as those do that fold_shapes made."""
-
-    def number(atom: Atom) -> Size | None:
-        return fixed.get(str(atom.args[0])) if atom.kind == "symbol" else None
-
-    def numbers(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(substitute(size, number) if isinstance(size, Dim) else size for size in sizes)
-
-    for tensor in network.inputs:
-        known = None if tensor.spec.value is None else numbers(tensor.spec.value)
-        tensor.spec = replace(tensor.spec, shape=numbers(tensor.shape), value=known)
-    for layer in network.layers:
-        for item in fields(layer.op):
-            value = getattr(layer.op, item.name)
-            if isinstance(value, Network):
-                _fix_sizes(value, fixed)
-                value.infer()
-            elif isinstance(value, tuple) and any(isinstance(size, Dim) for size in value):
-                layer.op = replace(layer.op, **{item.name: numbers(value)})
 
 
 def replacer_for(config: BuilderConfig, *, surveying: bool = False) -> Replacer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from types import MappingProxyType
 from typing import Any
 
@@ -76,24 +76,33 @@ def autocast_fp16(network: Network) -> int:
     return _autocast(network, float16)
 
 
-def autocast_bf16(network: Network) -> int:
-    """Compute in bfloat16; the number of layers changed."""
-    return _autocast(network, bfloat16)
+def autocast_bf16(network: Network, keep: Collection[str] = ()) -> int:
+    """Compute in bfloat16, but not the layers that `keep` names, and what lies between these; the layers changed."""
+    return _autocast(network, bfloat16, keep)
 
 
-def _autocast(network: Network, dtype: DataType) -> int:
+def _autocast(network: Network, dtype: DataType, keep: Collection[str] = ()) -> int:
     if network.parent is not None:
         return 0  # what is nested runs on the host, in the type of the model
     narrow: dict[Tensor, Tensor] = {}
     changed = 0
     wide: set[Tensor] = set()
+    held = set(network.inputs) if keep else set()
     kept = _before_logs(network) | (_ends(network) if dtype is float16 else set())
     for layer in list(network.layers):
-        if layer in kept or _is_wide(layer, wide):
+        if layer.name in keep or _is_between(layer, held):
+            held.update(layer.outputs)
+        elif layer in kept or _is_wide(layer, wide | held):
             wide.update(layer.outputs)
         elif layer.kind not in KEPT and _has_floats(layer) and _convert(network, layer, dtype, narrow):
             changed += 1
     return changed
+
+
+def _is_between(layer: Layer, held: set[Tensor]) -> bool:
+    """Whether a layer other than a product reads nothing but what layers that were named gave, or the caller."""
+    read = [tensor for tensor in layer.inputs if tensor is not None and tensor.const is None]
+    return bool(read) and layer.kind not in PRODUCTS and all(tensor in held for tensor in read)
 
 
 def _is_wide(layer: Layer, wide: set[Tensor]) -> bool:
@@ -160,13 +169,17 @@ def _has_floats(layer: Layer) -> bool:
 
 def _convert(network: Network, layer: Layer, dtype: DataType, narrow: dict[Tensor, Tensor]) -> bool:
     """The same layer on narrow inputs; its outputs are cast back for whoever wants float32."""
+    between = dtype is bfloat16 and _has_number(layer)
     with network.at(layer):
         inputs = [_narrowed(network, tensor, dtype, narrow) for tensor in layer.inputs]
+        if between:
+            inputs = [_widened(network, *pair) for pair in zip(layer.inputs, inputs, strict=True)]
         try:
             made = network.add(layer.op, *inputs)
         except DataTypeError:
             return False
-        for old, new in zip(layer.outputs, made, strict=True):
+        for old, computed in zip(layer.outputs, made, strict=True):
+            new = network.cast(computed, to=dtype) if between and computed.dtype is float32 else computed
             if new.dtype is old.dtype:
                 network.replace(old, new)
                 continue
@@ -176,6 +189,24 @@ def _convert(network: Network, layer: Layer, dtype: DataType, narrow: dict[Tenso
             network.replace(old, wide)
     network.remove([layer])
     return True
+
+
+def _has_number(layer: Layer) -> bool:
+    """Whether an elementwise layer reads a single number that bfloat16 cannot hold.
+
+    Rounded, it would be wrong for all elements alike: errors that add up, where those of weights mostly cancel. Between
+    two casts it is exact, and casts cost nothing in the program that the layer becomes a part of.
+    """
+    numbers = (tensor.const for tensor in layer.inputs if tensor is not None and tensor.dtype is float32)
+    single = [const for const in numbers if const is not None and const.size == 1]
+    return is_pointwise(layer) and any((cast_array(const, bfloat16) != const).any() for const in single)
+
+
+def _widened(network: Network, tensor: Tensor | None, narrowed: Tensor | None) -> Tensor | None:
+    """The float32 constant itself, else what was made of the tensor, in float32 again."""
+    if tensor is None or narrowed is tensor or tensor.const is not None or narrowed is None:
+        return tensor
+    return network.cast(narrowed, to=float32)
 
 
 def _narrowed(network: Network, tensor: Tensor | None, dtype: DataType, narrow: dict[Tensor, Tensor]) -> Tensor | None:

@@ -132,3 +132,26 @@ def test_nothing_is_rounded_between_recurrent_layers() -> None:
     made = net.lstm(x, w, r)[0]
     net.output("y", net.transpose(made, perm=(1, 0, 2, 3)))
     assert autocast_bf16(net) == 0
+
+
+def test_layers_by_name_stay() -> None:
+    net = mlp()
+    name = next(layer.name for layer in net.layers if layer.kind == "MatMul")
+    assert autocast_bf16(net, {name}) == 1  # what lies between two wide layers stays wide, the last product does not
+    net.infer()
+    assert [layer.outputs[0].dtype for layer in net.layers if layer.kind == "MatMul"] == [float32, bfloat16]
+
+
+def test_single_numbers_are_exact_in_bfloat16() -> None:
+    """0.1 in bfloat16 is 0.1001: wrong for all elements alike."""
+    net = Network()
+    x = net.input("x", float32, (64,))
+    tenths = net.mul(x, net.constant(np.array([0.1], np.float32)))
+    net.output("y", net.mul(tenths, net.constant(np.float32(2))))
+    assert autocast_bf16(net) == 2
+    net.infer()
+    factors = [layer.inputs[1] for layer in net.layers if layer.kind == "Mul"]
+    assert [factor and factor.dtype for factor in factors] == [float32, bfloat16]  # 2 is exact in both
+    given = np.arange(1, 65, dtype=np.float32)
+    found = net.evaluate({"x": given})["y"].astype(np.float64)
+    assert abs(np.mean(found / (given * 0.2) - 1)) < 3e-4
