@@ -45,8 +45,8 @@ ALLOWED, AIM = 0.03, 0.02
 """The error of an output, the norm of the difference over the norm, beyond which products stay in float32, and what is
 left then: other inputs may do worse than those that were tried."""
 UNTIMED = 1
-MOST_MULTIPLICATIONS = 1 << 30
-"""Networks with more of them are not measured: it would take the CPU seconds."""
+MOST_MULTIPLICATIONS, MOST_BYTES = 1 << 30, 1 << 26
+"""Networks with more of them, or more bytes of weights, are not measured: it would take the CPU seconds."""
 
 
 def optimize_measured(network: Network, passes: Sequence[Pass], inputs: Sequence[Arrays], threads: int) -> list[Layout]:
@@ -74,7 +74,9 @@ def find_sensitive(network: Network, inputs: Sequence[Arrays], threads: int) -> 
         for size, length in zip(tensor.shape, inputs[0][tensor.name].shape if inputs else (), strict=False)
     }
     work = {layer.name: _multiplications(layer, sizes) for layer in network.layers if layer.kind in PRODUCTS}
-    if not inputs or sum(work.values()) > MOST_MULTIPLICATIONS:
+    weights = {tensor for layer in network.layers for tensor in layer.inputs if tensor is not None}
+    nbytes = sum(tensor.const.nbytes for tensor in weights if tensor.const is not None)
+    if not inputs or sum(work.values()) > MOST_MULTIPLICATIONS or nbytes > MOST_BYTES:
         return frozenset()
     fixed = copy_network(network)
     fix_sizes(fixed, sizes)

@@ -94,9 +94,10 @@ def test_what_products_do_not_cause_they_do_not_pay_for(monkeypatch: pytest.Monk
     assert not net.notes
 
 
-def test_large_networks_and_those_without_inputs_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", ["MOST_MULTIPLICATIONS", "MOST_BYTES"])
+def test_large_networks_and_those_without_inputs_are_not_tried(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     assert not find_sensitive(sensitive(), [], threads=1)
-    monkeypatch.setattr(sensitive_products, "MOST_MULTIPLICATIONS", 1000)
+    monkeypatch.setattr(sensitive_products, limit, 1000)
     assert not find_sensitive(sensitive(), inputs(8, 16), threads=1)
 
 
@@ -118,6 +119,7 @@ def test_the_optimized_network_has_both_types() -> None:
 
 
 @pytest.mark.cuda
+@pytest.mark.usefixtures("gpu")
 def test_a_plan_for_a_gpu_tells_what_stayed() -> None:
     net = sensitive()
     given = {"x": random(8, 16, seed=9)}
