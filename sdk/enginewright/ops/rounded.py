@@ -11,6 +11,7 @@ import numpy as np
 from enginewright.ops.channel_shuffle import Shuffled
 from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
+from enginewright.ops.conv_transpose import ConvTranspose
 from enginewright.ops.matmul import Gemm, MatMul
 from enginewright.ops.pointwise_table import cast_array
 from enginewright.ops.recurrent import GRU, LSTM, Recurrent
@@ -59,9 +60,9 @@ class Rounded:
                 anchor = op.anchor if isinstance(op, ChannelsLast) else op
                 if any(spec is not None and spec.dtype is not float32 for spec in specs):
                     continue
-                if isinstance(anchor, MatMul | Gemm | Conv):
+                if isinstance(anchor, MatMul | Gemm | Conv | ConvTranspose):
                     yield Rounded(op), list(specs)
-                if isinstance(anchor, MatMul | Gemm | Conv | Shuffled):
+                if isinstance(anchor, MatMul | Gemm | Conv | ConvTranspose | Shuffled):
                     yield Rounded(op), [None if specs[0] is None else specs[0].with_dtype(bfloat16), *specs[1:]]
         for recurrent, inputs in (*LSTM.examples(), *GRU.examples()):
             yield Rounded(recurrent), list(inputs)

@@ -8,7 +8,7 @@ from enginewright.registry.registry import Launch
 from enginewright.tactics.recurrent import gru_units_f32, lstm_units_f32
 from enginewright.tensors import bfloat16, float32
 
-FEW_ROWS = 8
+FEW_ROWS, RANK_OF_IMAGES = 8, 4
 MOST_CHANNELS = 4
 """Of an image as a user gives it: rounding it first takes longer than what fewer products save (640 x 480 x 3: 1.97 ms,
 0.75 in float32)."""
@@ -37,6 +37,8 @@ def _gains(network: Network, layer: Layer) -> bool:
     conv = layer.kind == "ChannelsLast" and layer.op.anchor.KEY.name == "Conv"
     if layer.kind in UNITS:
         return _has_units(layer)
+    if layer.kind == "ChannelsLast" and layer.op.anchor.KEY.name == "ConvTranspose":
+        return _spreads(layer)
     if not conv and layer.kind not in ("MatMul", "Gemm"):
         return False
     left, right = layer.inputs[:2]
@@ -48,6 +50,14 @@ def _gains(network: Network, layer: Layer) -> bool:
         return right.const is not None and _mixes_channels(right.const.shape, layer.op.anchor.group)
     rows = layer.outputs[0].shape[-2] if layer.outputs[0].rank > 1 else 1
     return right.const is not None or not isinstance(rows, int) or rows >= FEW_ROWS
+
+
+def _spreads(layer: Layer) -> bool:
+    """A transposed convolution of float32 by constant weights, of images of words, whose windows lie side by side."""
+    x, w = layer.inputs[:2]
+    if x is None or w is None or w.const is None or x.dtype is not float32 or w.const.shape[0] % 2:
+        return False
+    return x.rank == RANK_OF_IMAGES and bool(layer.op.anchor.lies_side_by_side(w.const.shape[2:]))
 
 
 def _has_units(layer: Layer) -> bool:

@@ -11,7 +11,12 @@ from enginewright.ops.matmul import Gemm, MatMul
 from enginewright.ops.rounded import Rounded
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.channel_shuffle import pixels_nhwc_f32
-from enginewright.tactics.channels_last import depthwise_nhwc_f32, direct_launch, filtered_launch
+from enginewright.tactics.channels_last import (
+    conv_transpose_nhwc_f32,
+    depthwise_nhwc_f32,
+    direct_launch,
+    filtered_launch,
+)
 from enginewright.tactics.matmul import gemm_f32, gemm_packed_f32, matmul_f32, matmul_packed_f32, panel_bytes
 from enginewright.tensors import TensorSpec, bfloat16, float32
 
@@ -95,6 +100,19 @@ def pixels_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
     assert isinstance(groups, int)
     size = launch.pack[1].size // max(1, channels) * (channels // 2 + groups)
     return replace(launch, pack={1: replace(launch.pack[1], kernel="cpu_pack_pixels_bf16", size=size)})
+
+
+@tactic(Rounded, kernel="cpu_conv_transpose_nhwc_bf16")
+def conv_transpose_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
+    """Windows side by side: the products of a row are a row of the output; a row of float32 is rounded first."""
+    launch, w = _image(op, inputs, conv_transpose_nhwc_f32), inputs[1]
+    if isinstance(launch, str) or w is None:
+        return launch if isinstance(launch, str) else "has no weights"
+    channels, pack = w.shape[0], launch.pack[1]
+    assert isinstance(channels, int)
+    if channels % 2:
+        return "needs an even number of channels"
+    return replace(launch, pack={1: Pack("cpu_pack_conv_transpose_nhwc_bf16", pack.size // 2, pack.params)})
 
 
 @tactic(ImageToChannelsLast, kernel="cpu_image_nhwc_bf16")

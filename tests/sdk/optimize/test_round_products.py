@@ -112,3 +112,24 @@ def test_pipeline_of_the_cpu_has_it_only_when_asked() -> None:
     assert round_products in pipeline("cpu", "bf16")
     assert round_products not in pipeline("cpu")
     assert round_products not in pipeline("cuda", "bf16")
+
+
+@pytest.mark.parametrize(
+    ("channels", "stride", "kind"), [(16, 2, "Rounded"), (15, 2, "ChannelsLast"), (16, 1, "ConvTranspose")]
+)
+def test_transposed_convolutions_whose_windows_lie_side_by_side(channels: int, stride: int, kind: str) -> None:
+    net = ew.Network()
+    x = net.input("x", ew.float32, (1, 10, 6, 9))
+    h = net.relu(net.conv(x, net.constant(weight(channels, 10, 3, 3) / 6)))
+    h = net.conv_transpose(h, net.constant(weight(channels, 12, 2, 2)), stride=stride)
+    net.output("y", net.conv(net.relu(h), net.constant(weight(20, 12, 1, 1))))
+    optimize(net, pipeline("cpu", "bf16"))
+    ops = [layer.op.anchor if layer.kind == "Fused" else layer.op for layer in net.layers]
+    spread = [op for op in ops if "ConvTranspose" in (op.KEY.name, *(_inner(op)))]
+    assert [op.KEY.name for op in spread] == [kind]
+
+
+def _inner(op: object) -> list[str]:
+    """The names of what an operator is made of."""
+    anchor = getattr(op, "anchor", None)
+    return [] if anchor is None else [anchor.KEY.name, *_inner(anchor)]

@@ -10,6 +10,7 @@ import pytest
 
 from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
+from enginewright.ops.conv_transpose import ConvTranspose
 from enginewright.ops.joined_conv import JoinedConv
 from enginewright.ops.matmul import Gemm, MatMul
 from enginewright.ops.pointwise import Builder, Fused, PointwiseProgram, Value
@@ -113,6 +114,16 @@ def test_depthwise_convolutions(op: Conv, x: tuple[int, ...], w: tuple[int, ...]
     inputs = [TensorSpec(bfloat16, x), TensorSpec(float32, w), TensorSpec(float32, w[:1])]
     kernels = {"cpu_depthwise_nhwc_bf16"} if op.group > 1 else set()
     check(Rounded(ChannelsLast(op)), [*inputs], kernels)
+
+
+@pytest.mark.parametrize("dtype", [bfloat16, float32])
+@pytest.mark.parametrize(
+    ("x", "w"),
+    [((2, 3, 5, 16), (16, 24, 2, 2)), ((1, 2, 9, 30), (30, 33, 1, 4)), ((1, 7, 40, 2), (2, 1, 2, 3))],
+)
+def test_transposed_convolutions(x: tuple[int, ...], w: tuple[int, ...], dtype: Any) -> None:
+    inputs = [TensorSpec(dtype, x), TensorSpec(float32, w), TensorSpec(float32, w[1:2])]
+    check(Rounded(ChannelsLast(ConvTranspose(stride=w[2:]))), [*inputs], {"cpu_conv_transpose_nhwc_bf16"})
 
 
 @pytest.mark.parametrize("dtype", [bfloat16, float32])
