@@ -45,30 +45,46 @@ constexpr int FETCHED = 2;
 
 typedef int32_t AnyWord __attribute__((aligned(1), may_alias));
 
+// What a tile reads at a time.
+template <int M>
+struct Reading {
+    const AnyWord *a[M];
+    const int32_t *b, *ahead;
+    EW_ALWAYS_INLINE void begin(const ByteTile &t, int64_t run) {
+#pragma GCC unroll 8
+        for (int r = 0; r < M; ++r) a[r] = reinterpret_cast<const AnyWord *>(t.x + t.places[r] + t.runs.begin[run]);
+    }
+};
+
 template <class Dot, int M, int V>
-EW_INLINE void sum_products(const ByteTile &t, vi (&acc)[M][V]) {
+EW_INLINE void add_products(int64_t words, Reading<M> &from, vi (&acc)[M][V]) {
+    for (int64_t k = 0; k < words; ++k, from.b += V * VL, from.ahead += FETCHED * VL) {
+#pragma GCC unroll 2
+        for (int i = 0; i < FETCHED; ++i) __builtin_prefetch(from.ahead + i * VL, 0, 2);
+        typename Dot::Wide bv[V];
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) bv[v] = Dot::widen(load(from.b + v * VL));
+#pragma GCC unroll 8
+        for (int r = 0; r < M; ++r) {
+            const vi av = splat(static_cast<int32_t>(from.a[r][k]));
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) acc[r][v] = Dot::dot(acc[r][v], av, bv[v]);
+        }
+    }
+}
+
+// Sums of a tile but for the last `left` words of its last run, where `from` then stands.
+template <class Dot, int M, int V>
+EW_INLINE void sum_products(const ByteTile &t, int64_t left, Reading<M> &from, vi (&acc)[M][V]) {
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v)
 #pragma GCC unroll 8
         for (int r = 0; r < M; ++r) acc[r][v] = load(t.start + v * VL);
-    const int32_t *b = t.w, *ahead = t.ahead;
+    from.b = t.w;
+    from.ahead = t.ahead;
     for (int64_t run = 0; run < t.runs.count; ++run) {
-        const AnyWord *a[M];
-#pragma GCC unroll 8
-        for (int r = 0; r < M; ++r) a[r] = reinterpret_cast<const AnyWord *>(t.x + t.places[r] + t.runs.begin[run]);
-        for (int64_t k = 0; k < t.runs.words; ++k, b += V * VL, ahead += FETCHED * VL) {
-#pragma GCC unroll 2
-            for (int i = 0; i < FETCHED; ++i) __builtin_prefetch(ahead + i * VL, 0, 2);
-            typename Dot::Wide bv[V];
-#pragma GCC unroll 4
-            for (int v = 0; v < V; ++v) bv[v] = Dot::widen(load(b + v * VL));
-#pragma GCC unroll 8
-            for (int r = 0; r < M; ++r) {
-                const vi av = splat(static_cast<int32_t>(a[r][k]));
-#pragma GCC unroll 4
-                for (int v = 0; v < V; ++v) acc[r][v] = Dot::dot(acc[r][v], av, bv[v]);
-            }
-        }
+        from.begin(t, run);
+        add_products<Dot>(t.runs.words - (run == t.runs.count - 1 ? left : 0), from, acc);
     }
 }
 
@@ -76,7 +92,8 @@ EW_INLINE void sum_products(const ByteTile &t, vi (&acc)[M][V]) {
 template <class Dot, int M, int V>
 void sum_tile(const ByteTile &t, int32_t *sums) {
     vi acc[M][V];
-    sum_products<Dot>(t, acc);
+    Reading<M> from;
+    sum_products<Dot>(t, 0, from, acc);
 #pragma GCC unroll 8
     for (int r = 0; r < M; ++r)
 #pragma GCC unroll 4

@@ -6,17 +6,37 @@ namespace ew::EW_ISA {
 
 namespace {
 
-// One position; s: what its window sees. The compiler makes vectors of the channels.
-void pool_position(const LastPool &p, const uint8_t *image, const Seen *s, int64_t first, uint8_t *__restrict y) {
-    const int64_t channels = p.c;
-    std::memset(y, 0, static_cast<size_t>(channels));
+typedef uint8_t Bytes __attribute__((vector_size(VL * 4)));
+typedef uint8_t AnyBytes __attribute__((vector_size(VL * 4), aligned(1), may_alias));
+
+// Calls fn with where each pixel lies that the window s sees; `first`: its first one, real or not.
+template <typename Fn>
+EW_INLINE void for_pixels(const LastPool &p, const Seen *s, int64_t first, Fn &&fn) {
     for (int64_t kz = s[0].lo; kz < s[0].hi; ++kz)
         for (int64_t ky = s[1].lo; ky < s[1].hi; ++ky)
             for (int64_t kx = s[2].lo; kx < s[2].hi; ++kx) {
                 const int64_t z = kz * p.dilation[0], row = ky * p.dilation[1], x = kx * p.dilation[2];
-                const uint8_t *from = image + (first + (z * p.in[1] + row) * p.in[2] + x) * channels;
-                for (int64_t c = 0; c < channels; ++c) y[c] = y[c] > from[c] ? y[c] : from[c];
+                fn((first + (z * p.in[1] + row) * p.in[2] + x) * p.c);
             }
+}
+
+// One position: whole vectors of channels, then the others.
+void pool_position(const LastPool &p, const uint8_t *image, const Seen *s, int64_t first, uint8_t *__restrict y) {
+    constexpr int64_t WIDE = sizeof(Bytes);
+    int64_t channel = 0;
+    for (; channel + WIDE <= p.c; channel += WIDE) {
+        Bytes largest{};
+        for_pixels(p, s, first, [&](int64_t at) {
+            const Bytes v = *reinterpret_cast<const AnyBytes *>(image + at + channel);
+            largest = largest > v ? largest : v;
+        });
+        *reinterpret_cast<AnyBytes *>(y + channel) = largest;
+    }
+    if (channel == p.c) return;
+    std::memset(y + channel, 0, static_cast<size_t>(p.c - channel));
+    for_pixels(p, s, first, [&](int64_t at) {
+        for (int64_t c = channel; c < p.c; ++c) y[c] = y[c] > image[at + c] ? y[c] : image[at + c];
+    });
 }
 
 void pool_row(const LastPool &p, int64_t row) {

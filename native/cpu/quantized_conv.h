@@ -38,7 +38,8 @@ struct ByteConv : Sliding {
     Range range, sum;
     void *y;
     bool real;
-    bool tame;  // reals that are rounded for the last time are whole numbers of int32
+    // There is no shift; reals that are rounded for the last time fit int32, and those before it are cut around zero.
+    bool tame;
     int64_t positions() const { return n * out_size(); }
     int64_t padded() const { return round_up(per_group, VL); }
 };
@@ -50,13 +51,13 @@ inline Range read_range(const ew_param *p) {
 
 // Sums reach 2^31.
 inline bool is_tame(const ByteConv &c) {
-    constexpr float FACTOR = 0.5F, SHIFT = 1 << 29, STEP = 1 << 20;
-    float factor = 0, shift = 0;
-    for (int64_t m = 0; m < c.m; ++m) {
-        factor = std::fmax(factor, std::fabs(c.factor[m]));
-        if (c.shift) shift = std::fmax(shift, std::fabs(c.shift[m]));
-    }
-    return c.addend ? std::fabs(c.step) < STEP && std::fabs(c.addend_step) < STEP : factor < FACTOR && shift < SHIFT;
+    constexpr float FACTOR = 0.5F, STEP = 1 << 20;
+    if (c.shift) return false;
+    if (c.addend)
+        return std::fabs(c.step) < STEP && std::fabs(c.addend_step) < STEP && c.range.low <= 0 && c.range.high >= 0;
+    float factor = 0;
+    for (int64_t m = 0; m < c.m; ++m) factor = std::fmax(factor, std::fabs(c.factor[m]));
+    return factor < FACTOR;
 }
 
 inline bool read_byte_conv(const ew_call *call, ByteConv &c) {
@@ -156,6 +157,16 @@ EW_INLINE vi to_whole(vf v) {  // to the nearest, ties to even
 #endif
 }
 
+// For low <= -0 and high >= 0 their bits can be compared as integers, which any port of the core does; convertors and
+// comparisons of floats share two.
+EW_INLINE vf clamp_around_zero(vf v, vf low, vf high) {
+#if EW_ISA_AVX512
+    return (vf)_mm512_min_epi32(_mm512_min_epu32((__m512i)v, (__m512i)low), (__m512i)high);
+#else
+    return vmin(vmax(v, low), high);
+#endif
+}
+
 EW_INLINE vf load_bytes(const uint8_t *p, int64_t n) {
 #if EW_ISA_AVX512
     const auto mask = static_cast<__mmask16>(_bzhi_u32(0xffff, static_cast<uint32_t>(n)));
@@ -214,7 +225,7 @@ struct ByteEnding {
 
     ByteEnding(const ByteConv &c, const Done &d)
         : scaling(c, d),
-          low(splat(c.range.low)),
+          low(splat(c.range.low == 0 ? -0.0F : c.range.low)),
           high(splat(c.range.high)),
           step(splat(c.step)),
           addend_step(splat(c.addend_step)),
@@ -229,9 +240,9 @@ struct ByteEnding {
 
     // Less the zero point, and not cut off; `tame`: as below, so that no clamp is needed before rounding for the last time.
     EW_ALWAYS_INLINE vi whole_number(vi sums, int v, int64_t r, int64_t n, bool tame) const {
-        vf real = scaling.real(sums, v);
+        vf real = tame ? __builtin_convertvector(sums, vf) * scaling.factor[v] : scaling.real(sums, v);
         if (!Added) return to_whole(tame ? real : vmin(real, high));
-        real = round_even(vmin(vmax(real, low), high));
+        real = round_even(tame ? clamp_around_zero(real, low, high) : vmin(vmax(real, low), high));
         real = fma(real, step, fma(load_bytes(addend + r * ld + v * VL, n), addend_step, addend_shift));
         return to_whole(tame ? real : vmin(real, sum_high));
     }

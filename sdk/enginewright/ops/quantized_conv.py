@@ -140,3 +140,4 @@ class QuantizedConv:
                 plain, step=0.61317291, addend_step=0.37705137, addend_zero=31, sum_zero=7, sum_low=7, sum_high=253
             )
             yield summed, [image, weight, bias, factor, None, addend]
+            yield replace(summed, zero=5, low=9), [image, weight, bias, factor, shift, addend]
