@@ -137,8 +137,9 @@ float round_to_bfloat(float x) {
     return float_of((bits & 0x7fffffffu) > 0x7f800000u ? (bits & 0x80000000u) | 0x7fc00000u : rounded);
 }
 
+uint16_t narrow_to_half(float x) { return float_to_half(round_to_half(x)); }
+uint16_t narrow_to_bfloat(float x) { return static_cast<uint16_t>(bits_of(round_to_bfloat(x)) >> 16); }
 float bfloat_to_float(uint16_t x) { return float_of(static_cast<uint32_t>(x) << 16); }
-uint16_t float_to_bfloat(float x) { return static_cast<uint16_t>(bits_of(x) >> 16); }
 
 template <class T>
 void fill(void *out, const void *element, int64_t n) {
@@ -190,8 +191,8 @@ void load_elements(void *out, const void *data, int32_t dtype, int64_t n) {
 
 void store_elements(void *data, const void *elements, int32_t dtype, int64_t n) {
     if (data == elements) return;
-    if (dtype == EW_FLOAT16) return map<float, uint16_t, float_to_half>(data, elements, n);
-    if (dtype == EW_BFLOAT16) return map<float, uint16_t, float_to_bfloat>(data, elements, n);
+    if (dtype == EW_FLOAT16) return map<float, uint16_t, narrow_to_half>(data, elements, n);
+    if (dtype == EW_BFLOAT16) return map<float, uint16_t, narrow_to_bfloat>(data, elements, n);
     std::memcpy(data, elements, static_cast<size_t>(n * element_size(dtype)));
 }
 

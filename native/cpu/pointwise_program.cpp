@@ -154,6 +154,21 @@ void Program::find_last_uses() {
         if (count > 2) last_use_[steps_[k].args[2]] = k;
     }
     for (int k = 0; k < n_outputs; ++k) last_use_[outputs[k]] = n_instructions;
+    // Casts between a half and float32 that leave numbers in their register have no function: halves are widened when they
+    // are loaded, and those that are only outputs are rounded when they are stored.
+    for (int k = n_instructions - 1; k >= 0; --k) {
+        Step &step = steps_[k];
+        if (step.opcode != op_cast) continue;
+        const int value = n_inputs + k, arg = step.args[0];
+        const bool output = last_use_[value] == n_instructions;
+        const bool widens = is_half(dtypes[arg]) && step.result == EW_FLOAT32 && !output;
+        bool ends = is_half(step.result) && dtypes[arg] == EW_FLOAT32 && output;
+        for (int later = k + 1; later < n_instructions && ends; ++later)
+            for (int j = 0; j < arity(steps_[later].opcode); ++j) ends = ends && steps_[later].args[j] != value;
+        if (!widens && !ends) continue;
+        step.function = nullptr;
+        last_use_[arg] = std::max(last_use_[arg], last_use_[value]);
+    }
 }
 
 bool Program::direct_output() const {
@@ -182,16 +197,21 @@ int64_t Program::allocate(uint32_t direct, uint32_t lasting) {
     }
     const auto take = [&] { return n_free > 0 ? free_slots[--n_free] : count++; };
     const auto is_constant = [&](int v) { return v >= n_inputs && steps_[v - n_inputs].opcode == op_constant; };
+    const auto stays = [&](int v) { return v >= n_inputs && !steps_[v - n_inputs].function && !is_constant(v); };
+    const auto root = [&](int v) {
+        while (stays(v)) v = steps_[v - n_inputs].args[0];
+        return v;
+    };
     for (int v = 0; v < n_values; ++v)
         if (v < n_inputs ? reads(v) && !(direct >> v & 1) : is_constant(v)) slot_[v] = take();
     for (int k = 0; k < n_instructions; ++k) {
         const int value = n_inputs + k, n = arity(steps_[k].opcode);
-        if (n == 0) continue;
+        if (n == 0 || stays(value)) continue;
         // The result may take the place of an operand with elements of the same size, no other.
         for (const bool same_size : {true, false}) {
             for (int j = 0; j < n; ++j) {
-                const int arg = steps_[k].args[j];
-                const bool again = (j > 0 && steps_[k].args[0] == arg) || (j > 1 && steps_[k].args[1] == arg);
+                const int *args = steps_[k].args, arg = root(args[j]);
+                const bool again = (j > 0 && root(args[0]) == arg) || (j > 1 && root(args[1]) == arg);
                 const bool lasts = is_constant(arg) || (arg < n_inputs && (lasting >> arg & 1));
                 if (again || lasts || slot_[arg] < 0 || last_use_[arg] != k) continue;
                 if ((register_size(dtypes[arg]) == register_size(dtypes[value])) == same_size)
@@ -217,10 +237,14 @@ void Program::begin(Registers &registers, int64_t n) const {
 }
 
 void Program::run(Registers &registers, int64_t n) const {
-    void *const *values = registers.values;
+    void **values = registers.values;
     for (int k = 0; k < n_instructions; ++k) {
         const Step &step = steps_[k];
         if (step.opcode == op_constant) continue;
+        if (!step.function) {
+            values[n_inputs + k] = values[step.args[0]];
+            continue;
+        }
         void *out = values[n_inputs + k];
         step.function(out, values[step.args[0]], values[step.args[1]], values[step.args[2]], n);
         if (is_half(step.result)) round_elements(out, step.result, n);
