@@ -20,7 +20,7 @@ struct Axes {
     int64_t stride[MAX_INPUTS][EW_MAX_RANK];
 };
 
-enum class Access : uint8_t { direct, scalar, spread, unused };
+enum class Access : uint8_t { direct, widened, scalar, spread, unused };  // widened: halves of the output's shape
 
 struct Job {
     const ew_call *call;
@@ -148,6 +148,9 @@ void run_tile(const Job &job, Registers &registers, void *const *slots, Filled *
         const ew_tensor &input = job.call->inputs[i];
         if (job.access[i] == Access::direct)
             registers.values[i] = static_cast<char *>(input.data) + start * element_size(input.dtype);
+        if (job.access[i] == Access::widened)
+            load_elements(slots[i], static_cast<char *>(input.data) + start * element_size(input.dtype), input.dtype,
+                          n);
         if (job.access[i] == Access::spread) spread(registers, job, i, start, n, slots[i], filled[i]);
     }
     const auto target = [&](int k) {
@@ -185,9 +188,10 @@ void choose_access(Job &job, uint32_t *direct, uint32_t *lasting) {
         const ew_tensor &input = job.call->inputs[i];
         int64_t elements = 1;
         for (int a = 0; a < input.rank; ++a) elements *= input.shape[a];
-        const bool in_place = elements == job.total && machine_type(input.dtype) == input.dtype;
+        const bool whole = elements == job.total, widens = machine_type(input.dtype) != input.dtype;
         job.access[i] = !job.program.reads(i) ? Access::unused
-                        : in_place            ? Access::direct
+                        : whole && !widens    ? Access::direct
+                        : whole               ? Access::widened
                         : elements == 1       ? Access::scalar
                                               : Access::spread;
         if (job.access[i] == Access::direct) *direct |= 1u << i;
