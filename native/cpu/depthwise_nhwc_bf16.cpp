@@ -1,42 +1,72 @@
 // Depthwise convolution of bfloat16 images with their channels last, summed in float32.
 //
-// A vector of words holds two channels in each: it is split into its even and its odd channels, each a vector of floats, and
-// so are weights (packed as two vectors for each tap) and sums; in the end both are rounded and joined again. Each pixel of
-// a row is widened once for all taps that see it. Inputs and params as for depthwise_nhwc.cpp.
-#include "cpu/conv_last.h"
+// Two lines of the window are taken at once: a word holds a channel of a pixel of the one and of the pixel below, and one
+// instruction multiplies both by their weights (narrow_dot.h). A vector of channels becomes two of such words, `Two`, and so
+// do sums and weights; in the end sums are rounded and brought back to the order of channels. Each pixel of a row is loaded
+// once for all taps that see it. Inputs and params as for depthwise_nhwc.cpp.
+#include "cpu/depthwise_tasks.h"
+#include "cpu/narrow_dot.h"
 #include "cpu/narrow_ending.h"
+#include "cpu/narrow_gemm.h"
+
+#include <utility>
 
 namespace ew::EW_ISA {
 
 namespace {
 
-constexpr int PAIR = 2 * VL;  // channels of a vector of words
+constexpr int PAIR = 2 * VL;  // channels of a vector
+#define EW_LAMBDA __attribute__((always_inline))
 
-// Even and odd channels.
+template <typename T>
 struct Two {
-    vf even, odd;
+    T low, high;
 };
 
-EW_INLINE Two split(vi words) { return {(vf)(words << 16), (vf)(words & splat(int32_t(0xffff0000)))}; }
-
-// `n` channels, PAIR at most, from `from` on.
-EW_INLINE Two take(const uint16_t *from, int64_t n) {
-    if (n >= PAIR) return split(load(reinterpret_cast<const int32_t *>(from)));
+// The order of channels in a Two: element i of both, one behind the other.
+constexpr int64_t channel_of(int64_t i) {
 #if EW_ISA_AVX512
-    return split((vi)_mm512_maskz_loadu_epi16(_bzhi_u32(0xffffffff, static_cast<uint32_t>(n)), from));
+    return i % VL / 4 * 8 + i / VL * 4 + i % 4;  // as unpack instructions leave them
 #else
-    int32_t words[VL] = {};
-    std::memcpy(words, from, sizeof(uint16_t) * static_cast<size_t>(n));
-    return split(load(words));
+    return 2 * (i % VL) + i / VL;
 #endif
 }
 
-EW_INLINE void put(uint16_t *to, const Two &v, int64_t n) {
-    const vi words = join_bf16(v.even, v.odd);
-    if (n >= PAIR) return store(reinterpret_cast<int32_t *>(to), words);
+// `n` channels, PAIR at most.
+EW_INLINE vi take(const uint16_t *from, int64_t n) {
+    if (n >= PAIR) return load(reinterpret_cast<const int32_t *>(from));
 #if EW_ISA_AVX512
-    _mm512_mask_storeu_epi16(to, _bzhi_u32(0xffffffff, static_cast<uint32_t>(n)), (__m512i)words);
+    return (vi)_mm512_maskz_loadu_epi16(_bzhi_u32(0xffffffff, static_cast<uint32_t>(n)), from);
 #else
+    int32_t words[VL] = {};
+    std::memcpy(words, from, sizeof(uint16_t) * static_cast<size_t>(n));
+    return load(words);
+#endif
+}
+
+// Words of a number of each.
+EW_INLINE Two<vi> pair(vi first, vi second) {
+#if EW_ISA_AVX512
+    return {(vi)_mm512_unpacklo_epi16((__m512i)first, (__m512i)second),
+            (vi)_mm512_unpackhi_epi16((__m512i)first, (__m512i)second)};
+#else
+    typedef uint32_t vu __attribute__((vector_size(VL * 4)));
+    return {(first & splat(0xffff)) | second << 16, (vi)((vu)first >> 16) | (second & splat(int32_t(0xffff0000)))};
+#endif
+}
+
+EW_INLINE void put(uint16_t *to, const Two<vf> &v, int64_t n) {
+#if EW_ISA_AVX512
+    const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)v.high, (__m512)v.low);
+    const __m512i words = _mm512_permutexvar_epi64(order, both);
+    if (n >= PAIR)
+        _mm512_storeu_si512(to, words);
+    else
+        _mm512_mask_storeu_epi16(to, _bzhi_u32(0xffffffff, static_cast<uint32_t>(n)), words);
+#else
+    const vi words = join_bf16(v.low, v.high);
+    if (n >= PAIR) return store(reinterpret_cast<int32_t *>(to), words);
     int32_t from[VL];
     store(from, words);
     std::memcpy(to, from, sizeof(uint16_t) * static_cast<size_t>(n));
@@ -44,21 +74,15 @@ EW_INLINE void put(uint16_t *to, const Two &v, int64_t n) {
 }
 
 // The same as floats.
-EW_INLINE void put(float *to, const Two &v, int64_t n) {
-#if EW_ISA_AVX512
-    const vi steps = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
-    const vf low = (vf)_mm512_permutex2var_ps((__m512)v.even, (__m512i)steps, (__m512)v.odd);
-    const vf high = (vf)_mm512_permutex2var_ps((__m512)v.even, (__m512i)(steps + splat(8)), (__m512)v.odd);
-    store_n(to, low, least(VL, n));
-    if (n > VL) store_n(to + VL, high, least(VL, n - VL));
-#else
-    for (int64_t i = 0; i < n; ++i) to[i] = (i % 2 ? v.odd : v.even)[i / 2];
-#endif
+EW_INLINE void put(float *to, const Two<vf> &v, int64_t n) {
+    for (int64_t i = 0; i < PAIR; ++i)
+        if (channel_of(i) < n) to[channel_of(i)] = (i < VL ? v.low : v.high)[i % VL];
 }
 
-// One output row: the input rows that are real, each with the weights of its taps.
+// Two lines that an output row sees, with the weights of their taps; what lies in padding is zeros, `step` 0.
 struct Line {
-    const uint16_t *in;
+    const uint16_t *first, *second;
+    int64_t step_first, step_second;  // between pixels
     const float *w;
 };
 struct Lines {
@@ -66,29 +90,57 @@ struct Lines {
     const NarrowFinish &finish;
     const Line *list;
     int64_t n;
-    const float *bias;  // [C / PAIR][even, odd]
+    const float *bias;  // in the order of Two
     int64_t row;        // the position of column 0
     uint16_t *y;        // column 0 of the row
     float *sums;        // instead of y: what the fused program finishes
 };
 
+// The sums of S positions: loops over them are written out, as sums with an index that is no constant would lie in memory.
+template <int S>
+struct Sums {
+    vf low[S], high[S];
+};
+template <int... I, typename Fn>
+EW_ALWAYS_INLINE void each(std::integer_sequence<int, I...>, Fn &&fn) {
+    (fn(std::integral_constant<int, I>{}), ...);
+}
+template <int N, typename Fn>
+EW_ALWAYS_INLINE void each(Fn &&fn) {
+    each(std::make_integer_sequence<int, N>{}, fn);
+}
+
+template <int S, typename Fn>
+EW_ALWAYS_INLINE void change(Sums<S> &sums, Fn &&fn) {
+    each<S>([&](auto s) EW_LAMBDA { sums.low[s] = fn(sums.low[s]), sums.high[s] = fn(sums.high[s]); });
+}
+
 // What is done with the sums of a strip before they are written.
 template <int S>
-EW_INLINE void end_strip(const Lines &l, int64_t channel, int64_t n, int64_t x, Two (&sums)[S]) {
-    const LastConv &c = l.c;
-#pragma GCC unroll 8
-    for (int s = 0; s < S; ++s) {
-        if (l.finish.narrow_residual) {
-            const Two more = take(l.finish.narrow_residual + (l.row + x + s) * l.finish.ld_residual + channel, n);
-            sums[s].even += more.even;
-            sums[s].odd += more.odd;
-        }
-        const int64_t to = (x + s) * c.c + channel;
-        if (l.sums)
-            put(l.sums + to, sums[s], n);
-        else
-            put(l.y + to, {bounded(l.finish, sums[s].even), bounded(l.finish, sums[s].odd)}, n);
+EW_ALWAYS_INLINE void end_strip(const Lines &l, int64_t channel, int64_t n, int64_t x, Sums<S> &sums) {
+    const int64_t ld = l.c.c, to = x * ld + channel;
+    const NarrowFinish &f = l.finish;
+    if (l.sums) {
+        each<S>([&](auto s) EW_LAMBDA { put(l.sums + to + s * ld, {sums.low[s], sums.high[s]}, n); });
+        return;
     }
+    if (f.narrow_residual)
+        each<S>([&](auto s) EW_LAMBDA {
+            const vi more = take(f.narrow_residual + (l.row + x + s) * f.ld_residual + channel, n);
+            const Two<vi> floats = pair(vi{}, more);
+            sums.low[s] += (vf)floats.low, sums.high[s] += (vf)floats.high;
+        });
+    if (f.clamped) {
+        const vf low = splat(f.lo), high = splat(f.hi);
+        change(sums, [&](vf sum) EW_LAMBDA { return clamp(sum, low, high); });
+    } else if (f.line) {
+        const LineNumbers line(*f.line);
+        if (f.line->kind == PatternKind::gate)
+            change(sums, [&](vf sum) EW_LAMBDA { return line.gate(sum); });
+        else
+            change(sums, [&](vf sum) EW_LAMBDA { return line.affine(sum); });
+    }
+    each<S>([&](auto s) EW_LAMBDA { put(l.y + to + s * ld, {sums.low[s], sums.high[s]}, n); });
 }
 
 // `n` channels from `channel` on, S positions from column x on. Inside: no tap sees padding. K: taps of a row, steps of
@@ -97,41 +149,45 @@ template <int S, int K, int STEP, bool Inside>
 EW_INLINE void run_strip(const Lines &l, int64_t channel, int64_t n, int64_t x) {
     const LastConv &c = l.c;
     const int64_t kernel = K ? K : c.kernel[2], stride = K ? STEP : c.stride[2], dilation = K ? 1 : c.dilation[2];
-    const int64_t first = x * stride - c.begin[2], block = channel / PAIR * 2 * VL;
-    Two sums[S];
-#pragma GCC unroll 8
-    for (int s = 0; s < S; ++s) sums[s] = {load(l.bias + block), load(l.bias + block + VL)};
+    const int64_t first = x * stride - c.begin[2], block = channel / PAIR * PAIR, width = c.in[2];
+    Sums<S> sums;
+    const vf bias = load(l.bias + block), bias_high = load(l.bias + block + VL);
+    each<S>([&](auto s) EW_LAMBDA { sums.low[s] = bias, sums.high[s] = bias_high; });
     for (int64_t i = 0; i < l.n; ++i) {
-        const float *w = l.list[i].w + block * kernel;
-        const uint16_t *in = l.list[i].in + first * c.c + channel;
+        const Line &line = l.list[i];
+        const float *w = line.w + block * kernel;
+        const int64_t step_above = line.step_first, step_below = line.step_second;
+        const uint16_t *above = line.first + first * step_above + channel;
+        const uint16_t *below = line.second + first * step_below + channel;
         if constexpr (K > 0) {
-            Two taps[K];
-#pragma GCC unroll 8
-            for (int k = 0; k < K; ++k) taps[k] = {load(w + 2 * k * VL), load(w + (2 * k + 1) * VL)};
-#pragma GCC unroll 32
-            for (int p = 0; p < (S - 1) * STEP + K; ++p) {
-                if (!Inside && (first + p < 0 || first + p >= c.in[2])) continue;
-                const Two pixel = take(in + p * c.c, n);
-#pragma GCC unroll 8
-                for (int k = 0; k < K; ++k) {
-                    const int s = (p - k) / STEP;
-                    if (p < k || (p - k) % STEP != 0 || s >= S) continue;
-                    sums[s].even += pixel.even * taps[k].even;
-                    sums[s].odd += pixel.odd * taps[k].odd;
-                }
-            }
+            Bf16::Wide low[K], high[K];
+            each<K>([&](auto k) EW_LAMBDA {
+                low[k] = Bf16::widen((vi)load(w + k * PAIR)), high[k] = Bf16::widen((vi)load(w + k * PAIR + VL));
+            });
+            each<(S - 1) * STEP + K>([&](auto p) EW_LAMBDA {
+                const auto *up = above, *down = below;
+                above += step_above, below += step_below;
+                if (!Inside && (first + p < 0 || first + p >= width)) return;
+                const Two<vi> pixel = pair(take(up, n), take(down, n));
+                each<K>([&](auto k) EW_LAMBDA {
+                    constexpr int D = p - k, s = D / STEP;
+                    if constexpr (D >= 0 && D % STEP == 0 && s < S) {
+                        sums.low[s] = Bf16::dot(sums.low[s], pixel.low, low[k]);
+                        sums.high[s] = Bf16::dot(sums.high[s], pixel.high, high[k]);
+                    }
+                });
+            });
             continue;
         }
-        for (int64_t k = 0; k < kernel; ++k, w += 2 * VL, in += dilation * c.c) {
-            const Two tap{load(w), load(w + VL)};
-#pragma GCC unroll 8
-            for (int s = 0; s < S; ++s) {
-                const int64_t at = first + k * dilation + s * stride;
-                if (!Inside && (at < 0 || at >= c.in[2])) continue;
-                const Two pixel = take(in + s * stride * c.c, n);
-                sums[s].even += pixel.even * tap.even;
-                sums[s].odd += pixel.odd * tap.odd;
-            }
+        for (int64_t k = 0; k < kernel; ++k, w += PAIR) {
+            const Bf16::Wide low = Bf16::widen((vi)load(w)), high = Bf16::widen((vi)load(w + VL));
+            each<S>([&](auto s) EW_LAMBDA {
+                const int64_t p = k * dilation + s * stride;
+                if (!Inside && (first + p < 0 || first + p >= width)) return;
+                const Two<vi> pixel = pair(take(above + p * step_above, n), take(below + p * step_below, n));
+                sums.low[s] = Bf16::dot(sums.low[s], pixel.low, low);
+                sums.high[s] = Bf16::dot(sums.high[s], pixel.high, high);
+            });
         }
     }
     end_strip<S>(l, channel, n, x, sums);
@@ -149,17 +205,17 @@ void run_columns(const Lines &l, int64_t from, int64_t to, int64_t &x) {
         for (; channel + PAIR <= to; channel += PAIR)
             inside ? run_strip<S, K, STEP, true>(l, channel, PAIR, x)
                    : run_strip<S, K, STEP, false>(l, channel, PAIR, x);
-        if (channel < to)
-            inside ? run_strip<S, K, STEP, true>(l, channel, to - channel, x)
-                   : run_strip<S, K, STEP, false>(l, channel, to - channel, x);
+        if (channel < to) run_strip<S, K, STEP, false>(l, channel, to - channel, x);
     }
 }
 
 template <int K, int STEP>
 void run_row(const Lines &l, int64_t from, int64_t to) {
     int64_t x = 0;
-    run_columns<8, K, STEP>(l, from, to, x);
-    run_columns<7, K, STEP>(l, from, to, x);  // the width of the last images of many networks
+    if constexpr (K > 0) {
+        run_columns<8, K, STEP>(l, from, to, x);
+        run_columns<7, K, STEP>(l, from, to, x);  // the width of the last images of many networks
+    }
     run_columns<4, K, STEP>(l, from, to, x);
     run_columns<2, K, STEP>(l, from, to, x);
     run_columns<1, K, STEP>(l, from, to, x);
@@ -173,26 +229,26 @@ RunRow find_row(const LastConv &c) {
     return step == 1 ? run_row<3, 1> : run_row<3, 2>;
 }
 
-// The input rows that an output row sees, with their weights.
-int64_t list_lines(const LastConv &c, const uint16_t *x, int64_t row, Line *list) {
-    const int64_t oy = row % c.out[1], oz = row / c.out[1] % c.out[0], image = row / (c.out[1] * c.out[0]);
-    int64_t n = 0;
-    for (int64_t kz = 0; kz < c.kernel[0]; ++kz)
-        for (int64_t ky = 0; ky < c.kernel[1]; ++ky) {
-            const int64_t z = oz * c.stride[0] + kz * c.dilation[0] - c.begin[0];
-            const int64_t y = oy * c.stride[1] + ky * c.dilation[1] - c.begin[1];
-            if (z < 0 || z >= c.in[0] || y < 0 || y >= c.in[1]) continue;
-            list[n++] = {x + ((image * c.in[0] + z) * c.in[1] + y) * c.in[2] * c.c,
-                         c.w + (kz * c.kernel[1] + ky) * c.kernel[2] * round_up(c.c, PAIR)};
+// Lines 2 i and 2 i + 1 of the window are one of the list, unless both lie in padding.
+int64_t list_lines(const LastConv &c, const uint16_t *x, const uint16_t *zeros, int64_t row, Line *list) {
+    int64_t n = 0, last = -1;
+    for_lines(c, row, [&](int64_t line, int64_t pixel) {
+        if (line / 2 != last) {
+            last = line / 2;
+            list[n++] = {zeros, zeros, 0, 0, c.w + last * c.kernel[2] * round_up(c.c, PAIR)};
         }
+        Line &made = list[n - 1];
+        (line % 2 ? made.second : made.first) = x + pixel * c.c;
+        (line % 2 ? made.step_second : made.step_first) = c.c;
+    });
     return n;
 }
 
-// Channels [C] as [C / PAIR][even, odd], zeros behind the last.
+// Numbers of channels in the order of Two, zeros behind the last.
 void deal_out(const float *from, int64_t c, float *to) {
     for (int64_t first = 0; first < c; first += PAIR)
         for (int64_t i = 0; i < PAIR; ++i) {
-            const int64_t channel = first + 2 * (i % VL) + i / VL;
+            const int64_t channel = first + channel_of(i);
             *to++ = from && channel < c ? from[channel] : 0.0F;
         }
 }
@@ -201,8 +257,8 @@ int32_t run(const ew_call *call) {
     LastConv c;
     if (!read_last_conv(call, c) || c.channels != 1 || c.per_group != 1)
         return call->host->error(call, EW_SHAPE, "depthwise convolution: sizes disagree");
-    const int64_t rows = c.n * c.out[0] * c.out[1], width = c.out[2], all = round_up(c.c, PAIR);
-    if (rows * width * c.c == 0) return EW_OK;
+    const int64_t width = c.out[2], all = round_up(c.c, PAIR);
+    if (c.positions() * c.c == 0) return EW_OK;
     Epilogue epilogue;
     if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
     NarrowEnding ending;
@@ -214,43 +270,37 @@ int32_t run(const ew_call *call) {
         finish = NarrowFinish{};
         finish.bias_col = c.bias;
     }
-    float *bias = scratch(SCRATCH_D, all);
+    float *bias = scratch(SCRATCH_D, 2 * all), *zeros = bias + all;
     deal_out(finish.bias_col, c.c, bias);
+    std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(all));
     const RunRow run_row = find_row(c);
-    // Tasks of some rows; of some channels, too, where there are few rows.
-    const int64_t work = width * c.c * (c.taps() + 4), group = 1 + 600000 / (work + 1);
-    const int64_t by_rows = ceil_div(rows, group);
-    const int64_t parts = by_rows < 12 ? most(1, least(ceil_div(12, by_rows), c.c / 64)) : 1;
-    const int64_t channels = round_up(ceil_div(c.c, parts), PAIR), by_channels = ceil_div(c.c, channels);
-    parallel(call, by_rows * by_channels, [&](int64_t task) {
-        const int64_t from = task % by_channels * channels, to = least(c.c, from + channels);
-        auto *list = reinterpret_cast<Line *>(
-            scratch(SCRATCH_A, c.kernel[0] * c.kernel[1] * static_cast<int64_t>(sizeof(Line) / sizeof(float))));
-        const int64_t first = task / by_channels * group;
-        for (int64_t row = first; row < least(rows, first + group); ++row) {
-            const int64_t n = list_lines(c, static_cast<const uint16_t *>(call->inputs[0].data), row, list);
-            const int64_t start = row * width;
-            float *sums = whole ? nullptr : scratch(SCRATCH_C, width * c.c);
-            run_row(Lines{c, finish, list, n, bias, start, whole ? finish.narrow + start * c.c : nullptr, sums}, from,
-                    to);
-            if (!whole) epilogue.run(sums + from, c.c, start, start + width, from, to);
-        }
+    for_rows(call, c, {600000, PAIR, 64}, [&](int64_t row, int64_t from, int64_t to) {
+        auto *list = lines_of<Line>(c);
+        const int64_t n = list_lines(c, static_cast<const uint16_t *>(call->inputs[0].data),
+                                     reinterpret_cast<const uint16_t *>(zeros), row, list);
+        const int64_t start = row * width;
+        float *sums = whole ? nullptr : scratch(SCRATCH_C, width * c.c);
+        run_row(Lines{c, finish, list, n, bias, start, whole ? finish.narrow + start * c.c : nullptr, sums}, from, to);
+        if (!whole) epilogue.run(sums + from, c.c, start, start + width, from, to);
     });
     return EW_OK;
 }
 
-// [C, 1, rows, columns] to [row][C / PAIR][column][even, odd], rounded to bfloat16.
+// [C, 1, rows, columns] to [rows / 2][C / PAIR][column][words of two rows in the order of Two], rounded to bfloat16.
 int32_t pack(const ew_call *call) {
     const ew_tensor &w = call->inputs[0];
     const int64_t c = w.shape[0], columns = w.shape[w.rank - 1], rows = count(w) / most(1, c * columns);
-    float *out = static_cast<float *>(call->outputs[0].data), *begin = out;
-    for (int64_t row = 0; row < rows; ++row)
+    auto *out = static_cast<int32_t *>(call->outputs[0].data), *begin = out;
+    const auto weight_at = [&](int64_t channel, int64_t row, int64_t column) {
+        return channel < c && row < rows ? f32(w)[(channel * rows + row) * columns + column] : 0.0F;
+    };
+    for (int64_t row = 0; row < rows; row += 2)
         for (int64_t first = 0; first < c; first += PAIR)
             for (int64_t column = 0; column < columns; ++column)
                 for (int64_t i = 0; i < PAIR; ++i) {
-                    const int64_t channel = first + 2 * (i % VL) + i / VL;
-                    const float weight = channel < c ? f32(w)[(channel * rows + row) * columns + column] : 0.0F;
-                    *out++ = widen(narrow(weight, true), true);
+                    const int64_t channel = first + channel_of(i);
+                    const float above = weight_at(channel, row, column), below = weight_at(channel, row + 1, column);
+                    pair_bf16(&above, &below, 1, out++);
                 }
     clear_rest(call->outputs[0], out - begin);
     return EW_OK;

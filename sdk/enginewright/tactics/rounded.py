@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -144,14 +145,13 @@ def conv_rows_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str
 
 @tactic(Rounded, kernel="cpu_depthwise_nhwc_bf16")
 def depthwise_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
-    """A depthwise convolution of an image of bfloat16, summed in float32."""
+    """A depthwise convolution of an image of bfloat16, summed in float32: two lines of the window at once."""
     launch = narrow_image(op, inputs, depthwise_nhwc_f32)
     if isinstance(launch, str):
         return launch
-    shape = inputs[1].shape if inputs[1] is not None else ()
-    channels = shape[0]
-    assert isinstance(channels, int)
-    size = launch.pack[1].size // max(1, channels) * -(-channels // PAIRS) * PAIRS
+    sizes = [size for size in (inputs[1].shape if inputs[1] is not None else ()) if isinstance(size, int)]
+    channels, lines = sizes[0], math.prod(sizes[2:-1])
+    size = 4 * -(-lines // 2) * sizes[-1] * -(-channels // PAIRS) * PAIRS
     return replace(launch, pack={1: Pack("cpu_pack_depthwise_nhwc_bf16", size, ())})
 
 
