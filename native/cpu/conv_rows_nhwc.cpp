@@ -1,6 +1,7 @@
 // Convolution of images with few channels, which lie last: what the window sees of a row of the image is one run of numbers,
 // so a tile needs no pointer for each of its positions. Of float32, or of bfloat16 with an even number of channels: then a
-// number is a word of two (narrow_gemm.h), and the image of a window of one pixel is one row, cut into parts.
+// number is a word of two (narrow_gemm.h), and the image of a window of one pixel is one row, cut into parts. In bfloat16
+// rows of an image of float32 are rounded when they are copied.
 //
 // Rows of a tile are positions side by side, columns output channels. Rows of the image that have padding are copied first,
 // a few at a time. Inputs, params and packed w as for conv_nhwc.cpp, with one group and no dilation.
@@ -8,6 +9,7 @@
 #include "cpu/gemm_rows.h"
 #include "cpu/gemm_rows_sums.h"
 #include "cpu/narrow_ending.h"
+#include "cpu/narrow_gemm.h"
 
 #include <utility>
 
@@ -98,13 +100,28 @@ RunKernel find_kernel(const LastConv &c, int m, int vectors, bool whole) {
     return whole ? find_kernel<Floats, true>(m, vectors) : find_kernel<Floats, false>(m, vectors);
 }
 
+// Pixels as words of two channels, the last one with a zero if their number is odd.
+void round_pixels(const float *x, int64_t channels, int64_t pixels, int32_t *out) {
+    if (channels % 2 == 0) return pack_bf16_rows({x, 0, 1}, 1, pixels * channels, out, 0);
+#if EW_ISA_AVX512
+    for (; channels == 3 && pixels >= 8; pixels -= 8, x += 24, out += 16) {
+        const vf four = (vf)_mm512_maskz_expand_ps(0x7777, (__m512)load_n(x, 12));
+        const vf more = (vf)_mm512_maskz_expand_ps(0x7777, (__m512)load_n(x + 12, 12));
+        store_two_bf16(reinterpret_cast<uint16_t *>(out), four, more);
+    }
+#endif
+    pack_bf16_rows({x, channels, 1}, pixels, channels, out, bf16_steps(channels));
+}
+
 struct Job {
     const LastConv &c;
     const Panels &panels;
     const NarrowEnding &ending;
     const Epilogue &epilogue;
+    const float *wide;   // the image where its rows are rounded; else NULL
+    int64_t channels;    // of it
     int64_t width;       // pixels that the windows of a row of the output see
-    bool padded;         // some of them are padding
+    bool copied;         // some of them are padding, or rows are rounded
     int64_t positions;   // of all images; the last row may be cut off there
     const float *zeros;  // as many as such a row has
 
@@ -112,24 +129,27 @@ struct Job {
     void run(int64_t image, int64_t from, int64_t rows) const {
         const int64_t seen = (rows - 1) * c.stride[1] + c.kernel[1], floats = width * c.c;
         const int64_t first = from * c.stride[1] - c.begin[1];
-        float *copies = padded ? scratch(SCRATCH_A, seen * floats) : nullptr;
+        float *copies = copied ? scratch(SCRATCH_A, seen * floats) : nullptr;
         constexpr int64_t FLOATS = sizeof(const float *) / sizeof(int32_t);  // of a pointer
         auto *at = reinterpret_cast<const float **>(scratch(SCRATCH_B, seen * FLOATS));
         for (int64_t i = 0; i < seen; ++i) {
-            const int64_t y = first + i;
-            const float *row = c.x + (image * c.in[1] + y) * c.in[2] * c.c;
+            const int64_t y = first + i, pixel = (image * c.in[1] + y) * c.in[2];
             if (y < 0 || y >= c.in[1])
                 at[i] = zeros;
             else
-                at[i] = padded ? pad_row(row, copies + i * floats) : row;
+                at[i] = copied ? copy_row(pixel, copies + i * floats) : c.x + pixel * c.c;
         }
         for (int64_t i = 0; i < rows; ++i) run_row(at + i * c.stride[1], (image * c.out[1] + from + i) * c.out[2]);
     }
 
-    const float *pad_row(const float *row, float *to) const {
+    // The row that begins at this pixel, with its padding.
+    const float *copy_row(int64_t pixel, float *to) const {
         const int64_t begin = least(c.begin[2], width), real = most(0, least(c.in[2], width - begin));
         std::memset(to, 0, sizeof(float) * static_cast<size_t>(begin * c.c));
-        std::memcpy(to + begin * c.c, row, sizeof(float) * static_cast<size_t>(real * c.c));
+        if (wide)
+            round_pixels(wide + pixel * channels, channels, real, reinterpret_cast<int32_t *>(to + begin * c.c));
+        else
+            std::memcpy(to + begin * c.c, c.x + pixel * c.c, sizeof(float) * static_cast<size_t>(real * c.c));
         std::memset(to + (begin + real) * c.c, 0, sizeof(float) * static_cast<size_t>((width - begin - real) * c.c));
         return to;
     }
@@ -184,20 +204,22 @@ int32_t run_typed(const ew_call *call, bool bf16) {
     ending.finish.bias_col = c.bias;
     ending.rest = !epilogue.empty() && !read_finish(call, c.fixed, c.positions(), c.m, ending);
     ending.in_y = writes_f32(call);
+    const bool rounds = bf16 && call->inputs[0].dtype == EW_FLOAT32;
+    const int64_t channels = c.c;
     if (bf16) {
-        if (call->inputs[0].dtype != EW_BFLOAT16 || c.c % 2 != 0)
+        if (!rounds && c.c % 2 != 0)
             return call->host->error(call, EW_SHAPE, "convolution by rows in bfloat16: pairs of channels are needed");
         c.bf16 = true;
-        c.c = c.channels = c.c / 2;
+        c.c = c.channels = bf16_steps(c.c);
     }
     const Panels panels(c.m);
     const int64_t positions = c.positions();
-    if (bf16 && is_product(c)) cut_into_rows(c);
+    if (bf16 && !rounds && is_product(c)) cut_into_rows(c);
     const int64_t width = (c.out[2] - 1) * c.stride[2] + c.kernel[2], none = width * c.c;
-    const bool padded = c.begin[2] > 0 || width > c.in[2];
+    const bool copied = rounds || c.begin[2] > 0 || width > c.in[2];
     float *zeros = scratch(SCRATCH_D, none);
     std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(none));
-    const Job job{c, panels, ending, epilogue, width, padded, positions, zeros};
+    const Job job{c, panels, ending, epilogue, rounds ? c.x : nullptr, channels, width, copied, positions, zeros};
     // Tasks of some 10 us or more, two of 3 us at least, cut into parts whose rows fit the cache.
     constexpr double TASK = 1.5e6, SMALL_TASK = 3e5, MOST = 32;
     const int64_t rows = c.n * c.out[1], part = most(1, COPIED_FLOATS / most(1, none) / c.stride[1]);

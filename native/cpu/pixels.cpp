@@ -11,21 +11,24 @@ namespace ew::EW_ISA {
 
 namespace {
 
-// Parts of a group of `rows` pixels from x on, weights from w on.
-int64_t list_runs(const PixelConv &c, int64_t group, const float *x, int64_t ld, int rows, const float *w,
-                  int64_t width, RowsPart *parts) {
+// The runs of a group, those of no channels left out.
+struct Runs {
     int64_t n = 0;
-    for (int64_t s = 0; s < c.shuffled; ++s) {
-        const ChannelRun run = number_run(c, group, s);
-        if (run.n == 0) continue;
-        RowsPart &part = parts[n++];
-        part.b = w;
-        part.k = run.n;
-        for (int r = 0; r < MAX_ROWS_OF_TILE; ++r) part.rows[r] = x + (r < rows ? r : 0) * ld + run.first;
-        w += run.n * width;
+    ChannelRun list[MAX_SHUFFLED];
+    Runs(const PixelConv &c, int64_t group) {
+        for (int64_t s = 0; s < c.shuffled; ++s)
+            if (const ChannelRun run = number_run(c, group, s); run.n > 0) list[n++] = run;
     }
-    return n;
-}
+    // Parts of `rows` pixels from x on, weights from w on.
+    void list_parts(const float *x, int64_t ld, int rows, const float *w, int64_t width, RowsPart *parts) const {
+        for (int64_t i = 0; i < n; ++i) {
+            parts[i].b = w;
+            parts[i].k = list[i].n;
+            for (int r = 0; r < MAX_ROWS_OF_TILE; ++r) parts[i].rows[r] = x + (r < rows ? r : 0) * ld + list[i].first;
+            w += list[i].n * width;
+        }
+    }
+};
 
 }  // namespace
 
@@ -35,20 +38,22 @@ void run_pixels(const PixelConv &c, const PixelRows &p, const NarrowFinish &fini
     RowsPart parts[MAX_SHUFFLED];
     for (int64_t first = 0; first < p.rows; first += PIXELS_OF_BLOCK) {
         const int64_t end = least(p.rows, first + PIXELS_OF_BLOCK);
-        for (int64_t group = from; group < to; ++group)
+        for (int64_t group = from; group < to; ++group) {
+            const Runs runs(c, group);
             for (int64_t index = 0; index < panels.count; ++index) {
                 const int64_t vectors = panels.vectors(index), column = panels.column(index);
                 const int64_t tiles = ceil_div(end - first, rows_of_tile(vectors)), tile = ceil_div(end - first, tiles);
                 const float *w = c.w + group * padded + column * depth;
                 for (int64_t row = first; row < end; row += tile) {
                     const int m = static_cast<int>(least(tile, end - row));
-                    const int64_t n = list_runs(c, group, p.x + row * p.ld_x, p.ld_x, m, w, vectors * VL, parts);
+                    runs.list_parts(p.x + row * p.ld_x, p.ld_x, m, w, vectors * VL, parts);
                     const int64_t channel = group * c.per_group + column;
-                    run_rows_tile({parts, n, p.y ? p.y + row * p.ld_y + channel : nullptr, p.ld_y, m,
+                    run_rows_tile({parts, runs.n, p.y ? p.y + row * p.ld_y + channel : nullptr, p.ld_y, m,
                                    static_cast<int>(vectors), static_cast<int>(panels.columns(index)), c.bf16},
                                   moved_finish(finish, row, channel));
                 }
             }
+        }
     }
 }
 

@@ -9,9 +9,6 @@ from enginewright.tactics.recurrent import gru_units_f32, lstm_units_f32
 from enginewright.tensors import bfloat16, float32
 
 FEW_ROWS, RANK_OF_IMAGES = 8, 4
-MOST_CHANNELS = 4
-"""Of an image as a user gives it: rounding it first takes longer than what fewer products save (640 x 480 x 3: 1.97 ms,
-0.75 in float32)."""
 UNITS = {"LSTM": lstm_units_f32, "GRU": gru_units_f32}
 """Recurrent layers, and the tactics whose conditions are those of their kernels in bfloat16."""
 
@@ -21,7 +18,7 @@ def round_products(network: Network) -> int:
 
     All else stays in float32 here; `narrow_tensors` makes tensors between layers bfloat16.
     """
-    found = [layer for layer in network.layers if _gains(network, layer)]
+    found = [layer for layer in network.layers if _gains(layer)]
     for layer in found:
         with network.at(layer):
             made = network.add(Rounded(layer.op, bfloat16), *layer.inputs)
@@ -32,7 +29,7 @@ def round_products(network: Network) -> int:
     return len(found)
 
 
-def _gains(network: Network, layer: Layer) -> bool:
+def _gains(layer: Layer) -> bool:
     """Float32, and enough rows to pay for packing a right-hand side that is not constant; convolutions with one."""
     conv = layer.kind == "ChannelsLast" and layer.op.anchor.KEY.name == "Conv"
     if layer.kind in UNITS:
@@ -43,8 +40,6 @@ def _gains(network: Network, layer: Layer) -> bool:
         return False
     left, right = layer.inputs[:2]
     if left is None or right is None or left.dtype is not float32:
-        return False
-    if conv and left in network.inputs and left.shape[-1] <= MOST_CHANNELS:
         return False
     if conv:
         return right.const is not None and _mixes_channels(right.const.shape, layer.op.anchor.group)

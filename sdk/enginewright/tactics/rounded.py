@@ -129,17 +129,22 @@ def image_nhwc_bf16(op: ImageToChannelsLast, x: TensorSpec) -> Launch | str:
 
 @tactic(Rounded, kernel="cpu_conv_rows_nhwc_bf16")
 def conv_rows_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
-    """Few channels, or a window of one pixel: positions side by side, and what it sees of a row as one run of words."""
+    """Few channels, or a window of one pixel: positions side by side, and what it sees of a row as one run of words.
+
+    Rows of an image of float32 are rounded when the kernel copies them.
+    """
     launch = conv_nhwc_bf16(op, *inputs)
     if isinstance(launch, str):
         return launch
     x, w = inputs[:2]
     conv = op.anchor.anchor
-    if x is None or w is None or x.dtype is not bfloat16 or not isinstance(x.shape[-1], int) or x.shape[-1] % 2:
-        return "needs an image of bfloat16 with an even number of channels"
+    if x is None or w is None or not isinstance(x.shape[-1], int):
+        return "is no convolution"
+    if x.dtype is bfloat16 and x.shape[-1] % 2:
+        return "needs an even number of channels of bfloat16"
     if conv.group > 1 or x.rank != RANK_OF_IMAGES or set(conv.window(channels_first(x), w).dilations) != {1}:
         return "needs one group, two spatial axes, and no dilation"
-    most = MOST_CHANNELS_OF_PIXELS if set(w.shape[2:]) == {1} else MOST_CHANNELS
+    most = MOST_CHANNELS_OF_PIXELS if set(w.shape[2:]) == {1} and x.dtype is bfloat16 else MOST_CHANNELS
     return launch if x.shape[-1] <= most else f"has more than {most} channels"
 
 

@@ -88,8 +88,8 @@ def test_shuffled_convolutions_of_narrow_images_are_rounded() -> None:
 
 def test_a_convolution_that_is_not_rounded_writes_narrow_numbers() -> None:
     net = Network()
-    x = net.transpose(net.input("x", ew.float32, (1, 9, 9, 3)), perm=(0, 3, 1, 2))
-    h = net.relu(net.conv(x, net.constant(weight(16, 3, 3, 3))))
+    x = net.transpose(net.input("x", ew.float32, (1, 9, 9, 6)), perm=(0, 3, 1, 2))
+    h = net.relu(net.conv(x, net.constant(weight(16, 3, 3, 3)), group=2))  # groups of an odd number of channels
     net.output("y", net.conv(h, net.constant(weight(16, 16, 1, 1))))
     after = rewrite(prepared(net), narrow_tensors, 3e-2)[1]
     assert dtypes(after)[0] is ew.bfloat16

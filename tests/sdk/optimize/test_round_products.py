@@ -54,16 +54,6 @@ def test_convolutions_with_channels_last_are_rounded_and_depthwise_ones_are_not(
     assert [op.KEY.name for op in kinds if op.KEY.name != "Transpose"] == ["Rounded", "ChannelsLast", "Rounded"]
 
 
-@pytest.mark.parametrize(("channels", "kind"), [(3, "ChannelsLast"), (5, "Rounded")])
-def test_an_image_of_few_channels_as_a_user_gives_it_stays_float32(channels: int, kind: str) -> None:
-    net = ew.Network()
-    x = net.transpose(net.input("x", ew.float32, (1, 9, 9, channels)), perm=(0, 3, 1, 2))
-    net.output("y", net.relu(net.conv(x, net.constant(weight(32, channels, 3, 3) / 6))))
-    optimize(net, [run for run in pipeline("cpu", "bf16") if run not in NARROWING])
-    kinds = [layer.op.anchor if layer.kind == "Fused" else layer.op for layer in net.layers]
-    assert [op.KEY.name for op in kinds if op.KEY.name != "Transpose"] == [kind]
-
-
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 @pytest.mark.parametrize("usual", [True, False])
 def test_recurrent_layers_of_the_usual_activations_are_rounded(kind: str, usual: bool) -> None:
