@@ -51,4 +51,24 @@ int32_t for_unit(int unit, const F &f) {
     }
 }
 
+inline int64_t address(const void *place) { return static_cast<int64_t>(reinterpret_cast<uintptr_t>(place)); }
+
+inline int64_t count_of(const ew_tensor &tensor) {
+    int64_t count = 1;
+    for (int axis = 0; axis < tensor.rank; ++axis) count *= tensor.shape[axis];
+    return count;
+}
+
+constexpr int64_t SMALL = int64_t{1} << 30;  // positions and the step of the grid fit 32 bits
+
+// Threads that each take one element after the other.
+inline Shape3 grid_for(int64_t count) {
+    constexpr int64_t MOST_BLOCKS = 4096;
+    const int64_t blocks = (count + 255) / 256;
+    Shape3 shape;
+    shape.grid = dim3(static_cast<unsigned>(blocks < MOST_BLOCKS ? blocks : MOST_BLOCKS));
+    shape.block = dim3(256);
+    return shape;
+}
+
 }  // namespace ew::cuda

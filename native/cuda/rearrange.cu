@@ -40,12 +40,6 @@ __global__ void walk_kernel(const T *from, T *to, Index count, const Walk walk) 
     }
 }
 
-int64_t count_of(const ew_tensor &tensor) {
-    int64_t count = 1;
-    for (int axis = 0; axis < tensor.rank; ++axis) count *= tensor.shape[axis];
-    return count;
-}
-
 void dense_strides(const ew_tensor &tensor, int64_t *strides) {
     int64_t stride = 1;
     for (int axis = tensor.rank - 1; axis >= 0; --axis) {
@@ -53,19 +47,6 @@ void dense_strides(const ew_tensor &tensor, int64_t *strides) {
         stride *= tensor.shape[axis];
     }
 }
-
-int64_t address(const void *place) { return static_cast<int64_t>(reinterpret_cast<uintptr_t>(place)); }
-
-Shape3 grid_for(int64_t count) {
-    constexpr int64_t MOST_BLOCKS = 4096;
-    const int64_t blocks = (count + 255) / 256;
-    Shape3 shape;
-    shape.grid = dim3(static_cast<unsigned>(blocks < MOST_BLOCKS ? blocks : MOST_BLOCKS));
-    shape.block = dim3(256);
-    return shape;
-}
-
-constexpr int64_t SMALL = int64_t{1} << 30;  // positions and the step of the grid fit 32 bits
 
 // `first`: the element of the input that is walked from.
 int32_t run_walk(const ew_call *call, int64_t first, Walk walk) {
