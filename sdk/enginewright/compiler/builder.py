@@ -28,7 +28,7 @@ from enginewright.compiler.report import BuildReport
 from enginewright.compiler.safety import refuse_unsafe
 from enginewright.compiler.sensitive_products import optimize_measured
 from enginewright.compiler.tuning import HEURISTIC, IMPORTED, LOWEST_TIMED, MEASURED, Tuner, default_sizes
-from enginewright.compiler.weights import WeightPool
+from enginewright.compiler.weights import WeightPool, room_for
 from enginewright.device.cuda import find_cuda, use_cuda
 from enginewright.dims import Dim
 from enginewright.errors import CacheMissDetails, NetworkError, TimingCacheMiss
@@ -196,7 +196,8 @@ class _Build:
         tuned = [self._tuned(layouts, profile, threads, cache) for profile in wanted]
         tuners = [tuner for _, _, tuner in tuned]
         check_misses(tuners, profiles)
-        programs = Programs({k: v for tuner in tuners for k, v in tuner.choices.items()}, WeightPool())
+        choices = {layer: choice for tuner in tuners for layer, choice in tuner.choices.items()}
+        programs = Programs(choices, WeightPool(room_for(choices)))
         with self._phase("write", len(tuned)):
             programs.add_all([inner for _, inner, _ in tuned])
         return tuned[0][0], tuners, programs

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from blake3 import blake3
@@ -12,6 +13,10 @@ from enginewright import _native
 from enginewright.plan.meta import Weight
 from enginewright.plan.texts import encode_texts
 from enginewright.registry.registry import Pack
+
+if TYPE_CHECKING:
+    from enginewright.compiler.lowering import Choice
+    from enginewright.graph.network import Layer
 
 Array = np.ndarray[Any, Any]
 ALIGN = 64
@@ -25,11 +30,13 @@ Packed = tuple[Array, bytes, Array]
 class WeightPool:
     """The weights of a plan while it is written; equal bytes are stored once.
 
-    `packed`, by array, how it is packed and by what: shared by pools of the same arrays, which then pack them once.
+    `room` is where they will lie, so that a kernel packs right there: as large as they will be, if that is known, else
+    it grows. `packed`, by array, how it is packed and by what: shared by pools of the same arrays, which then pack them
+    once.
     """
 
+    room: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
     records: list[Weight] = field(default_factory=list)
-    blobs: list[Array] = field(default_factory=list)
     size: int = 0
     packed: dict[tuple[int, Pack | None, str], Packed] = field(default_factory=dict)
     _by_content: dict[bytes, int] = field(default_factory=dict)
@@ -47,35 +54,62 @@ class WeightPool:
         self._by_identity[id(array), pack] = index, array
         return index
 
+    def data(self) -> Array:
+        """All weights as they lie in the WEIGHTS section."""
+        return self.room[: self.size]
+
     def _packed(self, array: Array, pack: Pack | None, kernel: str) -> Packed:
         key = id(array), pack, kernel
         if key not in self.packed:
             data = dense_bytes(array) if pack is None else self._pack(array, pack, kernel)
-            self.packed[key] = data, blake3(data.data).digest() + len(data).to_bytes(8, "little"), array
+            digest = blake3(data.data).digest() + len(data).to_bytes(8, "little")
+            same = self._by_content.get(digest)
+            if pack is not None and same is not None:
+                data[:] = 0  # the next weight will lie there
+                data = self._at(self.records[same].offset, len(data))
+            self.packed[key] = data, digest, array
         return self.packed[key]
 
-    def data(self) -> Array:
-        """All weights as they lie in the WEIGHTS section."""
-        whole = np.zeros(self.size, np.uint8)
-        for record, blob in zip(self.records, self.blobs, strict=True):
-            whole[record.offset : record.offset + record.length] = blob
-        return whole
-
     def _append(self, name: str, data: Array, pack: Pack | None) -> int:
-        offset = -(-self.size // ALIGN) * ALIGN
+        offset = self._end()
+        place = self._at(offset, len(data))
+        if not np.may_share_memory(place, data):
+            place[:] = data
         params = [] if pack is None else [p if isinstance(p, int) else float(p).hex() for p in pack.params]
         kernel = "" if pack is None else str(pack.kernel)  # by now a name, whatever the tactic gave
         self.records.append(Weight(name, offset, len(data), pack=kernel, params=list(params)))
-        self.blobs.append(data)
         self.size = offset + len(data)
         return len(self.records) - 1
 
     def _pack(self, array: Array, pack: Pack, kernel: str) -> Array:
-        packed = np.zeros(pack.size, np.uint8)
+        packed = self._at(self._end(), pack.size)
         # A kernel that only moves elements sees them in their type.
         moved = packed.view(array.dtype) if pack.size == array.nbytes else packed
         _native.call_kernel(kernel, [array], [moved], pack.params)
         return packed
+
+    def _end(self) -> int:
+        """Where the next weight will lie."""
+        return -(-self.size // ALIGN) * ALIGN
+
+    def _at(self, offset: int, size: int) -> Array:
+        """The bytes at an offset: zeros, unless a weight lies there."""
+        if offset + size > len(self.room):
+            wider = np.zeros(max(2 * len(self.room), offset + size), np.uint8)
+            wider[: self.size] = self.data()
+            self.room = wider
+        return self.room[offset : offset + size]
+
+
+def room_for(choices: Mapping[Layer, Choice]) -> Array:
+    """Room for the weights of all these layers: memory that the system provides as it is written."""
+    sizes: dict[tuple[int, Pack | None], int] = {}
+    for layer, choice in choices.items():
+        for index, tensor in enumerate(layer.inputs):
+            if tensor is not None and tensor.const is not None:
+                pack = choice.launch.pack.get(index)
+                sizes[id(tensor.const), pack] = tensor.const.nbytes if pack is None else pack.size
+    return np.zeros(sum(sizes.values()) + ALIGN * len(sizes), np.uint8)
 
 
 def dense_bytes(array: Array) -> Array:
