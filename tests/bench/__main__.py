@@ -29,12 +29,13 @@ def main() -> int:
     parser.add_argument(
         "--precision", default="fp32", help="ours: fp32, or bf16, which is compared with OpenVINO's default"
     )
+    parser.add_argument("--runs", type=int, default=1, help="of models, the one with the median ratio counts")
     arguments = parser.parse_args()
     if arguments.what == "promises":
         return promises.report()
     if arguments.what == "loading":
         return loading.report(arguments.names, arguments.write)
-    how = speed.How(arguments.threads, arguments.batch, arguments.precision)
+    how = speed.How(arguments.threads, arguments.batch, arguments.precision, max(arguments.runs, 1))
     return speed.report(arguments.names, how, speed.Pages(arguments.write, arguments.json))
 
 

@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 
 import enginewright as ew
+from tests.bench.fork_join import fork_join_microseconds
 from tests.bench.large_model import import_seconds, largest_model, many_nodes
 from tests.bench.large_plan import verification_milliseconds, write_large_plan
 from tests.bench.plugin_steps import COPY, first_plugin_seconds, step_microseconds
 from tests.models import cache_folder, load_model
 
 CALL_MICROSECONDS = 6.0
+FORK_JOIN_MICROSECONDS = 2.0
 LOAD_MILLISECONDS = 15.0
 CHECK_MILLISECONDS = 100.0
 VERIFY_MILLISECONDS = 268.0  # of 1 GiB: 4 GB/s
@@ -56,6 +58,7 @@ def report() -> int:
     found = []
     for measure in (
         call_overhead,
+        fork_join,
         import_many,
         import_largest,
         load_time,
@@ -86,6 +89,11 @@ def call_overhead() -> Promise:
             run()
         rounds.append((time.perf_counter_ns() - start) / 1e6)
     return Promise("Context.run of one Add", statistics.median(rounds), CALL_MICROSECONDS, "us")
+
+
+def fork_join() -> Promise:
+    """Sharing two equal tasks with a second thread, and waiting for it, over one task alone."""
+    return Promise("fork and join of two threads", fork_join_microseconds(), FORK_JOIN_MICROSECONDS, "us")
 
 
 def import_many() -> Promise:
