@@ -18,7 +18,8 @@ namespace {
 
 constexpr int SIDE = 6, T = 4, POINTS = SIDE * SIDE;
 constexpr int64_t CHUNK = 28;  // tiles whose products, with a panel of weights of 64 channels, are in L2
-constexpr int64_t STRIP = 4;   // tiles whose sums are finished at once
+constexpr int64_t FEW_TILES = 4, MANY_TASKS = 8;
+constexpr int64_t STRIP = 4;  // tiles whose sums are finished at once
 constexpr int64_t WIDE = 2 * VL;
 
 typedef int16_t vs __attribute__((vector_size(VL * 4)));
@@ -31,10 +32,19 @@ struct Whole {
     int64_t down, across;  // tiles of an image
     const uint8_t *outside;
     const int32_t *start;
-    int16_t *inputs;  // [point][tile][channels]
     int64_t all() const { return c.n * down * across; }
-    // Numbers from point to point; powers of two would fall into the same sets of a cache.
-    int64_t apart() const { return all() * c.channels + WIDE; }
+};
+
+// Tiles as the points see them, [point][tile][channels], `apart` numbers from point to point: powers of two would fall
+// into the same sets of a cache.
+struct Turned {
+    int16_t *data;
+    int64_t first, apart;  // the first tile
+    static int64_t size(const Whole &w, int64_t tiles) { return POINTS * (tiles * w.c.channels + WIDE); }
+    Turned(const Whole &w, int64_t begin, int64_t tiles)
+        : data(reinterpret_cast<int16_t *>(scratch(SCRATCH_A, ceil_div(size(w, tiles), 2)))),
+          first(begin),
+          apart(size(w, tiles) / POINTS) {}
 };
 
 // ---- images to points ----
@@ -72,10 +82,9 @@ void list_pixels(const Whole &w, int64_t tile, const uint8_t **pixels) {
     }
 }
 
-void turn_tile(const Whole &w, int64_t tile) {
+void turn_tile(const Whole &w, const Turned &turned, int64_t tile) {
     const uint8_t *p[POINTS];
     list_pixels(w, tile, p);
-    const int64_t apart = w.apart();
     for (int64_t channel = 0; channel < w.c.channels; channel += WIDE) {
         vs rows[SIDE][SIDE];
 #pragma GCC unroll 6
@@ -83,13 +92,13 @@ void turn_tile(const Whole &w, int64_t tile) {
             const auto at = [&](int x) { return load_wide(p[y * SIDE + x] + channel); };
             turn_input(at(0), at(1), at(2), at(3), at(4), at(5), rows[y]);
         }
-        int16_t *to = w.inputs + tile * w.c.channels + channel;
+        int16_t *to = turned.data + (tile - turned.first) * w.c.channels + channel;
 #pragma GCC unroll 6
         for (int x = 0; x < SIDE; ++x) {
             vs u[SIDE];
             turn_input(rows[0][x], rows[1][x], rows[2][x], rows[3][x], rows[4][x], rows[5][x], u);
 #pragma GCC unroll 6
-            for (int y = 0; y < SIDE; ++y) *reinterpret_cast<vsu *>(to + (y * SIDE + x) * apart) = u[y];
+            for (int y = 0; y < SIDE; ++y) *reinterpret_cast<vsu *>(to + (y * SIDE + x) * turned.apart) = u[y];
         }
     }
 }
@@ -108,6 +117,7 @@ EW_INLINE void turn_back(const vu *m, int64_t step, vu *y) {
 // Tiles [first, first + tiles) and one panel.
 struct Job {
     const Whole &w;
+    const Turned &turned;
     int64_t first, tiles, panel, vectors, width;
     int32_t *products;  // [point][tile][width]
 
@@ -124,7 +134,7 @@ struct Job {
         for (int64_t point = 0; point < POINTS; ++point)
             for (int64_t block = 0; block < blocks; ++block) {
                 const int64_t t = block * tiles / blocks, end = (block + 1) * tiles / blocks;
-                const int16_t *x = w.inputs + point * w.apart() + (first + t) * channels;
+                const int16_t *x = turned.data + point * turned.apart + (first + t - turned.first) * channels;
                 find_kernel<Pairs>(end - t, vectors)(
                     {reinterpret_cast<const uint8_t *>(x),
                      places,
@@ -187,19 +197,30 @@ struct Job {
     }
 };
 
+// Tiles [first, end) times a panel of weights.
+void run_part(const Whole &w, const Turned &turned, int64_t first, int64_t end, int64_t panel) {
+    const int64_t vectors = w.panels.vectors(panel), width = vectors * VL;
+    float *products = scratch(SCRATCH_B, POINTS * ((end - first) * width + VL));
+    Job{w, turned, first, end - first, panel, vectors, width, reinterpret_cast<int32_t *>(products)}.run();
+}
+
+// Where there are many tiles, each task turns its own, which stay in L2.
 void run_all(const ew_call *call, const Whole &w) {
-    const int64_t all = w.all(), few = 4;
-    parallel(call, ceil_div(all, few), [&](int64_t task) {
-        for (int64_t t = task * few; t < least(all, (task + 1) * few); ++t) turn_tile(w, t);
-    });
-    const int64_t chunks = ceil_div(all, CHUNK), even = chunks > 1 ? round_up(chunks, 2) : 1;
+    const int64_t all = w.all(), chunks = ceil_div(all, CHUNK), even = chunks > 1 ? round_up(chunks, 2) : 1;
     const int64_t count = w.panels.count;
+    if (even >= MANY_TASKS)
+        return parallel(call, even, [&](int64_t task) {
+            const int64_t first = task * all / even, end = (task + 1) * all / even;
+            const Turned turned(w, first, end - first);
+            for (int64_t t = first; t < end; ++t) turn_tile(w, turned, t);
+            for (int64_t panel = 0; panel < count; ++panel) run_part(w, turned, first, end, panel);
+        });
+    const Turned turned(w, 0, all);
+    parallel(call, ceil_div(all, FEW_TILES), [&](int64_t task) {
+        for (int64_t t = task * FEW_TILES; t < least(all, (task + 1) * FEW_TILES); ++t) turn_tile(w, turned, t);
+    });
     parallel(call, even * count, [&](int64_t task) {
-        const int64_t first = task / count * all / even, end = (task / count + 1) * all / even, panel = task % count;
-        if (end == first) return;
-        const int64_t vectors = w.panels.vectors(panel), width = vectors * VL;
-        float *memory = scratch(SCRATCH_B, POINTS * ((end - first) * width + VL));
-        Job{w, first, end - first, panel, vectors, width, reinterpret_cast<int32_t *>(memory)}.run();
+        run_part(w, turned, task / count * all / even, (task / count + 1) * all / even, task % count);
     });
 }
 
@@ -210,11 +231,10 @@ int32_t run(const ew_call *call) {
         return call->host->error(call, EW_SHAPE, "filtered quantized convolution: sizes disagree");
     if (c.positions() * c.m == 0) return EW_OK;
     const Panels panels(c.m);
-    Whole w{c, panels, ceil_div(c.out[1], T), ceil_div(c.out[2], T), nullptr, nullptr, nullptr};
+    Whole w{c, panels, ceil_div(c.out[1], T), ceil_div(c.out[2], T), nullptr, nullptr};
     const int64_t starts = round_up(c.m, VL), bytes = round_up(c.channels, 64);
     auto *start = reinterpret_cast<int32_t *>(scratch(SCRATCH_D, starts + VL + bytes / 4));
     auto *outside = reinterpret_cast<uint8_t *>(start + round_up(starts, 16));
-    w.inputs = reinterpret_cast<int16_t *>(scratch(SCRATCH_A, ceil_div(POINTS * w.apart(), 2)));
     std::memset(outside, c.x_zero, static_cast<size_t>(bytes));
     const auto *bias = static_cast<const int32_t *>(call->inputs[2].data);
     const auto *sums = reinterpret_cast<const int32_t *>(c.w) + POINTS * c.channels / 2 * starts;

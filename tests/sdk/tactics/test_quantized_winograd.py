@@ -27,6 +27,21 @@ def test_largest_sums(sign: int) -> None:
         np.testing.assert_array_equal(layer.run(choice)[0], layer.expected()[0], err_msg=str(choice.kernel))
 
 
+def test_many_tiles() -> None:
+    """Tasks turn tiles of their own."""
+    rng = np.random.default_rng(1)
+    x, w = (
+        rng.integers(0, 256, (1, 38, 74, 32)).astype(np.uint8),
+        rng.integers(-128, 128, (70, 32, 3, 3)).astype(np.int8),
+    )
+    op = QuantizedConv(Conv(padding=1), x_zero=9, zero=100, largest_sum=largest_sum_of(w))
+    layer = OneLayer(
+        op, [x, w, rng.integers(-99, 99, 70).astype(np.int32), np.full(70, 0.00123, np.float32)], {1, 2, 3}
+    )
+    assert any("winograd" in choice.tactic for choice in layer.candidates().choices)
+    layer.check()
+
+
 def test_largest_sum_of_weights() -> None:
     assert largest_sum_of(np.array([[3, -4, 2], [1, 1, 1]], np.int8)) == 5 * 255
     assert largest_sum_of(np.array([[3, -7, 2]], np.int8)) == 7 * 255
