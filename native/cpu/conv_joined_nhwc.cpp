@@ -3,7 +3,8 @@
 //
 // In bfloat16 the numbers are rounded behind that, to words of two (narrow_gemm.h); images may be float32 or bfloat16.
 // Inputs: the first image, packed w (logical shape [M, C, 1, 1], as for conv_nhwc.cpp), bias, scale [C], shift [C] (each
-// may be missing; scale and shift together), then the other images. Params: number of images, whether negative numbers become zero, the fused program.
+// may be missing; scale and shift together), then the other images. Params: number of images, whether negative numbers
+// become zero, the fused program.
 #include "cpu/narrow_ending.h"
 #include "cpu/narrow_gemm.h"
 
@@ -149,8 +150,7 @@ struct Task {
         for_stretches([&](const float *, int64_t, int64_t, int64_t) { ++n; });
         constexpr int64_t FLOATS = sizeof(RowsPart) / sizeof(float);
         auto *parts = reinterpret_cast<RowsPart *>(scratch(SCRATCH_B, n * FLOATS));
-        float *y =
-            ending.in_y ? j.y + first * j.m : scratch(SCRATCH_C, rows * j.m);  // unused where all goes to finish.narrow
+        float *y = ending.in_y ? j.y + first * j.m : scratch(SCRATCH_C, rows * j.m);
         for (int64_t index = 0; index < panels.count; ++index) {
             const int64_t tiles = ceil_div(rows, rows_of_tile(panels.vectors(index)));
             run_panel(index, ceil_div(rows, tiles), parts, y, j.m);
