@@ -7,7 +7,7 @@ import pytest
 
 import enginewright as ew
 from enginewright import _native
-from enginewright.compiler.weights import ALIGN, WeightPool, room_for
+from enginewright.compiler.weights import ALIGN, PAGE, WeightPool, room_for
 from enginewright.registry.registry import Pack
 from enginewright.tactics.matmul import panel_bytes
 
@@ -39,6 +39,13 @@ def test_each_array_lies_once_with_zeros_between(room: int) -> None:
     assert [pool.records[i].offset for i in (first, second, third)] == [0, packed.size, packed.size + ALIGN]
 
 
+@pytest.mark.parametrize("size", [1, 5000, 1 << 20])
+def test_the_first_weight_begins_at_a_page(size: int) -> None:
+    pool = WeightPool()
+    pool.add("w", np.arange(size, dtype=np.float32))
+    assert pool.data().ctypes.data % PAGE == 0
+
+
 def test_pools_of_the_same_arrays_pack_once() -> None:
     matrix = np.ones((4, 4), np.float32)
     one = WeightPool()
@@ -61,6 +68,7 @@ def test_there_is_room_for_a_network_of_known_weights() -> None:
     launch = Launch((0, 0, 1.0, 0.0, 2), pack={1: _pack(matrix)})
     choices = {net.layers[0]: Choice("packed", KERNEL.replace("pack_gemm_b", "matmul_packed"), launch, {1: KERNEL})}
     room = room_for(choices)
+    assert room.ctypes.data % PAGE == 0
     programs = Programs(choices, WeightPool(room))
     programs.add(net)
     assert np.shares_memory(programs.weights.data(), room)
