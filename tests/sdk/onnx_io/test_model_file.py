@@ -12,6 +12,7 @@ from onnx import TensorProto
 
 import enginewright as ew
 from enginewright.errors import ExternalDataError
+from enginewright.onnx_io import origin
 from tests.sdk.onnx_io.bad_models import constant, make_model, node, value
 
 WEIGHT = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -88,3 +89,19 @@ def test_external_data_needs_a_folder() -> None:
     make_external(weight, "data.bin")
     with pytest.raises(ExternalDataError, match=r"data\.bin"):
         ew.build(add_model(weight).SerializeToString())
+
+
+def test_data_outside_the_folder_is_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be a device or a pipe, which never ends."""
+    read: list[str] = []
+    of_file = origin._of_file
+    monkeypatch.setattr(origin, "_of_file", lambda folder, place: read.append(place) or of_file(folder, place))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "data.bin").write_bytes(WEIGHT.tobytes())
+    weight = constant("w", WEIGHT)
+    make_external(weight, "../data.bin")
+    path = tmp_path / "model" / "model.onnx"
+    path.write_bytes(add_model(weight).SerializeToString())
+    with pytest.raises(ExternalDataError, match="outside"):
+        ew.build(path)
+    assert "../data.bin" not in read
