@@ -7,8 +7,7 @@
 //
 // Inputs: q [B, H, S, D], k [B, G, T, D], v [B, G, T, E], mask (f32 or bool, broadcast to [B, H, S, T]), lengths [B].
 // Params: scale, is_causal, bottom_right, softcap, left window, right window (-1: none).
-#include <limits>
-
+#include "cpu/attention.h"
 #include "cpu/gemm_finish.h"
 #include "cpu/small_transpose.h"
 #include "cpu/vector_math.h"
@@ -18,62 +17,6 @@ namespace ew::EW_ISA {
 namespace {
 
 constexpr int64_t KEYS = 128;  // keys of a block: 24 KiB of scores at 48 queries
-constexpr float INF = std::numeric_limits<float>::infinity();
-
-struct Attention {
-    int64_t batch, heads, groups, queries, keys, depth, width;  // width: elements of a row of v
-    const float *q, *k, *v;
-    const ew_tensor *mask;
-    int64_t mask_step[4];  // batch, head, query, key; 0: broadcast
-    const int64_t *lengths;
-    int64_t one_length;
-    float scale, softcap;
-    bool causal, bottom_right;
-    int64_t left, right;
-    float *out;
-
-    int64_t shared() const { return heads / groups; }
-    int64_t length(int64_t b) const { return lengths ? lengths[one_length ? 0 : b] : keys; }
-    int64_t offset(int64_t b) const { return lengths ? length(b) - queries : bottom_right ? keys - queries : 0; }
-};
-
-void read_mask(const ew_tensor &t, int64_t *step) {
-    int64_t stride = 1;
-    for (int32_t i = 3; i >= 0; --i) {
-        const int32_t axis = t.rank - 4 + i;
-        const int64_t size = axis >= 0 ? t.shape[axis] : 1;
-        step[i] = size == 1 ? 0 : stride;
-        stride *= size;
-    }
-}
-
-bool read(const ew_call *call, Attention &a) {
-    const ew_tensor &q = call->inputs[0], &k = call->inputs[1], &v = call->inputs[2];
-    if (q.rank != 4 || k.rank != 4 || v.rank != 4 || call->n_params < 6) return false;
-    a.batch = q.shape[0];
-    a.heads = q.shape[1];
-    a.queries = q.shape[2];
-    a.depth = q.shape[3];
-    a.groups = k.shape[1];
-    a.keys = k.shape[2];
-    a.width = v.shape[3];
-    a.q = f32(q);
-    a.k = f32(k);
-    a.v = f32(v);
-    a.mask = present(call, 3) ? &call->inputs[3] : nullptr;
-    if (a.mask) read_mask(*a.mask, a.mask_step);
-    a.lengths = present(call, 4) ? static_cast<const int64_t *>(call->inputs[4].data) : nullptr;
-    a.one_length = a.lengths && count(call->inputs[4]) == 1;
-    const ew_param *p = call->params;
-    a.scale = p[0].f == 0 ? 1.0F / __builtin_sqrtf(static_cast<float>(most(1, a.depth))) : static_cast<float>(p[0].f);
-    a.causal = p[1].i != 0;
-    a.bottom_right = p[2].i != 0;
-    a.softcap = static_cast<float>(p[3].f);
-    a.left = p[4].i;
-    a.right = p[5].i;
-    a.out = static_cast<float *>(call->outputs[0].data);
-    return a.groups > 0 && a.heads % a.groups == 0 && k.shape[3] == a.depth && v.shape[2] == a.keys;
-}
 
 // A panel of up to NR queries of one batch and group. Positions decide what a query sees by itself.
 struct Panel {
@@ -87,28 +30,17 @@ struct Panel {
 Panel make_panel(const Attention &a, int64_t batch, int64_t group, int64_t first) {
     Panel p{batch, group, first, least(NR, a.shared() * a.queries - first), 0, {}, {}, a.keys, 0, true};
     p.vectors = static_cast<int>(ceil_div(p.count, VL));
-    const int64_t offset = a.offset(batch), keys = most(0, least(a.keys, a.length(batch)));
     int64_t query = first % a.queries;
     for (int64_t i = 0; i < NR; ++i) {
         if (i > 0 && i < p.count && ++query == a.queries) query = 0;  // the next head's
-        const int64_t position = query + offset;
-        int64_t low = 0, high = keys;
-        if (a.causal) high = least(high, position + 1);
-        if (a.right >= 0) high = least(high, position + a.right + 1);
-        if (a.left >= 0) low = most(low, position - a.left);
-        high = most(high, 0);
-        p.low[i] = static_cast<int32_t>(least(low, high));
-        p.high[i] = static_cast<int32_t>(high);
+        const Visible seen = see(a, batch, query);
+        p.low[i] = static_cast<int32_t>(seen.low);
+        p.high[i] = static_cast<int32_t>(seen.high);
         p.from = least(p.from, p.low[i]);
         p.to = most(p.to, p.high[i]);
     }
     for (int64_t i = 0; i < NR; ++i) p.all = p.all && p.low[i] == p.from && p.high[i] == p.to;
     return p;
-}
-
-float mask_value(const ew_tensor &mask, int64_t at) {
-    if (mask.dtype == EW_BOOL) return static_cast<const uint8_t *>(mask.data)[at] ? 0 : -INF;
-    return f32(mask)[at];
 }
 
 // Adds the mask of keys [key, key + n) to a block of scores.

@@ -289,10 +289,11 @@ class OperatorMethods:
         """softmax(q k' * scale + mask) v: q [B, H, S, D], k [B, G, T, D], v [B, G, T, E] give [B, H, S, E].
 
         H is a multiple of G: consecutive heads of q share one of k and v. mask is added (or, if bool, False forbids) and
-        broadcasts to [B, H, S, T]; `lengths` [B] (int64) forbids what lies beyond. `scale` 0 means 1 / sqrt(D). `softcap`
-        c > 0 replaces a score s by c * tanh(s / c) before the mask. Query i stands at position i + offset; the offset is
-        lengths - S with lengths, else T - S if `bottom_right`, else 0. With `is_causal` it sees keys up to its position,
-        with `left_window` or `right_window` (-1: no limit) only so many before and after. Seeing nothing it gives 0."""
+        broadcasts to [B, H, S, T]; beside bfloat16 it may be float32. `lengths` [B] (int64) forbids what lies beyond.
+        `scale` 0 means 1 / sqrt(D). `softcap` c > 0 replaces a score s by c * tanh(s / c) before the mask. Query i stands
+        at position i + offset; the offset is lengths - S with lengths, else T - S if `bottom_right`, else 0. With
+        `is_causal` it sees keys up to its position, with `left_window` or `right_window` (-1: no limit) only so many
+        before and after. Seeing nothing it gives 0."""
         return self.add(
             AttentionOp(
                 scale=scale,

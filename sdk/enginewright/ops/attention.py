@@ -15,7 +15,7 @@ from enginewright.ops.element_types import FLOATS, check_same_type, check_type, 
 from enginewright.ops.matmul import check_broadcast_to
 from enginewright.registry.onnx_node import NotSupported, OnnxNode
 from enginewright.registry.registry import onnx_rule, operator
-from enginewright.tensors import TensorSpec, bool_, float16, float32, float64, int64
+from enginewright.tensors import TensorSpec, bfloat16, bool_, float16, float32, float64, int64
 
 if TYPE_CHECKING:
     from enginewright.graph.network import Network, Tensor
@@ -28,10 +28,11 @@ class Attention:
     """softmax(q k' * scale + mask) v: q [B, H, S, D], k [B, G, T, D], v [B, G, T, E] give [B, H, S, E].
 
     H is a multiple of G: consecutive heads of q share one of k and v. mask is added (or, if bool, False forbids) and
-    broadcasts to [B, H, S, T]; `lengths` [B] (int64) forbids what lies beyond. `scale` 0 means 1 / sqrt(D). `softcap`
-    c > 0 replaces a score s by c * tanh(s / c) before the mask. Query i stands at position i + offset; the offset is
-    lengths - S with lengths, else T - S if `bottom_right`, else 0. With `is_causal` it sees keys up to its position,
-    with `left_window` or `right_window` (-1: no limit) only so many before and after. Seeing nothing it gives 0.
+    broadcasts to [B, H, S, T]; beside bfloat16 it may be float32. `lengths` [B] (int64) forbids what lies beyond.
+    `scale` 0 means 1 / sqrt(D). `softcap` c > 0 replaces a score s by c * tanh(s / c) before the mask. Query i stands
+    at position i + offset; the offset is lengths - S with lengths, else T - S if `bottom_right`, else 0. With
+    `is_causal` it sees keys up to its position, with `left_window` or `right_window` (-1: no limit) only so many
+    before and after. Seeing nothing it gives 0.
     """
 
     scale: float = 0.0
@@ -62,7 +63,7 @@ class Attention:
         heads, groups = q.shape[1], k.shape[1]
         require("equal", heads, floor_div(heads, groups) * groups)
         if mask is not None:
-            if mask.dtype not in (dtype, bool_):
+            if mask.dtype not in (dtype, bool_) and (dtype, mask.dtype) != (bfloat16, float32):
                 raise DataTypeError(f"the mask is {mask.dtype}", hint=f"Use bool or {dtype}.")
             check_broadcast_to(mask.shape, (q.shape[0], heads, q.shape[2], k.shape[2]))
         if lengths is not None:
@@ -125,6 +126,10 @@ class Attention:
             yield Attention(softcap=2.0), [q, k, v, TensorSpec(bool_, (b, h, s, t)), None]
             yield Attention(is_causal=True), [q, k, v, None, np.arange(1, b + 1) + s - 1]
             yield Attention(left_window=2, right_window=1), [q, k, v, None, None]
+            q, k, v = (spec.with_dtype(bfloat16) for spec in (q, k, v))
+            yield Attention(is_causal=True, bottom_right=True), [q, k, v, None, None]
+            yield Attention(softcap=2.0), [q, k, v, TensorSpec(float32, (b, 1, s, t)), None]
+            yield Attention(left_window=2), [q, k, v, TensorSpec(bool_, (t,)), None]
         small = TensorSpec(float16, (1, 2, 5, 8))
         yield Attention(is_causal=True), [small, small, small, None, None]
 

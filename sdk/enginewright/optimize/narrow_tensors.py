@@ -16,11 +16,15 @@ from enginewright.ops.pointwise_table import cast_array
 from enginewright.ops.recurrent import Recurrent
 from enginewright.ops.rounded import Rounded
 from enginewright.optimize.fuse_pointwise import is_pointwise, layer_program
+from enginewright.registry.registry import Launch
+from enginewright.tactics.attention import attention_bf16
 from enginewright.tensors import bfloat16, float32
 
 MOVING = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Expand", "Slice", "Split", "Concat"})
 SHIFT = 4
 """The last input of a JoinedConv before its other images."""
+MASK = 3
+"""The first input of attention that is not narrowed."""
 POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool")
 
 
@@ -102,10 +106,19 @@ def _stays_wide(layer: Layer) -> bool:
 
 
 def _moves(layer: Layer) -> bool:
-    """Whether what the layer writes is what it reads, or a mean or the largest of it."""
+    """Whether what the layer writes is what it reads, or a mean or the largest of it: all of one type."""
     if layer.kind == "Resize":
         return bool(layer.op.mode == "nearest")
+    if layer.kind == "Attention":
+        return _attends(layer)
     return layer.kind in MOVING or (layer.kind == "ChannelsLast" and layer.op.anchor.KEY.name in POOLS)
+
+
+def _attends(layer: Layer) -> bool:
+    """Whether there is a kernel for attention in bfloat16; its mask stays as it is."""
+    specs = [None if tensor is None else tensor.spec for tensor in layer.inputs]
+    narrow = [spec.with_dtype(bfloat16) for spec in specs[:MASK] if spec is not None]
+    return isinstance(attention_bf16(layer.op, *narrow, *specs[MASK:]), Launch)
 
 
 def _writes(layer: Layer) -> bool:
@@ -133,6 +146,8 @@ def _reads(layer: Layer, index: int) -> bool:
         return index == 0 or index > SHIFT
     if _is_rounded(layer) or _follows(layer):
         return index == 0 or index >= _anchor_inputs(layer)
+    if layer.kind == "Attention" and index >= MASK:
+        return False
     return is_pointwise(layer) or _moves(layer)
 
 
@@ -152,7 +167,8 @@ def _goes_with(layer: Layer, found: set[Tensor]) -> bool:
         return layer.inputs[0] in found
     if not _moves(layer):
         return True
-    read = [tensor for tensor in layer.inputs if tensor is not None and tensor.const is None]
+    given = layer.inputs[:MASK] if layer.kind == "Attention" else layer.inputs
+    read = [tensor for tensor in given if tensor is not None and tensor.const is None]
     return all(tensor in found for tensor in (*read, *layer.outputs) if tensor.dtype is float32)
 
 
@@ -173,7 +189,7 @@ def _rewrite(network: Network, layer: Layer, found: set[Tensor], made: dict[Tens
 
 def _narrowed(network: Network, layer: Layer, index: int, tensor: Tensor | None) -> Tensor | None:
     """A constant that a layer moves, such as the token that a concatenation puts before others, in bfloat16."""
-    moved = index == 0 or layer.kind == "Concat"  # other inputs say where to, and how much
+    moved = index == 0 or layer.kind == "Concat" or (layer.kind == "Attention" and index < MASK)  # others say where to
     if not moved or tensor is None or tensor.const is None or tensor.dtype is not float32:
         return tensor
     return network.constant(cast_array(tensor.const, bfloat16), tensor.name)

@@ -173,6 +173,27 @@ def test_constants_beside_narrow_tensors_are_narrowed(batch: int | str) -> None:
     assert {layer.outputs[0].dtype for layer in net.layers if layer.kind == "Concat"} >= {ew.bfloat16}
 
 
+def test_attention_is_narrow_with_all_that_it_reads() -> None:
+    net = prepared(vision_transformer(1))
+    narrow_tensors(net)
+    (layer,) = (layer for layer in net.layers if layer.kind == "Attention")
+    assert {tensor.dtype for tensor in (*layer.inputs, *layer.outputs) if tensor is not None} == {ew.bfloat16}
+
+
+@pytest.mark.parametrize("kept", ["v", "size"])
+def test_attention_stays_float32_with_a_wide_input_or_an_odd_size(kept: str) -> None:
+    net, size = Network(), 15 if kept == "size" else 16
+    q, k, v = (net.input(name, ew.float32, (1, 2, 20, size)) for name in "qkv")
+    q, k = (net.matmul(x, net.constant(weight(size, size))) for x in (q, k))
+    if kept == "size":
+        v = net.matmul(v, net.constant(weight(size, size)))
+    mask = net.input("mask", ew.float32, (20, 20))
+    net.output("y", net.matmul(net.attention(q, k, v, mask), net.constant(weight(size, 4))))
+    after = rewrite(prepared(net), narrow_tensors, 3e-2)[1]
+    (layer,) = (layer for layer in after.layers if layer.kind == "Attention")
+    assert {tensor.dtype for tensor in (*layer.inputs, *layer.outputs) if tensor is not None} == {ew.float32}
+
+
 @pytest.mark.parametrize("batch", [1, "N"])
 def test_transformers_are_built_in_bfloat16(batch: int | str) -> None:
     x = {"x": RNG.standard_normal((1, 16, 32)).astype(np.float32)}
