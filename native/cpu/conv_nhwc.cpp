@@ -7,7 +7,9 @@
 //
 // In bfloat16 the same is done with half as many "channels", which are words of two (narrow_gemm.h). An image of bfloat16
 // with an even number of channels consists of such words; one of float32 is rounded to them, by the task that sees a pixel
-// where that is one task or two, else as a whole. The output is float32 or bfloat16.
+// where that is one task or two, else as a whole. The output is float32 or bfloat16. Words of an odd number of channels, as a
+// signal has, would be half empty: where the window goes along a row in even steps and has an even number of taps, words are
+// pairs along the row instead.
 #include "cpu/conv_last.h"
 #include "cpu/gemm_rows.h"
 #include "cpu/narrow_ending.h"
@@ -312,7 +314,8 @@ Prepared prepare(const ew_call *call, LastConv &c, const Rounding &rounding, boo
     float *zeros = scratch(SCRATCH_D, none + for_taps + image + joined), *images = zeros + none + for_taps;
     std::memset(zeros, 0, sizeof(float) * static_cast<size_t>(none));
     if (image > 0) {
-        round_image(call, rounding, c.n * c.in_size(), reinterpret_cast<int32_t *>(images));
+        const int64_t pixels = c.n * c.in_size() * c.c / most(1, bf16_steps(rounding.channels));
+        round_image(call, rounding, pixels, reinterpret_cast<int32_t *>(images));
         c.x = images;
     }
     if (joins) join_taps(call, c, copies ? images + image : nullptr);
@@ -332,6 +335,23 @@ void count_words(LastConv &c) {
     c.bf16 = true;
 }
 
+// Whether words are pairs along a row; the tactic asks the same when weights are packed.
+bool has_pairs(const LastConv &c) {
+    const bool even = c.kernel[2] % 2 == 0 && c.stride[2] % 2 == 0 && c.begin[2] % 2 == 0;
+    return c.group == 1 && c.c % 2 != 0 && c.dilation[2] == 1 && even;
+}
+
+// A row of pixels becomes a row of words: windows see half as many, in steps half as long.
+void count_pairs(LastConv &c, Rounding &rounding) {
+    rounding.channels = c.in[2] * c.c;  // rows are rounded as pixels are, a zero behind an odd number
+    c.in[2] = bf16_steps(rounding.channels);
+    c.kernel[2] = c.kernel[2] / 2 * c.c;
+    c.stride[2] = c.stride[2] / 2 * c.c;
+    c.begin[2] = c.begin[2] / 2 * c.c;
+    c.c = c.channels = 1;
+    c.bf16 = true;
+}
+
 int32_t run_typed(const ew_call *call, bool bf16) {
     LastConv c;
     if (!read_last_conv(call, c)) return call->host->error(call, EW_SHAPE, "convolution: sizes disagree");
@@ -344,12 +364,14 @@ int32_t run_typed(const ew_call *call, bool bf16) {
     ending.in_y = writes_f32(call);
     if (bf16 && c.group > 1 && c.channels % 2 != 0)
         return call->host->error(call, EW_SHAPE, "convolution in bfloat16: groups of an odd number of channels");
-    const Rounding rounding = rounding_of(call->inputs[0], c);
-    const bool is_words = !bf16 || (rounding.narrow && c.c % 2 == 0);
-    if (bf16) count_words(c);
+    Rounding rounding = rounding_of(call->inputs[0], c);
+    const bool pairs = bf16 && has_pairs(c);
+    if (pairs) count_pairs(c, rounding);
+    const bool is_words = !bf16 || (rounding.narrow && rounding.channels % 2 == 0);
+    if (bf16 && !pairs) count_words(c);
     const Panels panels(c.per_group);
     const Cut t = cut(c, panels);
-    const bool late = !is_words && c.group == 1 && is_product(c) && t.by_panels <= FEW_TASKS;
+    const bool late = !is_words && !pairs && c.group == 1 && is_product(c) && t.by_panels <= FEW_TASKS;
     const Prepared prepared = prepare(call, c, rounding, !is_words && !late);
     parallel(call, c.group * t.by_rows * t.by_panels, [&](int64_t task) {
         const int64_t by_panel = task % t.by_panels, by_row = task / t.by_panels % t.by_rows;
@@ -381,14 +403,36 @@ int32_t run_typed(const ew_call *call, bool bf16) {
 int32_t run(const ew_call *call) { return run_typed(call, false); }
 int32_t run_bf16(const ew_call *call) { return run_typed(call, true); }
 
+// [M, C, taps] to [panel][pair of a row's taps and channels][width].
+void pack_pairs(const ew_tensor &w, const Panels &panels, int32_t *out) {
+    const int64_t channels = w.shape[1], taps = count(w) / most(1, w.shape[0] * channels);
+    const int64_t row = w.shape[w.rank - 1] * channels;  // numbers
+    for (int64_t p = 0; p < panels.count; ++p)
+        for (int64_t i = 0; i < taps * channels; i += 2)
+            for (int64_t j = 0; j < panels.vectors(p) * VL; ++j) {
+                const int64_t m = panels.column(p) + j;
+                const auto weight = [&](int64_t at) {
+                    const int64_t tap = at / row * w.shape[w.rank - 1] + at % row / channels;
+                    return m < w.shape[0] ? f32(w)[(m * channels + at % channels) * taps + tap] : 0.0F;
+                };
+                const float even = weight(i), odd = weight(i + 1);
+                pair_bf16(&even, &odd, 1, out++);
+            }
+}
+
 // [M, C / group, taps] to [group][panel][tap][C / group][width], the last panel zero-padded; in bfloat16 pairs of channels
-// are words. Params: group.
+// are words, or pairs along a row. Params: group, pairs along a row.
 int32_t pack_typed(const ew_call *call, bool bf16) {
     const ew_tensor &w = call->inputs[0];
     const int64_t group = call->params[0].i, per_group = w.shape[0] / group, channels = w.shape[1];
     const int64_t taps = count(w) / most(1, w.shape[0] * channels);
     const Panels panels(per_group);
     float *out = static_cast<float *>(call->outputs[0].data), *begin = out;
+    if (bf16 && call->n_params > 1 && call->params[1].i != 0) {
+        pack_pairs(w, panels, reinterpret_cast<int32_t *>(out));
+        clear_rest(call->outputs[0], taps * channels / 2 * round_up(per_group, VL));
+        return EW_OK;
+    }
     for (int64_t g = 0; g < group; ++g)
         for (int64_t p = 0; p < panels.count; ++p)
             for (int64_t tap = 0; tap < taps; ++tap)

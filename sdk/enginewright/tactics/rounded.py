@@ -77,8 +77,25 @@ def conv_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str:
     assert isinstance(channels, int)
     if group > 1 and channels % 2:
         return "groups have an odd number of channels"
+    pairs = _has_pairs(op, inputs)
+    if isinstance(pairs, str):
+        return pairs
     size = launch.pack[1].size // channels * -(-channels // 2) if channels else 0
-    return replace(launch, pack={1: Pack("cpu_pack_conv_nhwc_bf16", size, (group,))})
+    return replace(launch, pack={1: Pack("cpu_pack_conv_nhwc_bf16", size, (group, int(pairs)))})
+
+
+def _has_pairs(op: Rounded, inputs: tuple[TensorSpec | None, ...]) -> bool | str:
+    """Whether words are pairs along a row, not of channels: there is an odd number of these, and all else is even."""
+    x, w = inputs[:2]
+    assert x is not None
+    assert w is not None
+    conv = op.anchor.anchor
+    window, channels = conv.window(channels_first(x), w), w.shape[1]
+    even = window.kernel[-1] % 2 == 0 and window.strides[-1] % 2 == 0
+    if conv.group > 1 or channels % 2 == 0 or window.dilations[-1] != 1 or not even:
+        return False
+    begin = window.begins[-1]
+    return begin % 2 == 0 if isinstance(begin, int) else "needs to know the padding when building"
 
 
 def _image(op: Rounded, inputs: tuple[TensorSpec | None, ...], plan: Plan) -> Launch | str:
@@ -145,7 +162,9 @@ def conv_rows_nhwc_bf16(op: Rounded, *inputs: TensorSpec | None) -> Launch | str
     if conv.group > 1 or x.rank != RANK_OF_IMAGES or set(conv.window(channels_first(x), w).dilations) != {1}:
         return "needs one group, two spatial axes, and no dilation"
     most = MOST_CHANNELS_OF_PIXELS if set(w.shape[2:]) == {1} and x.dtype is bfloat16 else MOST_CHANNELS
-    return launch if x.shape[-1] <= most else f"has more than {most} channels"
+    if x.shape[-1] > most:
+        return f"has more than {most} channels"
+    return replace(launch, pack={1: replace(launch.pack[1], params=(conv.group, 0))})  # its words are of channels only
 
 
 @tactic(Rounded, kernel="cpu_depthwise_nhwc_bf16")

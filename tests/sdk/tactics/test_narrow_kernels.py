@@ -31,6 +31,11 @@ CONVOLUTIONS: list[tuple[Conv, tuple[int, ...], tuple[int, ...]]] = [
     (Conv(group=2, padding=1), (1, 5, 6, 12), (34, 6, 3, 3)),
     (Conv(padding=1), (1, 4, 5, 2200), (9, 2200, 3, 3)),  # its sums are kept between blocks
     (Conv(padding=(0, 2), stride=(1, 2)), (3, 1, 40, 8), (16, 8, 1, 5)),
+    (Conv(stride=128), (3, 640, 1), (130, 1, 256)),  # words are pairs along the row
+    (Conv(stride=2, padding=(4, 3)), (2, 37, 3), (17, 3, 6)),
+    (Conv(stride=(1, 2), padding=(1, 2, 1, 0)), (2, 6, 15, 5), (20, 5, 3, 2)),
+    (Conv(stride=2), (2, 30, 1), (16, 1, 2)),
+    (Conv(stride=2, padding=(1, 0)), (2, 30, 1), (16, 1, 4)),
 ]
 FILTERED: list[tuple[Conv, tuple[int, ...], tuple[int, ...], set[int]]] = [  # last: who can
     (Conv(padding=1), (2, 13, 9, 34), (33, 34, 3, 3), {2, 4}),
