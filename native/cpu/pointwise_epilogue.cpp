@@ -175,10 +175,9 @@ void Epilogue::store_part(const void *tile, int32_t dtype, const Part &part) con
 
 template <PatternKind kind>
 void Epilogue::run_pattern(const float *tile, const Part &part) const {
-    constexpr int SLOPE = 2;  // behind what is added
+    constexpr int SLOPE = 2;  // behind what is added; or what is added behind a function
     const LineNumbers numbers(pattern_);
-    const int64_t width = part.c1 - part.c0;
-    const int n_added = pattern_.n_added;
+    const int64_t width = part.c1 - part.c0, n_added = pattern_.n_added;
     const Extra *extras[3] = {n_added > 0 ? extra_ + pattern_.added[0] : nullptr,
                               n_added > 1 ? extra_ + pattern_.added[1] : nullptr,
                               pattern_.slope_input >= 0 ? extra_ + pattern_.slope_input : nullptr};
@@ -202,7 +201,8 @@ void Epilogue::run_pattern(const float *tile, const Part &part) const {
         const auto apply = [&](vf x, vf a, vf b, vf slope) {
             if (n_added > 0) x += a;
             if (n_added > 1) x += b;
-            return activate<kind>(x, slope, numbers);
+            const vf y = activate<kind>(x, slope, numbers);
+            return kind >= PatternKind::sigmoid && extras[SLOPE] ? y + slope : y;  // behind a function
         };
         int64_t c = 0;
         const auto whole = [&](int k) {

@@ -4,6 +4,17 @@
 namespace ew::EW_ISA {
 namespace {
 
+bool is_function(PatternKind kind) {
+    switch (kind) {
+        case PatternKind::sigmoid:
+        case PatternKind::silu:
+        case PatternKind::gelu:
+        case PatternKind::gelu_tanh:
+        case PatternKind::tanh: return true;
+        default: return false;
+    }
+}
+
 // Follows a chain of instructions, each of which uses the result of the one before.
 class Chain {
   public:
@@ -22,7 +33,7 @@ class Chain {
             const Program::Step &step = program_.step(k);
             const int made = program_.n_inputs + k;
             if (step.opcode == op_constant || is_end(made) || widened(made) != made) continue;
-            if ((integer && !p_.scaled) || closed_ || !take(step)) return false;
+            if ((integer && !p_.scaled) || !(closed_ ? take_behind(step) : take(step))) return false;
             value_ = made;
         }
         return result_ == value_;
@@ -147,6 +158,16 @@ class Chain {
             case op_tanh: p_.kind = PatternKind::tanh; return true;
             default: return false;
         }
+    }
+
+    // A residual behind a function, as blocks with gelu or silu have it.
+    bool take_behind(const Program::Step &step) {
+        if (step.opcode != op_add || !is_function(p_.kind) || p_.slope_input >= 0) return false;
+        const bool first = step.args[0] == value_;
+        const int other = widened(step.args[first ? 1 : 0]);
+        if ((!first && step.args[1] != value_) || !is_extra(other)) return false;
+        p_.slope_input = other - 1;
+        return true;
     }
 
     // where(x < 0, x * slope, x), and nothing else.

@@ -14,7 +14,7 @@ enum class PatternKind : int32_t { none, clip, affine, gate, sloped, sigmoid, si
 //   affine: clamp(x * scale + shift, low, high) * outer_scale + outer_shift
 //   gate:   clamp(x * scale + shift, low, high) * x * outer_scale + outer_shift
 //   sloped: x where x >= 0, else x * slope
-// `added` and `slope_input` are numbers of the program's further inputs.
+// `added` and `slope_input` are numbers of the program's further inputs; behind a function the latter is added to it.
 struct Pattern {
     int n_added = 0, added[2] = {};
     PatternKind kind = PatternKind::none;

@@ -167,6 +167,8 @@ def _patterns(shape: tuple[int, ...]) -> Iterator[tuple[PointwiseProgram, list[t
     yield p.finish(p.where(below, p.mul(p.inputs[0], p.inputs[1]), p.inputs[0])), [shape[-1:]]
     p = Builder(float32)
     yield p.finish(p.max(p.inputs[0], p.mul(p.inputs[0], p.constant(float32, 0.1)))), []
+    p = Builder(float32, float32, float32)
+    yield p.finish(p.add(p.inputs[2], p.gelu(p.add(p.inputs[0], p.inputs[1])))), [shape[-1:], shape]
 
 
 def narrowed(op: Any) -> Fused:

@@ -87,7 +87,7 @@ def test_errors_in_bfloat16(isa: str, op: Conv, x: Shape, w: Shape) -> None:
 
 @pytest.mark.parametrize("op", [Conv(padding=1), Conv(padding=40, dilation=40)])
 @pytest.mark.parametrize("time", [300, 2000])
-@pytest.mark.parametrize("ending", ["add", "gelu", "slopes"])
+@pytest.mark.parametrize("ending", ["add", "gelu", "behind", "slopes"])
 def test_endings_in_bfloat16(op: Conv, time: int, ending: str) -> None:
     """In registers, and by the fused program on sums that are kept beside an output of bfloat16."""
     x, residual = (normal(2, time, channels).astype(bfloat16.numpy) for channels in (64, 80))
@@ -95,6 +95,7 @@ def test_endings_in_bfloat16(op: Conv, time: int, ending: str) -> None:
     b = Builder(float32, bfloat16)
     added = b.add(b.inputs[0], b.cast(b.inputs[1], float32))
     ended = {"add": added, "gelu": b.gelu(added), "slopes": b.max(added, b.mul(added, b.constant(float32, 0.1)))}
+    ended["behind"] = b.add(b.gelu(b.inputs[0]), b.cast(b.inputs[1], float32))
     program = b.finish(b.cast(ended[ending], bfloat16))
     layer = OneLayer(Fused(Rounded(ChannelsLast(op)), program), [x, w, residual], {1})
     wanted = layer.network.evaluate({"x0": x, "x2": residual})["y0"].astype(np.float32)
