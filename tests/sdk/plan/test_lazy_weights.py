@@ -1,4 +1,4 @@
-"""verify="lazy": a damaged chunk is found before a context first runs on it, and what nobody uses costs nothing."""
+"""verify="lazy": a damaged chunk is found before a context first runs on it, unused ones cost nothing; "full": at load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 import enginewright as ew
 from enginewright.errors import PlanCorrupt
-from enginewright.plan import lazy_weights
+from enginewright.plan import artifact, lazy_weights
 from enginewright.plan.plan import Plan
 from enginewright_compat.layout import CHUNK
 
@@ -100,3 +100,15 @@ def test_a_plan_without_weights(tmp_path: Path) -> None:
     data = ew.build(net, ew.BuilderConfig(timing_cache="")).to_bytes()
     with ew.load(data, verify="lazy") as engine:
         assert engine.run({"x": np.ones(3, np.float32)})["y"].sum() == 3
+
+
+@pytest.mark.parametrize("cpus", [0, 1000], ids=["beside decoding", "after it"])
+def test_all_are_hashed_at_load_beside_decoding_or_after_it(
+    plan: ew.Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpus: int
+) -> None:
+    """Either way the same plan, and the same error: beside it only where more CPUs than hash are there."""
+    monkeypatch.setattr(artifact, "HASHING_CPUS", cpus)
+    plan.save(tmp_path / "intact.plan")
+    assert Plan.load(tmp_path / "intact.plan").to_bytes() == plan.to_bytes()
+    with pytest.raises(PlanCorrupt, match="WEIGHTS chunk 1"):
+        ew.load(damaged(plan, tmp_path, 1))
