@@ -1,4 +1,4 @@
-"""verify="lazy": a damaged chunk is found before a context first runs on it, unused ones cost nothing; "full": at load."""
+"""verify="lazy": damage is found before a context first runs on it, unused chunks cost nothing; "full": at load."""
 
 from __future__ import annotations
 
