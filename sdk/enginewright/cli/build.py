@@ -78,6 +78,7 @@ def _show(plan: Plan, output: str, *, as_json: bool, quiet: bool) -> None:
         "notes": report.notes,
         "passes": report.passes,
         "replacements": report.replacements,
+        "wide": report.wide,
     }
     if as_json:
         print_json("build", facts)
@@ -90,6 +91,8 @@ def _show(plan: Plan, output: str, *, as_json: bool, quiet: bool) -> None:
         print_text(f"  time        {times}")
         for item in report.replacements:
             print_text(f"  {'replaced' if item.applied else 'left':<11} {item}")
+        if report.wide:
+            print_text(f"  float32     {len(report.wide)} layers stay; `enginewright inspect` tells which, and why")
         for layer in report.reference_steps:
             print_text(f"  in NumPy    {layer}: no kernel")
         for note in report.notes:

@@ -57,6 +57,7 @@ def command(ctx: click.Context, /, *, source: str, options: BuildOptions, **view
         _show_replacements(found)
     elif views["passes"]:
         _show_passes(found)
+        _show_wide(found, "")
     else:
         _show_all(found, str(views["layer"] or ""), attributes=bool(views["show"]))
     ctx.exit(UNSUPPORTED if found.unsupported else 0)
@@ -98,6 +99,16 @@ def _show_passes(found: Inspection) -> None:
     print_text(f"{found.subject}: {len(found.layers)} layers are left")
 
 
+def _show_wide(found: Inspection, wanted: str) -> None:
+    """The layers that a GPU computes in float32 though the precision allows fewer bits, each with the reason."""
+    from enginewright.cli._output import print_table
+
+    wide = [item for item in found.wide if _matches(wanted, item.layer, item.sources)]
+    rows = [[item.layer, item.operator, item.reason, " ".join(item.sources)] for item in wide]
+    if rows:
+        print_table(["stays in float32", "operator", "reason", "ONNX nodes"], rows)
+
+
 def _show_all(found: Inspection, wanted: str, *, attributes: bool) -> None:
     from enginewright.cli._output import print_table, print_text
 
@@ -114,6 +125,7 @@ def _show_all(found: Inspection, wanted: str, *, attributes: bool) -> None:
                 print_text(f"  {label:<8} {'; '.join(texts)}")
             for name, value in layer.attributes if attributes else ():
                 print_text(f"  {name} = {value}")
+    _show_wide(found, wanted)
     steps = [step for step in found.steps if _matches(wanted, step.layer, step.sources)]
     rows = [[step.layer, step.kernel, "; ".join(step.outputs), " ".join(step.sources)] for step in steps]
     print_table(["step", "kernel", "gives", "ONNX nodes"], rows)

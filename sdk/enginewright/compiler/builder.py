@@ -101,13 +101,13 @@ class _Build:
         network = origin.network
         registry.announce("enginewright_build_started", network=network, config=self.config)
         self.deprecated = deprecated_plugins(network)
-        threads = self.config.threads or len(os.sched_getaffinity(0))
+        threads = threads_for(self.config)
         ports = [_port(tensor.name, tensor) for tensor in network.inputs]
         profiles = profile_records(self.config, network)
         tolerance = Tolerance(default_rtol(network), 0.0)
         probes = wanted_probes(network, profiles) if origin.mode != NONE else []
         with self._phase("optimize", 1):
-            layouts = self._layouts(network, profiles, threads)
+            layouts = optimize_for(network, self.config)
         self.cache = self._timing_cache()
         layout, tuners, programs = self._programs(layouts, profiles, threads, self.cache)
         network = layout.network
@@ -181,13 +181,6 @@ class _Build:
     def _architecture(self) -> str:
         return "" if self.config.target == "cpu" else find_cuda(self.config.target).architecture
 
-    def _layouts(self, network: Network, profiles: Sequence[ProfileRecord], threads: int) -> list[Layout]:
-        passes = pipeline(self.config.target.partition(":")[0], self.config.precision) if self.config.level else ()
-        if autocast_bf16 not in passes:
-            return optimize_layouts(network, passes)
-        inputs = [probe.arrays() for probe in wanted_probes(network, profiles)]
-        return optimize_measured(network, passes, inputs, threads)
-
     def _programs(
         self, layouts: Sequence[Layout], profiles: Sequence[ProfileRecord], threads: int, cache: TimingCache
     ) -> tuple[Layout, list[Tuner], Programs]:
@@ -234,6 +227,7 @@ class _Build:
             timings_cached=sum(tuner.cached for tuner in tuners),
             timings=next((word for word in (HEURISTIC, IMPORTED) if any(word in t.origins for t in tuners)), MEASURED),
             replacements=replacements,
+            wide=tuple(layout.network.wide),
         )
 
     def _timing_cache(self) -> TimingCache:
@@ -260,6 +254,21 @@ def check_misses(tuners: Sequence[Tuner], profiles: Sequence[ProfileRecord]) -> 
             hint="Build once without error_on_timing_cache_miss, or merge the cache of the build machine.",
             details=CacheMissDetails(tuple(missing)),
         )
+
+
+def optimize_for(network: Network, config: BuilderConfig) -> list[Layout]:
+    """The network after the passes for the target and the precision, in all ways in which it may run there."""
+    passes = pipeline(config.target.partition(":")[0], config.precision) if config.level else ()
+    if autocast_bf16 not in passes:
+        return optimize_layouts(network, passes)
+    enginewright.tactics.load()  # trials run on the CPU
+    inputs = [probe.arrays() for probe in wanted_probes(network, profile_records(config, network))]
+    return optimize_measured(network, passes, inputs, threads_for(config))
+
+
+def threads_for(config: BuilderConfig) -> int:
+    """As many as asked for, else one for each CPU that the process may use."""
+    return config.threads or len(os.sched_getaffinity(0))
 
 
 def tuning_notes(tuner: Tuner) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from enginewright.errors import RejectedTactic
+from enginewright.graph.wide_layers import WideLayer
 from enginewright.optimize import PassRecord
 from enginewright.replacement.report import ReplacementReport
 
@@ -37,6 +38,7 @@ class BuildReport:
 
     `timings`, also in the plan's passport, says what the choices rest on, in the worst case: "measured" on this
     machine, "imported" (a timing cache file had the times, or a tactic is pinned there), "heuristic" (chosen by rule).
+    `wide` names the layers that stay in float32 on a GPU though `precision` allows fewer bits, each with the reason.
     """
 
     passes: tuple[PassRecord, ...] = ()
@@ -47,6 +49,7 @@ class BuildReport:
     timings_cached: int = 0
     timings: str = "measured"
     replacements: tuple[ReplacementReport, ...] = ()
+    wide: tuple[WideLayer, ...] = ()
 
     @property
     def reference_steps(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def copy_network(network: Network, parent: Network | None = None) -> Network:
     for layer in network.layers:
         made.layers.append(_layer(layer, known, made))
     made._names = set(network._names)
-    made.notes = list(network.notes)
+    made.notes, made.wide = list(network.notes), list(network.wide)
     made.outputs = [(name, _tensor(tensor, known)) for name, tensor in network.outputs]
     return made
 

@@ -14,6 +14,7 @@ import numpy as np
 from enginewright.dims import Check, Dim, Size, collect_checks, substitute
 from enginewright.errors import DataTypeError, EnginewrightError, NetworkError, ShapeError
 from enginewright.graph.methods import OperatorMethods
+from enginewright.graph.wide_layers import WideLayer
 from enginewright.registry.faults import OWN, plugin_faults
 from enginewright.registry.registry import Key, infer_specs, registry, run_reference
 from enginewright.registry.state import check_field_names
@@ -92,6 +93,7 @@ class Network(OperatorMethods):
         self.outputs: list[tuple[str, Tensor]] = []
         self.layers: list[Layer] = []
         self.notes: list[str] = []
+        self.wide: list[WideLayer] = []
         self._uids: Iterator[int] = parent._uids if parent else itertools.count()
         self._names: set[str] = set()
         self._sources: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import numpy as np
 
 from enginewright.errors import DataTypeError
 from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.graph.wide_layers import WideLayer
 from enginewright.ops.pointwise_table import cast_array
 from enginewright.optimize.fuse_pointwise import is_pointwise
 from enginewright.tensors import DataType, bfloat16, float16, float32
@@ -34,6 +35,7 @@ KEPT = MappingProxyType(
         "If": "what is inside runs on the host", "Loop": "what is inside runs on the host",
         "Scan": "what is inside runs on the host",
         "LSTM": "runs on the host", "GRU": "runs on the host", "RNN": "runs on the host",
+        "DynamicQuantizeLSTM": "runs on the host", "DynamicQuantizeLinear": "scales are exact in float32",
         "QuantizeLinear": "scales are exact in float32", "DequantizeLinear": "scales are exact in float32",
         "Resize": "positions between pixels need more digits", "GridSample": "positions need more digits",
         "NonMaxSuppression": "runs on the host", "RoiAlign": "positions need more digits",
@@ -68,6 +70,15 @@ FOLLOWING = frozenset({"ReduceMax", "ReduceMin", "Softmax", "LogSoftmax"})
 RECURRENT = frozenset({"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"})
 """Run in float32 on the host: what lies between two of them is not rounded for a transpose."""
 
+MEASURED = "measured: with it and others like it in bfloat16, outputs would be too far off"
+BETWEEN = "reads nothing but what layers that stay by measurement give, or the caller"
+LOGS = "makes what a logarithm looks at: small numbers that would lose their digits"
+FOR_ENDS = "turns the last sums into probabilities: a float16 of 80 is wrong by 3 % of one"
+SQUARE = "squares leave the range of float16"
+INTEGERS = "sums of integers leave the range of float16"
+FOLLOWS = "is computed of nothing but what stays in float32"
+UNTAKEN = "the operator does not take this type"
+
 LARGEST = MappingProxyType({float16: 65504.0, bfloat16: (2 - 2.0**-7) * 2.0**127})
 
 
@@ -88,14 +99,25 @@ def _autocast(network: Network, dtype: DataType, keep: Collection[str] = ()) -> 
     changed = 0
     wide: set[Tensor] = set()
     held = set(network.inputs) if keep else set()
-    kept = _before_logs(network) | (_ends(network) if dtype is float16 else set())
+    kept = dict.fromkeys(_ends(network) if dtype is float16 else (), FOR_ENDS)
+    kept |= dict.fromkeys(_before_logs(network), LOGS)
+    network.wide = []
     for layer in list(network.layers):
+        reason = ""
         if layer.name in keep or _is_between(layer, held):
             held.update(layer.outputs)
-        elif layer in kept or _is_wide(layer, wide | held):
+            reason = MEASURED if layer.name in keep else BETWEEN
+        elif why := kept.get(layer) or _why_wide(layer, wide | held):
             wide.update(layer.outputs)
-        elif layer.kind not in KEPT and _has_floats(layer) and _convert(network, layer, dtype, narrow):
+            reason = why
+        elif layer.kind in KEPT or not _has_floats(layer):
+            reason = KEPT.get(layer.kind, "")
+        elif _convert(network, layer, dtype, narrow):
             changed += 1
+        else:
+            reason = UNTAKEN
+        if reason and any(tensor.dtype is float32 for tensor in layer.outputs):
+            network.wide.append(WideLayer(layer.name, layer.kind, reason, layer.sources))
     return changed
 
 
@@ -105,17 +127,18 @@ def _is_between(layer: Layer, held: set[Tensor]) -> bool:
     return bool(read) and layer.kind not in PRODUCTS and all(tensor in held for tensor in read)
 
 
-def _is_wide(layer: Layer, wide: set[Tensor]) -> bool:
-    """Whether results leave the range or need all digits: by operator, squares, and elementwise layers behind those."""
+def _why_wide(layer: Layer, wide: set[Tensor]) -> str:
+    """Why results leave the range or need all digits, by operator, square or what they are computed of; else empty."""
     if layer.kind in WIDE or layer.kind in RECURRENT or layer.kind == "DynamicQuantizeLinear":
-        return True
+        return KEPT[layer.kind]
     read = [tensor for tensor in layer.inputs if tensor is not None and tensor.const is None]
     if layer.kind == "Mul" and len(read) == 2 and read[0] is read[1]:
-        return True
+        return SQUARE
     if layer.kind == "Cast":
-        return any(tensor.producer is not None and tensor.producer.kind in COUNTING for tensor in read)
+        counts = any(tensor.producer is not None and tensor.producer.kind in COUNTING for tensor in read)
+        return INTEGERS if counts else ""
     follows = is_pointwise(layer) or layer.kind in MOVING | FOLLOWING
-    return bool(read) and follows and all(tensor in wide for tensor in read)
+    return FOLLOWS if read and follows and all(tensor in wide for tensor in read) else ""
 
 
 def _ends(network: Network) -> set[Layer]:

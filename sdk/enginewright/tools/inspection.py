@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from enginewright.compiler.builder import build, replacer_for
+from enginewright.compiler.builder import build, optimize_for, replacer_for
 from enginewright.compiler.config import BuilderConfig
 from enginewright.compiler.report import LayerReport
 from enginewright.errors import UnsupportedModel, UnsupportedNode, UsageError
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.graph.wide_layers import WideLayer
 from enginewright.onnx_io.parser import parse
-from enginewright.optimize import PassRecord, optimize
+from enginewright.optimize import PassRecord
 from enginewright.plan.meta import Operand, Program
 from enginewright.plan.plan import Plan
 from enginewright.progress import ProgressMonitor
@@ -59,7 +60,8 @@ class MemoryInfo:
 class Inspection:
     """What is known of a model or plan; what was not asked for, or a plan does not record, is empty.
 
-    `layers` are those after the passes, `choices` the tactics with their times, `steps` those of the first program.
+    `layers` are those after the passes, `choices` the tactics with their times, `steps` those of the first program;
+    `wide` what stays in float32 on a GPU though the precision allows fewer bits, each layer with the reason.
     """
 
     subject: str
@@ -73,6 +75,7 @@ class Inspection:
     unsupported: tuple[UnsupportedNode, ...] = ()
     nodes: int = 0
     replacements: tuple[ReplacementReport, ...] = ()
+    wide: tuple[WideLayer, ...] = ()
 
 
 def inspect(
@@ -89,23 +92,22 @@ def inspect(
     if isinstance(source, Plan) or is_plan(source):
         plan = source if isinstance(source, Plan) else Plan.load(source)  # type: ignore[arg-type]  # is_plan says so
         return _inspect_plan(plan)
-    network = source if isinstance(source, Network) else parse(source)
+    network = copy_network(source) if isinstance(source, Network) else parse(source)
     if not tune:
-        passes = tuple(optimize(network))
-        return _inspect_network(network, passes)
+        return _inspect_optimized(network, config or BuilderConfig())
     plan = build(network, config, progress=progress)
-    optimize(network)
-    shown = _inspect_network(network, plan.report.passes)
+    shown = _inspect_optimized(network, config or BuilderConfig())
     built = _inspect_plan(plan)
     return Inspection(
         subject=shown.subject,
         inputs=shown.inputs,
         outputs=shown.outputs,
-        passes=shown.passes,
+        passes=plan.report.passes,
         layers=shown.layers,
         choices=plan.report.layers,
         steps=built.steps,
         memory=built.memory,
+        wide=plan.report.wide,
     )
 
 
@@ -143,6 +145,12 @@ def replacements(source: Source, *, config: BuilderConfig | None = None) -> Insp
         replacer.survey(network)
         found = _inspect_network(network, ())
     return replace(found, replacements=replacer.reports)
+
+
+def _inspect_optimized(network: Network, config: BuilderConfig) -> Inspection:
+    """After the passes for the target, in the way that is most likely the fastest."""
+    layout = optimize_for(network, config)[0]
+    return replace(_inspect_network(layout.network, layout.records), wide=tuple(layout.network.wide))
 
 
 def _inspect_network(network: Network, passes: tuple[PassRecord, ...]) -> Inspection:

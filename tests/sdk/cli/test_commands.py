@@ -173,6 +173,10 @@ def test_inspect(call: Call, folder: Path) -> None:
     passes = call("inspect", folder / "chain.onnx", "--passes")
     assert "fold_constants" in passes.out
     assert "layers are left" in passes.out
+    assert "stays in float32" not in passes.out
+    halves = call("inspect", folder / "chain.onnx", "--passes", "--target", "cuda", "--precision", "fp16")
+    assert "stays in float32" in halves.out
+    assert "turns the last sums into probabilities" in halves.out
     one = call("inspect", folder / "chain.onnx", "--layer", "second", "--show", "attributes")
     assert "tactics of second" in one.out
     assert "chosen" in one.out

@@ -15,7 +15,7 @@ from enginewright.compiler.sensitive_products import AIM, ALLOWED, find_sensitiv
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network, Tensor
 from enginewright.optimize import pipeline
-from enginewright.optimize.autocast import autocast_bf16
+from enginewright.optimize.autocast import BETWEEN, MEASURED, autocast_bf16
 from enginewright.tensors import bfloat16, float32
 
 Array = np.ndarray[Any, Any]
@@ -116,6 +116,11 @@ def test_the_optimized_network_has_both_types() -> None:
     assert {layer.inputs[0].dtype for layer in products} == {float32, bfloat16}  # type: ignore[union-attr]
     assert [record.name for record in layout.records] == [run.__name__ for run in pipeline("cuda", "bf16")]
     assert autocast_bf16 not in layout.passes  # what stayed is not cast when they run again
+    stay = {item.layer: item.reason for item in layout.network.wide}
+    assert {name for name, reason in stay.items() if reason == MEASURED} == find_sensitive(
+        sensitive(), inputs(8, 16), threads=1
+    )
+    assert set(stay.values()) == {MEASURED, BETWEEN}  # the difference of two that stay
 
 
 @pytest.mark.cuda
@@ -125,5 +130,6 @@ def test_a_plan_for_a_gpu_tells_what_stayed() -> None:
     given = {"x": random(8, 16, seed=9)}
     plan = ew.build(net, ew.BuilderConfig(target="cuda", precision="bf16", timing_cache=""))
     assert any("products stay in float32" in note for note in plan.report.notes)
+    assert MEASURED in {item.reason for item in plan.report.wide}
     found, wanted = ew.load(plan).run(given)["y"], net.evaluate(given)["y"]
     assert np.linalg.norm(found - wanted) <= 1.5 * AIM * np.linalg.norm(wanted)

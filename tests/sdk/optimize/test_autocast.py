@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from enginewright.graph.network import Network
+from enginewright.ops.element_types import check_type
 from enginewright.ops.matmul import MatMulInteger
+from enginewright.optimize import autocast
 from enginewright.optimize.autocast import KEPT, autocast_bf16, autocast_fp16
 from enginewright.optimize.eliminate_dead import eliminate_dead
-from enginewright.tensors import DataType, bfloat16, float16, float32
+from enginewright.registry.registry import operator, registry
+from enginewright.tensors import DataType, TensorSpec, bfloat16, float16, float32
 
 
 def mlp() -> Network:
@@ -51,6 +56,60 @@ def test_a_model_in_16_bits_stays_as_it_is() -> None:
 
 def test_every_rule_has_a_reason() -> None:
     assert all(KEPT.values())
+
+
+def reasons(net: Network) -> dict[str, str]:
+    """Why what stays in float32 does, by operator."""
+    return {item.operator: item.reason for item in net.wide}
+
+
+def test_what_stays_is_named_with_its_reason() -> None:
+    net = mlp()
+    autocast_bf16(net)
+    (item,) = net.wide
+    assert (item.operator, item.reason) == ("Exp", KEPT["Exp"])
+    assert item.layer in {layer.name for layer in net.layers}
+
+
+def test_reasons_tell_what_lies_behind_and_before() -> None:
+    net = Network()
+    x = net.input("x", float32, (3, 8))
+    weight = net.constant(np.eye(8, dtype=np.float32))
+    net.output("probability", net.softmax(net.matmul(net.relu(x), weight)))
+    net.output("level", net.abs(net.log(net.matmul(net.tanh(x), weight))))
+    net.output("square", net.neg(net.mul(x, x)))
+    net.output("place", net.argmax(x))
+    autocast_fp16(net)
+    assert reasons(net) == {
+        "Softmax": autocast.FOR_ENDS,
+        "MatMul": autocast.LOGS,
+        "Log": autocast.LOGS,
+        "Abs": autocast.FOLLOWS,
+        "Mul": autocast.SQUARE,
+        "Neg": autocast.FOLLOWS,
+    }
+    autocast_bf16(net)  # to which it is 16 bits wide already
+    assert "Softmax" not in reasons(net)
+
+
+def test_an_operator_that_takes_no_halves_is_named() -> None:
+    with registry.isolated():
+
+        @operator("acme::Exact")
+        class Exact:
+            """Takes float32 only."""
+
+            def infer(self, x: TensorSpec) -> TensorSpec:
+                check_type(x, (float32,), "input x")
+                return x
+
+            def reference(self, x: Any) -> Any:
+                return x
+
+        net = Network()
+        net.output("y", net.add(Exact(), net.input("x", float32, (3, 3)))[0])
+        assert autocast_fp16(net) == 0
+    assert reasons(net) == {"acme::Exact@1": autocast.UNTAKEN}
 
 
 @pytest.mark.parametrize(("run", "largest"), [(autocast_fp16, 65504.0), (autocast_bf16, 3.3895314e38)])

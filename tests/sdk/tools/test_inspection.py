@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import enginewright as ew
+from enginewright.optimize.autocast import FOR_ENDS
 from enginewright.registry.registry import registry
 from enginewright.tools import diagnosis
 from enginewright.tools.subject import is_plan, open_subject
@@ -44,6 +45,21 @@ def test_passes_only() -> None:
     assert found.choices == ()
     assert found.steps == ()
     assert found.nodes == 4
+
+
+def test_what_stays_in_float32_on_a_gpu_has_reasons() -> None:
+    config = ew.BuilderConfig(target="cuda", precision="fp16")
+    (item,) = ew.inspect(chain(), tune=False, config=config).wide
+    assert (item.layer, item.operator, item.sources, item.reason) == ("last", "Sigmoid", ("last",), FOR_ENDS)
+    assert ew.inspect(chain(), tune=False).wide == ()
+
+
+def test_a_network_is_left_as_it_is() -> None:
+    net = ew.Network()
+    net.output("y", net.relu(net.relu(net.input("x", ew.float32, (2, 3)))))
+    before = list(net.layers)
+    ew.inspect(net, tune=False)
+    assert net.layers == before
 
 
 def test_layers_have_attributes_and_constants() -> None:
