@@ -2,7 +2,7 @@
 // products of int16 for the 144 of bytes, and exactly the sums of those.
 //
 // The points 0, 1, -1, 2, -2 and infinity leave fractions only in the weights and in the way back, so these are taken
-// times 24 in each direction: then the turned image (at most 50 * 255) and weights (at most 49 * 127) are int16, and the
+// times 24 in each direction: then the turned image (at most 68 * 255) and weights (at most 49 * 128) are int16, and the
 // result is the sum times 24, 12, 6 or 6 by its row, and again by its column. All that is computed modulo 2^32, where
 // dividing by 9 is a product and dividing by the power of two, at most 64, is a shift: the sums themselves must be
 // smaller than 2^25, which the weights tell when building.
@@ -233,7 +233,7 @@ int32_t run(const ew_call *call) {
     const Panels panels(c.m);
     Whole w{c, panels, ceil_div(c.out[1], T), ceil_div(c.out[2], T), nullptr, nullptr};
     const int64_t starts = round_up(c.m, VL), bytes = round_up(c.channels, 64);
-    auto *start = reinterpret_cast<int32_t *>(scratch(SCRATCH_D, starts + VL + bytes / 4));
+    auto *start = reinterpret_cast<int32_t *>(scratch(SCRATCH_D, round_up(starts, 16) + bytes / 4));
     auto *outside = reinterpret_cast<uint8_t *>(start + round_up(starts, 16));
     std::memset(outside, c.x_zero, static_cast<size_t>(bytes));
     const auto *bias = static_cast<const int32_t *>(call->inputs[2].data);

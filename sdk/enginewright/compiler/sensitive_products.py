@@ -8,7 +8,6 @@ seeds that never change, with the network before it is made for its device.
 from __future__ import annotations
 
 import functools
-import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,13 +36,12 @@ from enginewright.optimize.widen_halves import widen_halves
 from enginewright.plan.timing_cache import TimingCache
 from enginewright.runtime.session import Session, output_array
 
-_log = logging.getLogger("enginewright.plan")
-
 Array = np.ndarray[Any, Any]
 Arrays = Mapping[str, Array]
 ALLOWED, AIM = 0.03, 0.02
 """The error of an output, the norm of the difference over the norm, beyond which products stay in float32, and what is
 left then: other inputs may do worse than those that were tried."""
+UNMEASURED = "the error of bfloat16 was not measured"
 UNTIMED = 1
 MOST_MULTIPLICATIONS, MOST_BYTES = 1 << 30, 1 << 26
 """Networks with more of them, or more bytes of weights, are not measured: it would take the CPU seconds."""
@@ -66,7 +64,8 @@ def find_sensitive(network: Network, inputs: Sequence[Arrays], threads: int) -> 
     """The names of the products that stay in float32, the smallest ones, which gain least from fewer bits.
 
     The network gets a note that says how many, and why. None if its outputs are right without, or would be as wrong
-    with all of them, as random numbers are; none if it is too large to be tried, or does not run on these inputs.
+    with all of them, as random numbers are; none, and a note of it, if it is too large to be tried, or does not run on
+    these inputs.
     """
     sizes = {
         str(size): length
@@ -76,7 +75,10 @@ def find_sensitive(network: Network, inputs: Sequence[Arrays], threads: int) -> 
     work = {layer.name: _multiplications(layer, sizes) for layer in network.layers if layer.kind in PRODUCTS}
     weights = {tensor for layer in network.layers for tensor in layer.inputs if tensor is not None}
     nbytes = sum(tensor.const.nbytes for tensor in weights if tensor.const is not None)
+    if not work:
+        return frozenset()
     if not inputs or sum(work.values()) > MOST_MULTIPLICATIONS or nbytes > MOST_BYTES:
+        network.notes.append(f"{UNMEASURED}: " + ("it is large" if inputs else "there are no inputs to try it on"))
         return frozenset()
     fixed = copy_network(network)
     fix_sizes(fixed, sizes)
@@ -85,7 +87,7 @@ def find_sensitive(network: Network, inputs: Sequence[Arrays], threads: int) -> 
         with np.errstate(all="ignore"):
             kept, note = _choose(_Trial(fixed, inputs, threads), sorted(work, key=work.__getitem__))
     except Exception as failure:  # noqa: BLE001 - Python steps may raise anything on generated inputs
-        _log.debug("not measured in bfloat16: %s", failure)
+        network.notes.append(f"{UNMEASURED}: generated inputs fail ({type(failure).__name__}: {failure})")
         return frozenset()
     network.notes += note
     return kept
@@ -93,7 +95,7 @@ def find_sensitive(network: Network, inputs: Sequence[Arrays], threads: int) -> 
 
 def _choose(trial: _Trial, order: list[str]) -> tuple[frozenset[str], list[str]]:
     """The fewest of the products, in this order, and what to say of it."""
-    without = trial.error(()) if order else 0.0
+    without = trial.error(())
     if without <= ALLOWED or trial.error(order) > AIM:
         return frozenset(), []
     count = _fewest(len(order), lambda count: trial.error(order[:count]) <= AIM)

@@ -27,6 +27,8 @@ def _joined(
     m, channels = w.shape[:2]
     if op.dtype is not dtype or w.dtype is not float32 or any(spec.dtype not in (dtype, float32) for spec in images):
         return f"needs products of {dtype.value}"
+    if others[1] is None and (op.cut or len(images) == 1):
+        return "needs several images, or numbers that are scaled"
     if not isinstance(m, int) or not isinstance(channels, int):
         return "the weight has sizes that are not known when building"
     kind, words = ("bf16", -(-channels // 2)) if dtype is bfloat16 else ("f32", channels)

@@ -11,7 +11,7 @@ import pytest
 import enginewright as ew
 import enginewright.tactics
 from enginewright.compiler import sensitive_products
-from enginewright.compiler.sensitive_products import AIM, ALLOWED, find_sensitive, optimize_measured
+from enginewright.compiler.sensitive_products import AIM, ALLOWED, UNMEASURED, find_sensitive, optimize_measured
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network, Tensor
 from enginewright.optimize import pipeline
@@ -96,9 +96,11 @@ def test_what_products_do_not_cause_they_do_not_pay_for(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("limit", ["MOST_MULTIPLICATIONS", "MOST_BYTES"])
 def test_large_networks_and_those_without_inputs_are_not_tried(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
-    assert not find_sensitive(sensitive(), [], threads=1)
-    monkeypatch.setattr(sensitive_products, limit, 1000)
-    assert not find_sensitive(sensitive(), inputs(8, 16), threads=1)
+    for given, why in (([], "there are no inputs to try it on"), (inputs(8, 16), "it is large")):
+        net = sensitive()
+        assert not find_sensitive(net, given, threads=1)
+        assert net.notes == [f"{UNMEASURED}: {why}"]
+        monkeypatch.setattr(sensitive_products, limit, 1000)
 
 
 def test_inputs_that_a_network_refuses_are_no_failure() -> None:
@@ -107,6 +109,8 @@ def test_inputs_that_a_network_refuses_are_no_failure() -> None:
     table = net.gather(net.constant(random(3, 16)), index)
     net.output("y", difference_of_products(net, table))
     assert not find_sensitive(net, [{"x": np.full(4, 7)}], threads=1)
+    (note,) = net.notes
+    assert note.startswith(f"{UNMEASURED}: generated inputs fail (")
 
 
 def test_the_optimized_network_has_both_types() -> None:
