@@ -113,7 +113,31 @@ void add_product(float *out, const float *a, const float *b, int64_t n) {
     for (int64_t i = 0; i < n; ++i) out[i] += a[i] * b[i];
 }
 
+// The usual activations, no clipping and no peepholes.
+bool is_usual_lstm(const Cell &cell) {
+    const Recurrent &r = cell.r;
+    return cell.function(0).kind == SIGMOID && cell.function(1).kind == TANH && cell.function(2).kind == TANH &&
+           r.clip == 0 && !r.option && !r.peepholes;
+}
+
+// All gates of a vector of units together: their chains of instructions overlap, and nothing is stored between them.
+void step_usual_lstm(const Cell &cell) {
+    const int64_t n = cell.r.hidden;
+    const float *i = cell.gates, *o = i + n, *f = o + n, *g = f + n;
+    const auto step = [&](int64_t k, auto read, auto write) __attribute__((always_inline)) {
+        const vf c = vsigmoid(read(f + k)) * read(cell.c + k) + vsigmoid(read(i + k)) * vtanh(read(g + k));
+        write(cell.c + k, c);
+        write(cell.h + k, vsigmoid(read(o + k)) * vtanh(c));
+    };
+    int64_t k = 0;
+    for (; k + VL <= n; k += VL) step(k, [](const float *x) { return load(x); }, [](float *x, vf v) { store(x, v); });
+    const int64_t left = n - k;
+    if (left > 0)
+        step(k, [&](const float *x) { return load_n(x, left); }, [&](float *x, vf v) { store_n(x, v, left); });
+}
+
 void step_lstm(const Cell &cell) {
+    if (is_usual_lstm(cell)) return step_usual_lstm(cell);
     const Recurrent &r = cell.r;
     const int64_t n = r.hidden;
     float *i = cell.gates, *o = i + n, *f = o + n, *g = f + n, *c = cell.c;

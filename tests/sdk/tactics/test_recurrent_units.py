@@ -43,3 +43,19 @@ def test_against_the_reference(op: LSTM | GRU, size: tuple[int, int, int, int], 
                 np.testing.assert_array_equal(alone, shared)
             ran += 1
     assert ran
+
+
+@pytest.mark.parametrize("hidden", [1, 15, 16, 17, 33])
+def test_usual_gates_are_those_of_the_general_way(hidden: int) -> None:
+    rows = LSTM.GATES * hidden
+    state = 0.3 * normal(1, 2, hidden)
+    weights = [0.2 * normal(1, rows, k) for k in (5, hidden)]
+    inputs = [normal(4, 2, 5), *weights, 0.2 * normal(1, 2 * rows), None, state, state]
+    # The second has a limit that cuts nothing, but takes the gates one by one.
+    usual, general = (OneLayer(op, inputs, set()) for op in (LSTM(), LSTM(clip=1e30)))
+    ways, wanted = general.candidates().choices, usual.expected()
+    assert ways
+    for choice, other in zip(usual.candidates().choices, ways, strict=True):
+        for together, apart, value in zip(usual.run(choice), general.run(other), wanted, strict=True):
+            np.testing.assert_allclose(together, apart, rtol=0, atol=1e-6)
+            np.testing.assert_allclose(together, value, rtol=0, atol=5e-6)
