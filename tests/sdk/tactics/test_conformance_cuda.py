@@ -42,7 +42,13 @@ def check(layer: OneLayer) -> int:
     for choice in choices:
         if "#" in choice.tactic and not choice.tactic.endswith(("#0", "#1")):
             continue
-        for found, wanted in zip(layer.run(choice), expected, strict=True):
+        try:
+            outputs = layer.run(choice)
+        except EnginewrightError as error:
+            if "cuDNN has no engine" in str(error):
+                continue  # for each size it has its own list; the tuner leaves out what fails
+            raise
+        for found, wanted in zip(outputs, expected, strict=True):
             assert_close(found, wanted, f"{choice.tactic} {choice.kernel}")
     return len(choices)
 
