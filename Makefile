@@ -18,7 +18,7 @@ NATIVE_SOURCES := git ls-files -z --cached --others --exclude-standard -- \
 # A stamp for each set of dependencies; an interpreter of one's own has them, so then there is none.
 needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)/.$(extra)))
 
-.PHONY: demo test test-long test-guarded fuzz fuzz-models lint format bench bench-models bench-gemm bench-cuda verify-models docs wheel native methods release c-deprecations models clean
+.PHONY: demo test test-long test-guarded test-sanitized fuzz fuzz-models lint format bench bench-models bench-gemm bench-cuda verify-models docs wheel native methods release c-deprecations models clean
 .DELETE_ON_ERROR:
 
 # ---- what a user runs -------------------------------------------------------------------------------------------------
@@ -54,6 +54,20 @@ test-long: $(call needs,test peers models cross) native    ## all tests, with do
 
 test-guarded: $(call needs,test) native   ## all examples of CPU kernels, with inaccessible pages around their arrays
 	$(RUN) $(PY) -m tests.sdk.tactics.guarded --all
+
+SANITIZE := -O1 -g1 -fsanitize=address,undefined -fno-omit-frame-pointer
+SANITIZERS = $(shell c++ -print-file-name=libasan.so) $(shell c++ -print-file-name=libubsan.so)
+
+# A tree of its own, so that nothing else runs on such a library. Python's own allocations are never all freed at the end, and
+# frames for use after return are not aligned as vectors must be (GCC before 14).
+test-sanitized: $(call needs,test) native ## the same under AddressSanitizer and UBSan; compiling takes half an hour
+	$(RUN) cmake -S native -B build/sanitized -G Ninja -DPython3_EXECUTABLE="$(PY)" --log-level=WARNING \
+	  -DCMAKE_BUILD_TYPE=Sanitized -DCMAKE_CXX_FLAGS_SANITIZED="$(SANITIZE)" -DEW_CUDA=OFF
+	$(RUN) cmake --build build/sanitized --target enginewright -j $(JOBS)
+	rm -rf build/sanitized/sdk && cp -r sdk build/sanitized/sdk
+	cp build/sanitized/libenginewright.so build/sanitized/sdk/enginewright/_native/
+	PYTHONPATH="build/sanitized/sdk:compat:plugins:." LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 \
+	  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(PY) -m tests.sdk.tactics.guarded --all
 
 fuzz: $(call needs,fuzz test) native      ## look for bytes that break the loader: make fuzz SECONDS=60 (for each target)
 	$(RUN) $(PY) -m tests.fuzz $(SECONDS)

@@ -34,13 +34,16 @@ constexpr int64_t channel_of(int64_t i) {
 
 // `n` channels, PAIR at most.
 EW_INLINE vi take(const uint16_t *from, int64_t n) {
-    if (n >= PAIR) return load(reinterpret_cast<const int32_t *>(from));
 #if EW_ISA_AVX512
+    if (n >= PAIR) return (vi)_mm512_loadu_si512(from);
     return (vi)_mm512_maskz_loadu_epi16(_bzhi_u32(0xffffffff, static_cast<uint32_t>(n)), from);
 #else
-    int32_t words[VL] = {};
-    std::memcpy(words, from, sizeof(uint16_t) * static_cast<size_t>(n));
-    return load(words);
+    vi words = {};
+    if (n >= PAIR)
+        std::memcpy(&words, from, sizeof words);  // which may begin between two words
+    else
+        std::memcpy(&words, from, sizeof(uint16_t) * static_cast<size_t>(n));
+    return words;
 #endif
 }
 
@@ -66,17 +69,20 @@ EW_INLINE void put(uint16_t *to, const Two<vf> &v, int64_t n) {
         _mm512_mask_storeu_epi16(to, _bzhi_u32(0xffffffff, static_cast<uint32_t>(n)), words);
 #else
     const vi words = join_bf16(v.low, v.high);
-    if (n >= PAIR) return store(reinterpret_cast<int32_t *>(to), words);
-    int32_t from[VL];
-    store(from, words);
-    std::memcpy(to, from, sizeof(uint16_t) * static_cast<size_t>(n));
+    if (n >= PAIR)
+        std::memcpy(to, &words, sizeof words);
+    else
+        std::memcpy(to, &words, sizeof(uint16_t) * static_cast<size_t>(n));
 #endif
 }
 
 // The same as floats.
 EW_INLINE void put(float *to, const Two<vf> &v, int64_t n) {
+    float from[PAIR];
+    store(from, v.low);
+    store(from + VL, v.high);
     for (int64_t i = 0; i < PAIR; ++i)
-        if (channel_of(i) < n) to[channel_of(i)] = (i < VL ? v.low : v.high)[i % VL];
+        if (channel_of(i) < n) to[channel_of(i)] = from[i];
 }
 
 // Two lines that an output row sees, with the weights of their taps; what lies in padding is zeros, `step` 0.

@@ -50,7 +50,7 @@ def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Mode
 
 
 def _content(path: Path) -> bytes | memoryview:
-    """The bytes of a file, mapped: a copy of 500 MB would take 0.15 s, on a machine with memory on demand 1 s."""
+    """The bytes of a file, mapped: models have hundreds of megabytes, and memory for a copy is not free."""
     if not path.is_file() or not path.stat().st_size:
         return path.read_bytes()
     with path.open("rb") as file:
