@@ -357,11 +357,8 @@ int32_t run_typed(const ew_call *call, bool bf16) {
     if (!read_last_conv(call, c)) return call->host->error(call, EW_SHAPE, "convolution: sizes disagree");
     if (c.positions() * c.m == 0) return EW_OK;
     Epilogue epilogue;
-    if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
     NarrowEnding ending;
-    ending.finish.bias_col = c.bias;
-    ending.rest = !epilogue.empty() && !read_finish(call, c.fixed, c.positions(), c.m, ending);
-    ending.in_y = writes_f32(call);
+    if (!read_ending(call, c, epilogue, ending)) return EW_INVALID_PLAN;
     if (bf16 && c.group > 1 && c.channels % 2 != 0)
         return call->host->error(call, EW_SHAPE, "convolution in bfloat16: groups of an odd number of channels");
     Rounding rounding = rounding_of(call->inputs[0], c);

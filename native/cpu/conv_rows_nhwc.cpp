@@ -199,11 +199,8 @@ int32_t run_typed(const ew_call *call, bool bf16) {
         return call->host->error(call, EW_SHAPE, "convolution by rows: sizes disagree");
     if (c.positions() * c.m == 0) return EW_OK;
     Epilogue epilogue;
-    if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
     NarrowEnding ending;
-    ending.finish.bias_col = c.bias;
-    ending.rest = !epilogue.empty() && !read_finish(call, c.fixed, c.positions(), c.m, ending);
-    ending.in_y = writes_f32(call);
+    if (!read_ending(call, c, epilogue, ending)) return EW_INVALID_PLAN;
     const bool rounds = bf16 && call->inputs[0].dtype == EW_FLOAT32;
     const int64_t channels = c.c;
     if (bf16) {

@@ -59,4 +59,12 @@ bool read_finish(const ew_call *call, int fixed, int64_t rows, int64_t cols, Nar
     return true;
 }
 
+bool read_ending(const ew_call *call, const LastConv &c, Epilogue &epilogue, NarrowEnding &ending) {
+    if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return false;
+    ending.finish.bias_col = c.bias;
+    ending.rest = !epilogue.empty() && !read_finish(call, c.fixed, c.positions(), c.m, ending);
+    ending.in_y = writes_f32(call);
+    return true;
+}
+
 }  // namespace ew::EW_ISA

@@ -18,6 +18,9 @@ struct NarrowEnding {
 // is added to. False: it is unchanged.
 bool read_finish(const ew_call *call, int fixed, int64_t rows, int64_t cols, NarrowEnding &ending);
 
+// The program of a convolution, and how it ends: with its bias, in a finish as far as that goes. False: the plan is invalid.
+bool read_ending(const ew_call *call, const LastConv &c, Epilogue &epilogue, NarrowEnding &ending);
+
 EW_INLINE NarrowFinish moved_finish(const NarrowFinish &f, int64_t row, int64_t column) {
     NarrowFinish out = shifted(f, row, column);
     if (f.slope_col) out.slope_col += column;

@@ -296,11 +296,8 @@ Shares share(const LastConv &c, const Panels &panels, int64_t k, int64_t depth, 
 template <class Image, int SIDE, int T>
 int32_t run_filtering(const ew_call *call, const LastConv &c) {
     Epilogue epilogue;
-    if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
     NarrowEnding ending;
-    ending.finish.bias_col = c.bias;
-    ending.rest = !epilogue.empty() && !read_finish(call, c.fixed, c.positions(), c.m, ending);
-    ending.in_y = writes_f32(call);
+    if (!read_ending(call, c, epilogue, ending)) return EW_INVALID_PLAN;
     const Panels panels(c.per_group);
     const int64_t down = ceil_div(c.out[1], T), across = ceil_div(c.out[2], T), taps = SIDE - T;
     const typename Image::In *zeros;

@@ -336,11 +336,8 @@ int32_t run(const ew_call *call) {
         return call->host->error(call, EW_SHAPE, "convolution along one axis: sizes disagree");
     if (c.positions() * c.m == 0) return EW_OK;
     Epilogue epilogue;
-    if (!epilogue.parse(call, c.fixed, c.inputs, c.positions(), c.m)) return EW_INVALID_PLAN;
     NarrowEnding ending;
-    ending.finish.bias_col = c.bias;
-    ending.rest = !epilogue.empty() && !read_finish(call, c.fixed, c.positions(), c.m, ending);
-    ending.in_y = writes_f32(call);
+    if (!read_ending(call, c, epilogue, ending)) return EW_INVALID_PLAN;
     const Panels panels(c.m);
     const int64_t depth = round_up(most(1, c.channels), VL);
     const int64_t by_line = ceil_div(line.out, line.step * (P + 1 - line.taps)) * line.step, all = line.lines * by_line;
