@@ -58,9 +58,9 @@ def name_facts(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def class_facts(path: str, cls: type) -> Iterator[tuple[str, Any]]:
-    """Yield what a class is, its bases, constructor and public members."""
+    """Yield what a class is, its public bases, constructor and public members."""
     yield path, "enum" if issubclass(cls, enum.Enum) else "class"
-    yield f"{path} bases", sorted(base.__qualname__ for base in cls.__mro__[1:-1])
+    yield f"{path} bases", sorted(base.__qualname__ for base in cls.__mro__[1:-1] if not is_private_base(base))
     if issubclass(cls, enum.Enum):
         yield from ((f"{path}.{name}", repr(member.value)) for name, member in cls.__members__.items())
     elif not getattr(cls, "_is_protocol", False):
@@ -70,6 +70,11 @@ def class_facts(path: str, cls: type) -> Iterator[tuple[str, Any]]:
             yield f"{path}.{name}", getattr(cls, name)
     for name, value in members(cls):
         yield from member_facts(f"{path}.{name}", value)
+
+
+def is_private_base(base: type) -> bool:
+    """Whether a class of ours is only a part of how another one is written: its members are that one's."""
+    return base.__module__.partition(".")[0] in OWN and base.__name__.startswith("_")
 
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:

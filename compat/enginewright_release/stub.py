@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from enginewright_release.snapshot import OWN, is_private_base
+
 HEAD = "from dataclasses import dataclass, field\nfrom enum import Enum, IntEnum\n\n"
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -32,7 +34,7 @@ def _add(name: str, value: Any, module: str, done: dict[str, list[ast.stmt]]) ->
         return
     if isinstance(value, type):
         for base in value.__bases__:
-            if base.__module__.partition(".")[0] in ("enginewright", "enginewright_compat"):
+            if base.__module__.partition(".")[0] in OWN and not is_private_base(base):
                 _add(base.__name__, base, base.__module__, done)
         module = value.__module__
         if value.__name__ != name:  # another name for a class
@@ -40,7 +42,29 @@ def _add(name: str, value: Any, module: str, done: dict[str, list[ast.stmt]]) ->
             done[name] = [ast.Assign([ast.Name(name, ast.Store())], ast.Name(value.__name__, ast.Load()))]
             return
     found = list(_definitions(module, name))
+    if isinstance(value, type):
+        _merge_private_bases(found, value)
     done[name] = found or [_variable(name, type(value).__name__)]
+
+
+def _merge_private_bases(found: list[ast.stmt], cls: type) -> None:
+    """Give a class what stands in its private bases, which readers of the stub need not know."""
+    private = list(_private_bases(cls))
+    for statement in found if private else ():
+        assert isinstance(statement, ast.ClassDef)
+        names = {base.__name__ for base in private}
+        statement.bases = [base for base in statement.bases if ast.unparse(base) not in names]
+        parts = [node for base in private for node in _definitions(base.__module__, base.__name__)]
+        inherited = [inner for node in parts if isinstance(node, ast.ClassDef) for inner in node.body]
+        statement.body = [inner for inner in [*statement.body, *inherited] if not isinstance(inner, ast.Expr)]
+
+
+def _private_bases(cls: type) -> Iterator[type]:
+    """Yield the private bases of a class, those of a public base left out: they are merged there."""
+    public = [base for base in cls.__mro__[1:] if not is_private_base(base)]
+    for base in cls.__mro__[1:]:
+        if is_private_base(base) and not any(issubclass(other, base) for other in public):
+            yield base
 
 
 def _definitions(module: str, name: str) -> Iterator[ast.stmt]:

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.repo.sources import GENERATED, native_files, python_files, text
+from tests.repo.sources import native_files, python_files, text
 
 FILE_LINES = 600
 FUNCTION_LINES = 50
 PARAMETERS = 5
 
-# Each parameter of these, and of functions decorated as tactics, is an input of an operator.
+# Each parameter of these, of functions decorated as tactics, and of Network's methods is an input of an operator.
 OPERATOR_METHODS = {"infer", "reference", "view"}
+NETWORK_METHODS = "sdk/enginewright/graph/methods/"
 
 # A definition at the start of a line, as clang-format writes it, up to the brace at the start of a line.
 NATIVE_FUNCTION = re.compile(r"^(?!namespace|struct|class|enum|union|extern|typedef|#)[^\s}/].*\{$", re.MULTILINE)
@@ -71,14 +72,14 @@ def crowded_functions(source: str) -> list[str]:
 @pytest.mark.parametrize("name", [*python_files(), *native_files()])
 def test_file_size(name: str) -> None:
     lines = text(name).count("\n")
-    assert name in GENERATED or lines <= FILE_LINES, f"{name} has {lines} lines: split it by concept"
+    assert lines <= FILE_LINES, f"{name} has {lines} lines: split it by concept"
 
 
-@pytest.mark.parametrize("name", sorted({*python_files()} - GENERATED))
+@pytest.mark.parametrize("name", python_files())
 def test_python_functions(name: str) -> None:
     source = text(name)
     assert long_python_functions(source) == []
-    assert crowded_functions(source) == []
+    assert name.startswith(NETWORK_METHODS) or crowded_functions(source) == []
 
 
 @pytest.mark.parametrize("name", native_files())

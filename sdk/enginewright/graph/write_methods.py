@@ -1,4 +1,4 @@
-"""Writes graph/methods.py: one typed, documented method of Network for every operator of the SDK (``make methods``)."""
+"""Writes graph/methods: one typed, documented method of Network for every operator of the SDK (``make methods``)."""
 
 from __future__ import annotations
 
@@ -16,40 +16,35 @@ from typing import Any
 import enginewright.ops
 from enginewright.registry.registry import registry
 
-TARGET = Path(__file__).with_name("methods.py")
+FOLDER = Path(__file__).with_name("methods")
+WIDTH = 112  # of a docstring within a method
 NAMES = {
     name: name.lower()
     for name in ("MatMul", "ArgMax", "ArgMin", "CumSum", "CumProd", "NonZero", "TopK", "IsNaN", "IsInf", "LSTM", "GRU")
 } | {name: name.lower() for name in ("RNN", "DFT", "STFT", "PRelu", "Col2Im")}
-HEADER = '''\
-"""The operators as methods of `Network`, written by ``make methods`` from the operator classes, not by hand."""
+FAMILY = '''"""{sentence}
+
+Methods of `Network`, written by ``make methods`` from ops/{family}.py, not by hand.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast, overload
+{imports}
+class {group}(_Adder):
+    """One method an operator of ops/{family}.py."""
+'''
+TOGETHER = '''\
+"""The operators as methods of `Network`, a module for each of ops; written by ``make methods``, not by hand."""
+
+from __future__ import annotations
 
 {imports}
-from enginewright.tensors import DataType
-
-if TYPE_CHECKING:
-    from enginewright.dims import Size
-    from enginewright.graph.network import Network, Tensor
 
 __all__ = ["OperatorMethods"]
 
 
-class OperatorMethods:
+class OperatorMethods({groups}):
     """One method an operator: tensors by position, attributes by name; returns the operator's outputs."""
-
-    @overload
-    def add(self, op: Tensor, b: Tensor, /, *, name: str = "") -> Tensor: ...
-
-    @overload
-    def add(self, op: Any, /, *inputs: Tensor | None, name: str = "") -> tuple[Tensor, ...]: ...
-
-    def add(self, op: Any, /, *inputs: Tensor | None, name: str = "") -> Any:
-        """Add a layer, or add two tensors; `Network` does it."""
-        raise NotImplementedError
 '''
 
 
@@ -65,15 +60,50 @@ def operator_classes() -> list[type[Any]]:
     return sorted((cls for cls in classes if not getattr(cls, "INTERNAL", False)), key=lambda cls: str(cls.KEY.name))
 
 
-def source() -> str:
-    """The whole file as text."""
+def sources() -> dict[str, str]:
+    """The text of each module that is written, by its name."""
     enginewright.ops.load()
-    classes = operator_classes()
-    modules: dict[str, list[str]] = {}
-    for cls in classes:
-        modules.setdefault(cls.__module__, []).append(f"{cls.__name__} as {cls.__name__}Op")
-    imports = "\n".join(f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(modules.items()))
-    return HEADER.format(imports=imports) + "".join(f"\n{_method(cls)}" for cls in classes)
+    families: dict[str, list[type[Any]]] = {}
+    for cls in operator_classes():
+        families.setdefault(cls.__module__.rpartition(".")[2], []).append(cls)
+    texts = {family: _family(family, classes) for family, classes in sorted(families.items())}
+    imports = "\n".join(f"from enginewright.graph.methods.{family} import {_group(family)}" for family in texts)
+    return texts | {"__init__": TOGETHER.format(imports=imports, groups=", ".join(map(_group, texts)))}
+
+
+def write() -> None:
+    """Write all modules, formatted; one whose operators are gone goes, too."""
+    for path in FOLDER.glob("[!_]*.py"):
+        path.unlink()
+    for name, text in sources().items():
+        (FOLDER / f"{name}.py").write_text(text, encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(FOLDER)], check=True)
+
+
+def _family(family: str, classes: list[type[Any]]) -> str:
+    """One module: the methods of one family of operators, and the imports that they need."""
+    methods = "".join(f"\n{_method(cls)}" for cls in classes)
+    sentence = (inspect.getdoc(sys.modules[classes[0].__module__]) or "").split("\n")[0]
+    imports = _imports(family, methods)
+    return FAMILY.format(sentence=sentence, family=family, group=_group(family), imports=imports) + methods
+
+
+def _group(family: str) -> str:
+    return "_" + family.title().replace("_", "")
+
+
+def _imports(family: str, methods: str) -> str:
+    code = "if TYPE_CHECKING:\n" + re.sub(r'"{3}.*?"{3}', "", methods, flags=re.DOTALL)
+
+    def used(module: str, *names: str) -> str:
+        found = ", ".join(name for name in names if re.search(rf"(?<!def )(?<!ops\.)\b{name}\b", code))
+        return f"from {module} import {found}\n" if found else ""
+
+    typing = used("typing", "TYPE_CHECKING", "Any", "cast")
+    adder = f"from enginewright.graph.methods._adder import _Adder\nfrom enginewright.ops import {family} as ops\n"
+    dtype = used("enginewright.tensors", "DataType")
+    types = used("enginewright.dims", "Size") + used("enginewright.graph.network", "Network", "Tensor")
+    return f"{typing}\n{adder}{dtype}\nif TYPE_CHECKING:\n{textwrap.indent(types, '    ')}\n\n"
 
 
 def _method(cls: type[Any]) -> str:
@@ -82,12 +112,10 @@ def _method(cls: type[Any]) -> str:
     star = ["*"] if options and not any(text.startswith("*") for text in tensors) else []
     signature = ", ".join(["self", *tensors, *star, *(text for text, _ in options), *_trailing(tensors, options)])
     fields = ", ".join(f"{name}={name}" for _, name in options)
-    call = f"self.add({cls.__name__}Op({fields}), {', '.join(names)}{', ' if names else ''}name=name)"
+    call = f"self.add(ops.{cls.__name__}({fields}), {', '.join(names)}{', ' if names else ''}name=name)"
     returns, body = _returned(cls, call)
-    doc = textwrap.indent(_escaped(inspect.getdoc(cls) or ""), "        ").lstrip()
-    return (
-        f'    def {method_name(cls.KEY.name)}({signature}) -> {returns}:\n        """{doc}"""\n        return {body}\n'
-    )
+    doc = textwrap.indent(_documented(cls), "        ").lstrip()
+    return f"    def {method_name(cls.KEY.name)}({signature}) -> {returns}:\n        {doc}\n        return {body}\n"
 
 
 def _trailing(tensors: list[str], options: list[tuple[str, str]]) -> list[str]:
@@ -128,10 +156,19 @@ def _returned(cls: type[Any], call: str) -> tuple[str, str]:
     return (returns, call) if "..." in returns else (returns, f'cast("{returns}", {call})')
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"""', "'''")
+def _documented(cls: type[Any]) -> str:
+    """The operator's docstring in its quotes; a paragraph that is too wide for a method is broken anew."""
+    text = '"""' + (inspect.getdoc(cls) or "").replace("\\", "\\\\").replace('"""', "'''")
+    if "\n" not in text:
+        text = textwrap.fill(text, WIDTH - 3)
+    paragraphs = (_broken(paragraph) for paragraph in text.split("\n\n"))
+    return "\n\n".join(paragraphs) + ('\n"""' if "\n" in text else '"""')
+
+
+def _broken(paragraph: str) -> str:
+    fits = all(len(line) <= WIDTH for line in paragraph.split("\n"))
+    return paragraph if fits else textwrap.fill(paragraph, WIDTH)
 
 
 if __name__ == "__main__":
-    TARGET.write_text(source(), encoding="utf-8")
-    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(TARGET)], check=True)
+    write()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import enginewright as ew
 from enginewright.errors import NetworkError, PluginNotFound, ShapeError
 from enginewright.graph.copying import copy_network
-from enginewright.graph.write_methods import TARGET, method_name, source
+from enginewright.graph.methods import OperatorMethods
+from enginewright.graph.write_methods import method_name, sources
 
 
 def _two() -> tuple[ew.Network, ew.Tensor]:
@@ -94,6 +97,7 @@ def test_replacing_keeps_readers_true() -> None:
 
 
 def test_methods_are_those_of_the_operators() -> None:
-    assert TARGET.read_text(encoding="utf-8").count("    def ") == source().count("    def ")
+    written = {name for text in sources().values() for name in re.findall(r"^    def (\w+)", text, re.MULTILINE)}
+    assert written == {name for name in dir(OperatorMethods) if not name.startswith("_")} - {"add"}
     names = {"MatMul": "matmul", "LayerNormalization": "layer_normalization", "And": "and_", "GatherND": "gather_nd"}
     assert {operator: method_name(operator) for operator in names} == names
