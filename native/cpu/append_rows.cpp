@@ -24,7 +24,7 @@ int32_t append_rows(const ew_call *call) {
                        const int64_t length = lengths[unit / heads] * row, end = length + fresh * row;
                        char *out = to + unit * rows * row;
                        if (length) std::memcpy(out, kept + unit * past.shape[2] * row, static_cast<size_t>(length));
-                       if (fresh * row)
+                       if (fresh > 0 && row > 0)
                            std::memcpy(out + length, following + unit * fresh * row, static_cast<size_t>(fresh * row));
                        std::memset(out + end, 0, static_cast<size_t>(rows * row - end));
                    }

@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from enginewright.registry.registry import registry
+from enginewright_compat.deprecation import controls
 from tests.repo.sources import ROOT, text, tracked
 
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -41,6 +42,7 @@ def test_code_of_page(page: str, folder: Path) -> None:
     }
     content = text(page)
     with registry.isolated(), pytest.MonkeyPatch.context() as patch:  # what a page registers, no other test finds
+        patch.setattr(controls, "_uses", controls._Uses())  # nor does a page find what other tests used
         for module in [name for name in sys.modules if name.partition(".")[0] == "enginewright_plugins"]:
             patch.delitem(sys.modules, module)  # imported again, its operators are declared in here
         for match in BLOCK.finditer(content):

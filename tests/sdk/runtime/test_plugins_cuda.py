@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,28 +14,13 @@ import pytest
 
 import enginewright as ew
 from enginewright.compiler.checking import difference
-from enginewright.registry.registry import registry
 from tests.sdk.runtime import swish_cuda
 from tests.sdk.runtime.swish_cuda import ALL, OPERATORS, WAYS, counts
 
-pytestmark = pytest.mark.cuda
+pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("swish_library", "swish_operators")]
 CONFIG = ew.BuilderConfig(target="cuda", timing_cache="", threads=1)
 each_way = pytest.mark.parametrize("way", WAYS)
 ROWS = (1, 300, 7, 0, 300)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def library(gpu: None) -> None:
-    """The operators' compiled kernels."""
-    swish_cuda.build_library()
-
-
-@pytest.fixture(autouse=True)
-def known() -> Iterator[None]:
-    """The operators of `swish_cuda` are known; what a test declares is forgotten after it."""
-    with registry.isolated():
-        swish_cuda.register()
-        yield
 
 
 def network(cls: Any, dtype: ew.DataType = ew.float32, rows: Any = "N") -> ew.Network:

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import enginewright as ew
-from enginewright.registry.registry import registry
 from enginewright.testing import check_plugin
 from tests.sdk.runtime import swish_cuda
 
+pytestmark = pytest.mark.usefixtures("swish_operators")
 ON_GPU = ["tactics", "behaviour/streams"]
-
-
-@pytest.fixture(scope="module")
-def library(gpu: None) -> None:
-    """The operators' compiled kernels."""
-    swish_cuda.build_library()
-
-
-@pytest.fixture(autouse=True)
-def known() -> Iterator[None]:
-    """The operators of `swish_cuda` are known; what a test declares is forgotten after it."""
-    with registry.isolated():
-        swish_cuda.register()
-        yield
 
 
 def test_without_tactics_for_gpus() -> None:
@@ -46,14 +31,14 @@ def test_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("way", swish_cuda.WAYS)
-def test_each_way_passes(library: None, way: str) -> None:
+def test_each_way_passes(swish_library: None, way: str) -> None:
     report = check_plugin(swish_cuda.OPERATORS[way], only=ON_GPU)
     assert report.passed, str(report)
     assert [line.outcome for line in report.lines] == ["passed"] * 4
 
 
 @pytest.mark.cuda
-def test_another_stream_is_found(library: None) -> None:
+def test_another_stream_is_found(swish_library: None) -> None:
     torch = pytest.importorskip("torch")
     cls, other = swish_cuda.operator("SwishElsewhere"), torch.cuda.Stream()
 
@@ -72,7 +57,7 @@ def test_another_stream_is_found(library: None) -> None:
 
 
 @pytest.mark.cuda
-def test_wrong_numbers_are_found(library: None) -> None:
+def test_wrong_numbers_are_found(swish_library: None) -> None:
     cls = swish_cuda.operator("SwishWrong")
 
     @ew.tactic(cls, kernel=swish_cuda.source_of(ew.float32))
