@@ -216,7 +216,7 @@ int32_t ew_context_output(ew_context *context, int32_t index, ew_tensor *tensor)
 int32_t ew_context_fetch(ew_context *context, int32_t index, void *to, int64_t bytes);
 /* Message of the last failure of this context, and the step (or -1) and program it happened in. */
 const char *ew_context_error(ew_context *context, int32_t *program, int32_t *step);
-/* Time per step: after enable, each run adds nanoseconds to totals[step] of the main program. */
+/* After enable, runs add nanoseconds to totals[step] of the main program; behind the last, those between steps. */
 int32_t ew_context_profile(ew_context *context, int32_t enable, int64_t *totals, int64_t n_totals);
 int64_t ew_context_memory(ew_context *context); /* bytes of arenas and owned outputs */
 int32_t ew_context_cancel(ew_context *context); /* from any thread: the running call ends with EW_CANCELLED */

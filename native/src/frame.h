@@ -1,6 +1,7 @@
 // One program being run: what is bound to it, its memory, and the sizes it was last resolved for.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -18,9 +19,20 @@ struct ControlState {
     virtual int64_t memory() const = 0;
 };
 
+// Where time goes: each nanosecond from the start on belongs to a step, or to what lies between steps.
 struct Profile {
-    int64_t *totals = nullptr;  // nanoseconds by step
+    using Clock = std::chrono::steady_clock;
+
+    int64_t *totals = nullptr;  // nanoseconds by step; behind the last step, if there is room, those between steps
     int64_t n_totals = 0;
+    Clock::time_point last = Clock::now();
+
+    // What has passed since the last time was spent there.
+    void spend(int32_t where) {
+        const Clock::time_point now = Clock::now();
+        if (where < n_totals) totals[where] += std::chrono::duration_cast<std::chrono::nanoseconds>(now - last).count();
+        last = now;
+    }
 };
 
 class Frame final : public ValueSource {

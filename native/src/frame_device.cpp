@@ -1,7 +1,6 @@
 // Runs a frame whose steps are on a device, beside some on the host: a stretch of steps on the device is queued, the
 // second time as one graph; a stretch on the host begins when the device is done.
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 #include "failure.h"
@@ -127,13 +126,11 @@ void Frame::record(const Stretch &stretch, StretchGraph &graph, int32_t runs) {
 // One by one, each waited for: the times of kernels with the cost of launching them.
 void Frame::run_stretches_timed(const Segment &segment, Profile &profile) {
     if (queue_.busy) wait();
+    profile.spend(static_cast<int32_t>(program_.steps.size()));
     for (int32_t i = segment.first_step; i < segment.end_step; ++i) {
-        const auto before = std::chrono::steady_clock::now();
         run_step(i);
         if (program_.steps[static_cast<size_t>(i)].device == 1) wait();
-        if (i >= profile.n_totals) continue;
-        const auto spent = std::chrono::steady_clock::now() - before;
-        profile.totals[i] += std::chrono::duration_cast<std::chrono::nanoseconds>(spent).count();
+        profile.spend(i);
     }
 }
 

@@ -1,67 +1,44 @@
-"""What it costs to share work with a second thread and to wait for it: two tasks of some microseconds beside one."""
+"""What it costs to bring a second thread to work and to wait for it: two tasks, each of which waits for the other."""
 
 from __future__ import annotations
 
+import functools
 import statistics
-import time
-from typing import Any
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-import enginewright as ew
-from enginewright.registry.registry import registry
+from enginewright import _native
+from tests.sdk.native_.toys import compile_toys, sign_in
+from tests.sdk.native_.words import Words, run
 
-FORKS, ROUNDS, TURNS = 100, 31, 50_000
-SHARED = """
-#include <string.h>
-#include "enginewright.h"
-static void work(void *arg, int64_t task) {
-    (void)task;
-    for (volatile int64_t left = *(const int64_t *)arg; left > 0; --left) {}
-}
-int32_t bench_shared(const ew_call *call) {
-    int64_t turns = call->params[2].i;
-    for (int64_t i = 0; i < call->params[0].i; ++i) call->host->parallel(call, call->params[1].i, work, &turns);
-    memcpy(call->outputs[0].data, call->inputs[0].data, 16 * sizeof(float));
-    return EW_OK;
-}
-"""
+MEETINGS, ROUNDS = 1000, 5
+APART_NANOSECONDS = 10_000
+"""Work of one thread between two meetings, as the small steps of a model are."""
 
 
-def fork_join_microseconds() -> float:
-    """Two tasks of equal length on two threads, less one task alone: the median of 31 rounds of 100, in turns."""
-    with registry.isolated():
-        contexts = [_context(tasks) for tasks in (1, 2)]
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(ROUNDS):
-        for context, found in zip(contexts, times, strict=True):
-            start = time.perf_counter_ns()
-            context.run()
-            found.append((time.perf_counter_ns() - start) / 1e3 / FORKS)
-    alone, shared = map(statistics.median, times)
-    return shared - alone
+@dataclass(frozen=True)
+class ForkJoin:
+    """Microseconds from sharing two tasks to the end of both."""
+
+    median: float
+    p90: float
 
 
-def _context(tasks: int) -> Any:
-    """One step that shares so many tasks 100 times."""
+def fork_join(apart_nanoseconds: int = APART_NANOSECONDS) -> ForkJoin:
+    """Of 1,000 meetings in a run; the middle of five runs."""
+    _sign_in_toys()
+    words = Words()
+    program = words.program()
+    program.step("toy_meetings", [], [program.output([MEETINGS])], [apart_nanoseconds])
+    context = _native.Context(words.model(), threads=2)
+    found = np.percentile([run(context)[0] for _ in range(ROUNDS)], (50, 90), axis=1)
+    return ForkJoin(statistics.median(found[0].tolist()), statistics.median(found[1].tolist()))
 
-    @ew.operator(f"bench::Shared{tasks}")
-    class Shared:
-        def infer(self, x: ew.TensorSpec) -> ew.TensorSpec:
-            return x
 
-        def reference(self, x: Any) -> Any:
-            return x
-
-    @ew.tactic(Shared, kernel=ew.c_source(SHARED, "bench_shared"))
-    def by_kernel(op: Shared, x: ew.TensorSpec) -> ew.Launch:
-        return ew.Launch(params=(FORKS, tasks, TURNS))
-
-    net = ew.Network()
-    (y,) = net.add(Shared(), net.input("x", ew.float32, (16,)))
-    net.output("y", y)
-    context = ew.load(ew.build(net, ew.BuilderConfig(timing_cache="", level=0, threads=2))).create_context()
-    context.bind_input("x", np.ones(16, np.float32))
-    context.bind_output("y", np.empty(16, np.float32))
-    context.run()
-    return context
+@functools.cache
+def _sign_in_toys() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        sign_in(compile_toys("cc", Path(folder)))

@@ -213,10 +213,10 @@ class Context:
         return -1 not in self.output_shape(index)
 
     def profile(self, n_steps: int) -> npt.NDArray[np.int64]:
-        """From now on, add the nanoseconds of each step of the program to the array returned."""
-        totals = np.zeros(n_steps, np.int64)
+        """From now on, add the nanoseconds of each step of the program to the array returned; last: between them."""
+        totals = np.zeros(n_steps + 1, np.int64)
         pointer = ffi.cast("int64_t *", totals.ctypes.data)
-        self._check(lib.ew_context_profile(self._open, 1, pointer, n_steps))
+        self._check(lib.ew_context_profile(self._open, 1, pointer, len(totals)))
         self._totals = totals
         return totals
 

@@ -235,9 +235,13 @@ class Context:
         """Bytes that the context holds for tensors, over all profiles that it ran."""
         return sum(native.memory for native in self._native.values())
 
-    def start_step_times(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """From now on, add the nanoseconds of each step of the program to the array returned."""
-        return self._active().profile(len(self._engine.plan.meta.programs[self._profile].steps))
+    def start_step_times(self, *, between: bool = False) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """From now on, add the nanoseconds of each step of the program to the array returned.
+
+        With `between` it has one more: those that are no step's, from the last step of a run to the first of the next.
+        """
+        totals = self._active().profile(len(self._engine.plan.meta.programs[self._profile].steps))
+        return totals if between else totals[:-1]
 
     def stop_step_times(self) -> None:
         """Time steps no longer."""

@@ -154,6 +154,7 @@ def test_bench_with_peer_and_profile(call: Call, folder: Path) -> None:
     for word in ("Throughput: ", "Latency: min = ", "percentile(99%)", "Total Host Walltime", "onnxruntime", "kernel"):
         assert word in found.out
     assert "steps " in found.out
+    assert ", call " in found.out
     content = call("bench", folder / "chain.plan", "--json", "-q", "--streams", 2, *options).json
     assert content["streams"] == 2
     assert content["latency"]["median"] > 0

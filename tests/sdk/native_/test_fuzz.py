@@ -10,7 +10,7 @@ FUZZ = """
 import random, resource, sys, threading
 from pathlib import Path
 import numpy as np
-from tests.sdk.native_.conftest import sign_in
+from tests.sdk.native_.toys import sign_in
 sign_in(Path(sys.argv[1]))
 if len(sys.argv) == 3:
     resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))  # sizes that a changed word asks for are not there

@@ -65,6 +65,15 @@ def test_every_task_runs_once() -> None:
     assert found.tolist() == [2000 * sum(range(200))] * 7
 
 
+def test_two_tasks_meet() -> None:
+    """Neither is done before the other has begun, at once or after a sleep of the second thread."""
+    for apart in (0, 400_000):
+        words = Words()
+        program = words.program()
+        program.step("toy_meetings", [], [program.output([50])], [apart])
+        assert (run(_native.Context(words.model(), threads=2))[0] > 0).all()
+
+
 def test_busy_pool_does_not_block_others() -> None:
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: run(_native.Context(bursts(300, 5), threads=4))[0].tolist(), range(4)))
@@ -117,7 +126,7 @@ import os, sys, warnings
 from pathlib import Path
 warnings.simplefilter("ignore", DeprecationWarning)
 import numpy as np
-from tests.sdk.native_.conftest import sign_in
+from tests.sdk.native_.toys import sign_in
 sign_in(Path(sys.argv[1]))
 from enginewright import _native
 from tests.sdk.native_.test_threads import bursts, squares

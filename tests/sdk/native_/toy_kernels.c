@@ -1,6 +1,7 @@
 /* Kernels for tests of the native runtime: small, and each with one trait that the runtime must handle. */
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "enginewright.h"
@@ -215,5 +216,48 @@ EXPORT int32_t toy_bursts(const ew_call *call) {
     int64_t *y = call->outputs[0].data;
     memset(y, 0, (size_t)count(&call->outputs[0]) * 8);
     for (int64_t i = 0; i < call->params[0].i; ++i) call->host->parallel(call, call->params[1].i, busy_task, y);
+    return EW_OK;
+}
+
+struct meeting {
+    int64_t arrived;
+    int64_t missed;
+};
+
+/* Waits for the other task, for some seconds. */
+static void meet(void *arg, int64_t task) {
+    struct meeting *meeting = arg;
+    (void)task;
+    __atomic_add_fetch(&meeting->arrived, 1, __ATOMIC_ACQ_REL);
+    for (int64_t turns = 0; __atomic_load_n(&meeting->arrived, __ATOMIC_ACQUIRE) < 2; ++turns) {
+        if (turns > 200000000) {
+            meeting->missed = 1;
+            return;
+        }
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+}
+
+static int64_t nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* y[i]: microseconds until two tasks that wait for each other are done, params[0] ns after the two before. */
+EXPORT int32_t toy_meetings(const ew_call *call) {
+    REQUIRE(takes(call, ">f", 1) && call->params[0].i < 10000000)
+    float *y = call->outputs[0].data;
+    for (int64_t i = 0; i < count(&call->outputs[0]); ++i) {
+        struct meeting meeting = {0, 0};
+        int64_t start = nanoseconds();
+        while (nanoseconds() - start < call->params[0].i) {}
+        start = nanoseconds();
+        call->host->parallel(call, 2, meet, &meeting);
+        y[i] = (float)(nanoseconds() - start) / 1e3f;
+        if (meeting.missed) return call->host->error(call, EW_FAILED, "a second thread did not come");
+    }
     return EW_OK;
 }

@@ -81,6 +81,8 @@ def test_profile_names_every_step() -> None:
     assert [step.layer for step in found.steps] == [step.layer for step in plan.meta.programs[0].steps]
     assert sum(step.share for step in found.steps) == pytest.approx(1.0)
     assert 0 < found.sum <= found.total
+    assert found.call > 0
+    assert found.agrees  # of a model whose calls take longer than its steps
     assert found.slowest[0].milliseconds == max(step.milliseconds for step in found.steps)
     assert {source for step in found.steps for source in step.sources} == {"first", "middle", "second", "last"}
 
@@ -122,6 +124,7 @@ def test_advice_on_steps_in_numpy() -> None:
     assert "layer act3 runs in NumPy (40%" in advise(Conditions(times(2.5), (0, 0), 1, steps))[0].text
     assert steps.agrees
     assert not ew.StepProfile(1, steps.steps, 3.0).agrees
+    assert ew.StepProfile(1, steps.steps, 3.0, call=0.5).agrees
 
 
 def test_no_advice_without_a_reason() -> None:
