@@ -29,9 +29,10 @@ demo: $(call needs,demo) native           ## build engines from a real trained m
 bench: $(call needs,peers test) native    ## measure what this project promises
 	$(RUN) $(PY) -m tests.bench
 
-bench-models: $(call needs,peers models test) native  ## speed on all models, beside ONNX Runtime and OpenVINO; then what building and loading cost
-	$(RUN) $(PY) -m tests.bench models
-	$(RUN) $(PY) -m tests.bench loading
+bench-models: $(call needs,peers models test) native  ## all models beside ONNX Runtime and OpenVINO, and what building and loading cost
+	$(RUN) $(PY) -m tests.bench models --starts 3
+	$(RUN) $(PY) -m tests.bench models --precision bf16
+	$(RUN) $(PY) -m tests.bench models --precision int8
 
 bench-gemm: $(call needs,peers test) native  ## matrix products beside oneDNN
 	$(RUN) $(PY) -m tests.bench.gemm

@@ -1,21 +1,18 @@
 """What it costs to build a model and to begin with a built one: time and memory, beside other runtimes.
 
 Each runtime starts in a process of its own, loads, runs once, and says how long that took and how much memory it had at
-most: python -m tests.bench.loading RUNTIME FILE INPUTS.
+most: python -m tests.bench.loading RUNTIME FILE INPUTS THREADS.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -23,25 +20,14 @@ from unittest import mock
 import numpy as np
 
 import enginewright as ew
-from tests.bench.page import write_page
-from tests.models import Arrays, TestModel, load_model, names
+from tests.models import Arrays, TestModel
 
 if TYPE_CHECKING:
     from enginewright.tools.peers import Peer
 
-RUNTIMES = ("enginewright", "onnxruntime", "openvino", "openvino-default")
-STARTS = 5
-COLUMNS = (
-    "model", "weights MB", "load ms", "ONNX Runtime / ours",
-    *(f"peak MB {name}" for name in RUNTIMES),
-    "build s", "again s", "same bytes",
-)  # fmt: skip
-INTRO = """\
-By `python -m tests.bench loading`. Loading means `ew.load` of the built plan, every byte of it verified, beside the
-creation of a session of ONNX Runtime from the model: the second time in a process that has loaded its libraries by the
-first; medians of five processes, files cached by the system. The peak is that of a process that has loaded and run
-once. A build begins with an empty timing cache, the one after it finds the timings of the first; then the two plans are
-compared byte by byte."""
+RUNTIMES = ("enginewright", "onnxruntime", "openvino")
+TIMED = ("enginewright", "onnxruntime")
+"""Whose loading is compared; of the other only the memory counts, so it starts once."""
 
 
 @dataclass(frozen=True)
@@ -53,50 +39,45 @@ class Start:
     peak: float
 
 
-def report(wanted: Sequence[str], page: Path | None) -> int:
-    """Print and write the table; 1 if a model cannot be measured."""
-    rows, failed = [], 0
-    for name in wanted or names():
-        try:
-            rows.append(measure(load_model(name)))
-        except ew.EnginewrightError as error:
-            failed += 1
-            rows.append((name, f"{error.code}: {error.message}", *[""] * (len(COLUMNS) - 2)))
-        print("  ".join(rows[-1]), flush=True)
-    if page is not None:
-        write_page(page, "Building and loading on the CPU", INTRO, COLUMNS, rows)
-    return int(failed > 0)
+@dataclass(frozen=True)
+class Built:
+    """Two builds: seconds with an empty timing cache and with that of the first, and whether their plans are equal."""
+
+    seconds: float
+    again: float
+    same: bool
 
 
-def measure(model: TestModel) -> tuple[str, ...]:
-    """One row."""
-    with tempfile.TemporaryDirectory() as folder:
-        plan, given = Path(folder) / "plan", Path(folder) / "inputs.npz"
-        seconds, digests = [], []
-        for _ in range(2):
-            start = time.perf_counter()
-            with mock.patch.dict(os.environ, ENGINEWRIGHT_CACHE_DIR=folder):
-                built = ew.build(model.path)
-            seconds.append(time.perf_counter() - start)
-            built.save(plan)
-            digests.append(plan.read_bytes())
-        np.savez(given, **model.inputs)
-        starts = {name: _starts(name, plan if name == RUNTIMES[0] else model.path, given) for name in RUNTIMES}
-    ours, theirs = starts["enginewright"], starts["onnxruntime"]
-    assert ours is not None
-    peaks = ("fails" if start is None else f"{start.peak:.0f}" for start in starts.values())
-    faster = "fails" if theirs is None else f"{theirs.load / ours.load:.1f}"
-    same = "yes" if digests[0] == digests[1] else "no"
-    size = model.path.stat().st_size / 1e6
-    times = (f"{seconds[0]:.1f}", f"{seconds[1]:.2f}")
-    return (model.name, f"{size:.1f}", f"{ours.load:.2f}", faster, *peaks, *times, same)
+def build_twice(model: TestModel, config: ew.BuilderConfig, folder: Path) -> tuple[ew.Plan, Built]:
+    """The first plan, which is saved in the folder as well, and what the two builds took."""
+    seconds, files = [], (folder / "plan", folder / "again")
+    plans = []
+    for file in files:
+        start = time.perf_counter()
+        with mock.patch.dict(os.environ, ENGINEWRIGHT_CACHE_DIR=str(folder)):
+            plans.append(ew.build(model.path, config))
+        seconds.append(time.perf_counter() - start)
+        plans[-1].save(file)
+    same = files[0].read_bytes() == files[1].read_bytes()
+    files[1].unlink()
+    return plans[0], Built(*seconds, same)
 
 
-def _starts(runtime: str, file: Path, inputs: Path) -> Start | None:
-    """The median of some processes; None where the runtime refuses the model."""
-    command = [sys.executable, "-m", "tests.bench.loading", runtime, str(file), str(inputs)]
+def start_all(model: TestModel, plan: Path, inputs: Arrays, threads: int, processes: int) -> dict[str, Start | None]:
+    """Of each runtime the medians of some processes; None where it refuses the model."""
+    given = plan.with_suffix(".npz")
+    np.savez(given, **inputs)
+    files = {name: plan if name == RUNTIMES[0] else model.path for name in RUNTIMES}
+    return {
+        name: _starts((name, str(file), str(given), str(threads)), processes if name in TIMED else 1)
+        for name, file in files.items()
+    }
+
+
+def _starts(arguments: tuple[str, ...], processes: int) -> Start | None:
     found = []
-    for _ in range(STARTS):
+    for _ in range(processes):
+        command = [sys.executable, "-m", "tests.bench.loading", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             return None
@@ -105,31 +86,33 @@ def _starts(runtime: str, file: Path, inputs: Path) -> Start | None:
     return Start(*(median(getattr(start, field) for start in found) for field in ("load", "first", "peak")))
 
 
-def _child(runtime: str, file: str, given: str) -> Start:
+def _child(runtime: str, file: str, given: str, threads: int) -> Start:
     """Load, run once, look at the memory; then load again, which is timed."""
     inputs = dict(np.load(given))
-    made = _load(runtime, file, inputs)
+    made = _load(runtime, file, threads)
     start = time.perf_counter()
     made.bind(inputs)
     made.run()
     first = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    peak = _peak_megabytes()
     del made
     start = time.perf_counter()
-    _load(runtime, file, inputs)
+    if runtime in TIMED:
+        _load(runtime, file, threads)
     return Start((time.perf_counter() - start) * 1e3, first * 1e3, peak)
 
 
-def _load(runtime: str, file: str, inputs: Arrays) -> Peer:
+def _peak_megabytes() -> float:
+    """Of this process; what getrusage tells may be that of the one that started it."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+def _load(runtime: str, file: str, threads: int) -> Peer:
     from enginewright.tools.peers import PEERS, Ours
 
-    if runtime == "enginewright":
-        return Ours(ew.load(file))
-    peer = PEERS[runtime](file, len(os.sched_getaffinity(0)))
-    if runtime != "onnxruntime":
-        peer.bind(inputs)  # compiles
-    return peer
+    return Ours(ew.load(file, threads=threads)) if runtime == "enginewright" else PEERS[runtime](file, threads)
 
 
 if __name__ == "__main__":
-    print(json.dumps(_child(*sys.argv[1:4]).__dict__))
+    print(json.dumps(asdict(_child(*sys.argv[1:4], int(sys.argv[4])))))

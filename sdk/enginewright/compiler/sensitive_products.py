@@ -21,10 +21,9 @@ from enginewright.compiler.lowering import Programs
 from enginewright.compiler.one_step import meta_of
 from enginewright.compiler.tuning import Tuner
 from enginewright.compiler.weights import WeightPool
-from enginewright.dims import Dim, evaluate
-from enginewright.errors import EnginewrightError
 from enginewright.graph.copying import copy_network
-from enginewright.graph.network import Layer, Network
+from enginewright.graph.multiplications import multiplications
+from enginewright.graph.network import Network
 from enginewright.optimize import Pass, optimize
 from enginewright.optimize.autocast import PRODUCTS, autocast_bf16
 from enginewright.optimize.eliminate_common import eliminate_common
@@ -72,7 +71,7 @@ def find_sensitive(network: Network, inputs: Sequence[Arrays], threads: int) -> 
         for tensor in network.inputs
         for size, length in zip(tensor.shape, inputs[0][tensor.name].shape if inputs else (), strict=False)
     }
-    work = {layer.name: _multiplications(layer, sizes) for layer in network.layers if layer.kind in PRODUCTS}
+    work = {layer.name: multiplications(layer, sizes) for layer in network.layers if layer.kind in PRODUCTS}
     weights = {tensor for layer in network.layers for tensor in layer.inputs if tensor is not None}
     nbytes = sum(tensor.const.nbytes for tensor in weights if tensor.const is not None)
     if not work:
@@ -112,25 +111,6 @@ def _fewest(most: int, holds: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high
-
-
-def _multiplications(layer: Layer, sizes: Mapping[str, int]) -> float:
-    """Of one run; sizes that only a run tells count as 1."""
-
-    def number(size: int | Dim) -> int:
-        try:
-            return evaluate(size, sizes)
-        except EnginewrightError:
-            return 1
-
-    first, second = layer.inputs[:2]
-    assert first is not None and second is not None
-    x, w, y = ([number(size) for size in tensor.shape] for tensor in (first, second, layer.outputs[0]))
-    if layer.kind == "MatMul":
-        return float(math.prod(y) * x[-1])
-    if layer.kind == "Gemm":
-        return float(math.prod(w) * y[0])
-    return float(math.prod(x if layer.kind == "ConvTranspose" else y) * math.prod(w[1:]))
 
 
 @dataclass

@@ -153,14 +153,14 @@ class _Race:
     def run(self) -> None:
         """Measure everyone."""
         alone = len(self.runners) == 1
-        _call_for(self.ours, self.effort.warmup / 1e3, 1)
+        call_for(self.ours, self.effort.warmup / 1e3, 1)
         for _ in range(1 if alone else ROUNDS):
             for name, runner in self.runners.items():
                 if not alone:
                     time.sleep(PAUSE_SECONDS)
-                    _call_for(runner, REWARM_SECONDS, REWARM_CALLS)
+                    call_for(runner, REWARM_SECONDS, REWARM_CALLS)
                 parts = 1 if alone else ROUNDS
-                found, seconds = _call_for(
+                found, seconds = call_for(
                     runner, self.effort.duration / parts, math.ceil(self.effort.iterations / parts)
                 )
                 self.times.setdefault(name, []).extend(found)
@@ -175,7 +175,7 @@ class _Race:
         start = time.perf_counter()
         with ThreadPoolExecutor(len(contexts)) as pool:
             done = list(
-                pool.map(lambda context: _call_for(context, self.effort.duration, self.effort.iterations), contexts)
+                pool.map(lambda context: call_for(context, self.effort.duration, self.effort.iterations), contexts)
             )
         return [nanoseconds for times, _ in done for nanoseconds in times], time.perf_counter() - start
 
@@ -187,7 +187,7 @@ class _Race:
         return PeerTimes(name, ours, theirs, theirs.median / ours.median, significant=theirs.differs(ours))
 
 
-def _call_for(runner: Peer, seconds: float, least: int) -> tuple[list[int], float]:
+def call_for(runner: Peer, seconds: float, least: int) -> tuple[list[int], float]:
     """Run for so long and at least so often: nanoseconds of each run, and seconds in all."""
     times: list[int] = []
     run, clock, collecting = runner.run, time.perf_counter_ns, gc.isenabled()

@@ -43,13 +43,13 @@ def test_plan_and_threads() -> None:
 
 def test_peers_are_measured_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    measure = benchmark._call_for
+    measure = benchmark.call_for
 
     def noted(runner: peers.Peer, seconds: float, least: int) -> tuple[list[int], float]:
         order.append(runner.name)
         return measure(runner, seconds, least)
 
-    monkeypatch.setattr(benchmark, "_call_for", noted)
+    monkeypatch.setattr(benchmark, "call_for", noted)
     found = ew.bench(chain(), peers=["onnxruntime"], effort=SHORT)
     (peer,) = found.peers
     assert peer.latency is not None
