@@ -5,6 +5,8 @@
 // adds its taps in the same order.
 #include "cpu/depthwise_rows.h"
 
+#include "cpu/depthwise_tasks.h"
+
 namespace ew::EW_ISA {
 
 namespace {
@@ -58,16 +60,12 @@ EW_INLINE void run_strip(const Lines &l, int64_t channel, int64_t n, int64_t x) 
 // All channels of a strip in turn, as they lie in memory.
 template <int S>
 void run_columns(const Lines &l, int64_t from, int64_t to, int64_t &x) {
-    const LastConv &c = l.c;
-    const int64_t extent = (c.kernel[2] - 1) * c.dilation[2];
-    for (; x + S <= c.out[2]; x += S) {
-        const int64_t first = x * c.stride[2] - c.begin[2], last = first + (S - 1) * c.stride[2] + extent;
-        const bool inside = first >= 0 && last < c.in[2];
+    for_strips<S>(l.c, x, [&](int64_t at, bool inside) {
         int64_t channel = from;
         for (; channel + VL <= to; channel += VL)
-            inside ? run_strip<S, true, true>(l, channel, VL, x) : run_strip<S, true, false>(l, channel, VL, x);
-        if (channel < to) run_strip<S, false, false>(l, channel, to - channel, x);
-    }
+            inside ? run_strip<S, true, true>(l, channel, VL, at) : run_strip<S, true, false>(l, channel, VL, at);
+        if (channel < to) run_strip<S, false, false>(l, channel, to - channel, at);
+    });
 }
 
 // ---- windows of a known width ----------------------------------------------------------------------------------------

@@ -38,6 +38,16 @@ void for_lines(const LastConv &c, int64_t row, Take &&take) {
         }
 }
 
+// Calls run(column, whether no tap sees padding) for strips of S positions of an output row, from column x on.
+template <int S, typename Run>
+void for_strips(const LastConv &c, int64_t &x, Run &&run) {
+    const int64_t extent = (c.kernel[2] - 1) * c.dilation[2];
+    for (; x + S <= c.out[2]; x += S) {
+        const int64_t first = x * c.stride[2] - c.begin[2], last = first + (S - 1) * c.stride[2] + extent;
+        run(x, first >= 0 && last < c.in[2]);
+    }
+}
+
 // Memory for the lines of a window.
 template <typename Line>
 Line *lines_of(const LastConv &c) {
