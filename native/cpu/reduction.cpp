@@ -22,7 +22,8 @@ enum Operation : int64_t {
     OPERATIONS
 };
 constexpr int MAX_GROUPS = EW_MAX_RANK;
-constexpr int64_t BLOCK = 256;  // columns reduced at once
+constexpr int64_t BLOCK = 256;  // columns, or short lines, reduced at once
+constexpr int64_t SHORT = 16;   // elements of a line that takes less time than what is done around it
 
 struct Job {
     const ew_call *call;
@@ -172,9 +173,36 @@ void reduce_block(const Job &job, int64_t row, int64_t column, int64_t width) {
     put(out, job.dtype, total, width);
 }
 
+// Lines of few elements one behind another: [rows, line].
+template <class A, Mode mode>
+bool are_short(const Job &job) {
+    return mode != mode_exp && job.line > 1 && job.line <= SHORT && job.n_reduced == 0 && job.n_kept == 1 &&
+           job.dtype == dtype_of<A>();
+}
+
+template <class A, Mode mode>
+void reduce_short(const Job &job, int64_t first, int64_t n) {
+    const A *x = static_cast<const A *>(job.call->inputs[0].data) + first * job.line;
+    A total[BLOCK];
+    for (int64_t i = 0; i < n; ++i, x += job.line) {
+        total[i] = neutral<A, mode>();
+        for (int64_t k = 0; k < job.line; ++k) total[i] = join<A, mode>(total[i], prepare<A, mode>(x[k], A(0)));
+    }
+    if (job.operation != op_sum_ && job.operation != op_sum_square)
+        for (int64_t i = 0; i < n; ++i) total[i] = finish(job, total[i], A(0));
+    store_elements(static_cast<char *>(job.call->outputs[0].data) + first * job.size, total, job.dtype, n);
+}
+
 // Line groups and the last reduced group of kept columns both count as lines.
 template <class A, Mode mode>
 void run_mode(const Job &job) {
+    if (are_short<A, mode>(job)) {
+        const int64_t parts = (job.rows + BLOCK - 1) / BLOCK;
+        return for_ranges(job.call, parts, job.line * BLOCK, [&](int64_t begin, int64_t end) {
+            for (int64_t p = begin; p < end; ++p)
+                reduce_short<A, mode>(job, p * BLOCK, std::min(BLOCK, job.rows - p * BLOCK));
+        });
+    }
     const int64_t blocks = (job.columns + BLOCK - 1) / BLOCK;
     const int64_t cost = job.count * std::min(job.columns, BLOCK) * (mode == mode_exp ? 10 : 1);
     for_ranges(job.call, job.rows * blocks, cost, [&](int64_t begin, int64_t end) {

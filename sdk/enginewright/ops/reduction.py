@@ -97,6 +97,7 @@ class Reduce:
         yield make(), [TensorSpec(float32, (33, 70))]
         yield make(noop_with_empty_axes=1), [TensorSpec(float32, (3, 5)), np.zeros(0, np.int64)]
         yield make(keepdims=0), [TensorSpec(float32, (7, 1000)), np.array([1], np.int64)]
+        yield make(keepdims=0), [TensorSpec(float32, (3, 300, 2)), np.array([2], np.int64)]
         yield make(keepdims=0), [TensorSpec(float32, (300, 37)), np.array([0], np.int64)]
         yield make(), [TensorSpec(float32, (2, 0, 3)), np.array([1], np.int64)]
         yield make(), [TensorSpec(int32, (2, 0, 3)), np.array([1], np.int64)]

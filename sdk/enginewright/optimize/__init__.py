@@ -28,6 +28,7 @@ from enginewright.optimize.fuse_quantized_convs import fuse_quantized_convs
 from enginewright.optimize.fuse_squeeze_excite import fuse_squeeze_excite
 from enginewright.optimize.fuse_swish import fuse_swish
 from enginewright.optimize.gather_one_hots import gather_one_hots
+from enginewright.optimize.group_positions import group_positions
 from enginewright.optimize.join_channels import join_channels
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
 from enginewright.optimize.narrow_tensors import narrow_tensors
@@ -75,6 +76,7 @@ PIPELINE: tuple[Pass, ...] = (
     fold_shuffles,
     fuse_pointwise,
     fuse_epilogues,
+    group_positions,
     chain_convolutions,
     join_channels,
     eliminate_dead,
@@ -90,6 +92,7 @@ FOR_CPUS: tuple[Pass, ...] = (
     put_channels_last,
     flatten_windows,
     fold_shuffles,
+    group_positions,
     chain_convolutions,
     join_channels,
 )
