@@ -33,6 +33,7 @@ from enginewright.optimize.join_channels import join_channels
 from enginewright.optimize.lower_batch_norm import lower_batch_norm
 from enginewright.optimize.narrow_tensors import narrow_tensors
 from enginewright.optimize.pack_attention import pack_attention
+from enginewright.optimize.pool_parts import pool_parts
 from enginewright.optimize.prefer_channels_last import prefer_channels_last, put_channels_last
 from enginewright.optimize.quantize_products import quantize_products
 from enginewright.optimize.reuse_order import reuse_order
@@ -69,6 +70,7 @@ PIPELINE: tuple[Pass, ...] = (
     fuse_gru_cell,
     slice_convolutions,
     find_shuffles,
+    pool_parts,
     put_channels_last,
     cancel_transposes,
     flatten_windows,
@@ -89,6 +91,7 @@ FOR_CPUS: tuple[Pass, ...] = (
     fuse_gru_cell,
     slice_convolutions,
     find_shuffles,
+    pool_parts,
     put_channels_last,
     flatten_windows,
     fold_shuffles,
