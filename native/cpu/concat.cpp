@@ -6,7 +6,7 @@ namespace ew::EW_ISA {
 namespace {
 
 constexpr int64_t MOST_PARTS = 64, MOST_ROW = 16 << 10;  // of what is moved row by row, bytes of a row
-constexpr int64_t ROWS = 8 << 10;                         // bytes of the whole that stay in L1 for all parts
+constexpr int64_t ROWS = 8 << 10;                        // bytes of the whole that stay in L1 for all parts
 
 struct Part {
     char *data;
