@@ -1,8 +1,9 @@
 // Matrix products whose two sides are rounded to bfloat16 and summed in float32. A and the output are float32 or bfloat16, B
 // is float32.
 //
-// Inputs and params are those of gemm_matmul.cpp. A is rounded once for all tasks; B comes in panels of words
-// (narrow_gemm.h) packed when building, or each task packs its own.
+// Inputs and params are those of gemm_matmul.cpp. A row of A is rounded once, by the task that needs it first; B comes in
+// panels of words (narrow_gemm.h) packed when building, or each task packs its own.
+#include "cpu/blocks_once.h"
 #include "cpu/matmul.h"
 #include "cpu/narrow_gemm.h"
 
@@ -10,54 +11,66 @@ namespace ew::EW_ISA {
 
 namespace {
 
-// A's matrices one after the other as rows of words.
-struct Rounded {
-    const int32_t *words;
-    int64_t ld, step;  // words between rows, and between matrices
-};
+constexpr int64_t ROWS = 16;  // rows that are rounded at once
 
-constexpr int64_t ROWS = 16;  // rows that a task rounds
+// A's matrices one after the other as rows of words, which are there once `rows` asked for them.
+class Rounded {
+  public:
+    Rounded(const ew_call *call, const Problem &p)
+        : p_(p), input_(call->inputs[0]), ld_(bf16_steps(p.k)), blocks_of_matrix_(ceil_div(p.m, ROWS)) {
+        if (usable_where_it_lies()) {
+            words_ = static_cast<const int32_t *>(input_.data);
+            return;
+        }
+        ld_ = spaced(ld_);
+        const int64_t matrices = p.m * p.k == 0 ? 0 : count(input_) / (p.m * p.k),
+                      blocks = matrices * blocks_of_matrix_;
+        const int64_t words = matrices * p.m * ld_ + 16;
+        float *memory = scratch(SCRATCH_D, words + BlocksOnce::floats(blocks));
+        words_ = own_ = reinterpret_cast<int32_t *>(memory);
+        if (blocks > 0) blocks_ = BlocksOnce(memory + words, blocks);
+    }
 
-// A of bfloat16: words where it lies, if rows consist of such and do not share cache sets; else a copy.
-Rounded words_of(const ew_call *call, const Problem &p) {
-    const auto *x = static_cast<const uint16_t *>(call->inputs[0].data);
-    const int64_t steps = bf16_steps(p.k), matrices = p.m * p.k == 0 ? 0 : count(call->inputs[0]) / (p.m * p.k);
-    if (p.a.col == 1 && p.k % 2 == 0 && (spaced(steps) == steps || p.m < MR))
-        return {reinterpret_cast<const int32_t *>(x), steps, steps * p.m};
-    Rounded out{nullptr, spaced(steps), spaced(steps) * p.m};
-    auto *words = reinterpret_cast<int32_t *>(scratch(SCRATCH_D, matrices * out.step + 16));
-    out.words = words;
-    parallel(call, matrices * p.m, [&](int64_t i) {
-        const uint16_t *row = x + i / p.m * p.m * p.k + i % p.m * p.a.row;
-        auto *to = reinterpret_cast<uint16_t *>(words + i * out.ld);
-        if (p.a.col == 1)
-            std::memcpy(to, row, sizeof(uint16_t) * static_cast<size_t>(p.k));
+    // Words from this row on, of which so many rows are read.
+    Words rows(int64_t matrix, int64_t row, int64_t rows) const {
+        const int64_t first = matrix * blocks_of_matrix_;
+        blocks_.need(first + row / ROWS, first + ceil_div(row + rows, ROWS), [&](int64_t block) { round(block); });
+        return {words_ + (matrix * p_.m + row) * ld_, ld_, 1};
+    }
+
+  private:
+    // Rows of bfloat16 that consist of words and do not share cache sets.
+    bool usable_where_it_lies() const {
+        return input_.dtype == EW_BFLOAT16 && p_.a.col == 1 && p_.k % 2 == 0 && (spaced(ld_) == ld_ || p_.m < MR);
+    }
+
+    void round(int64_t block) const {
+        const int64_t matrix = block / blocks_of_matrix_, row = block % blocks_of_matrix_ * ROWS;
+        const int64_t rows = least(ROWS, p_.m - row), from = matrix * p_.m * p_.k + row * p_.a.row;
+        int32_t *out = own_ + (matrix * p_.m + row) * ld_;
+        if (input_.dtype == EW_BFLOAT16)
+            for (int64_t r = 0; r < rows; ++r) copy_row(from + r * p_.a.row, out + r * ld_);
         else
-            for (int64_t j = 0; j < p.k; ++j) to[j] = row[j * p.a.col];
-        if (p.k % 2) to[p.k] = 0;
-    });
-    return out;
-}
+            pack_bf16_rows({f32(input_) + from, p_.a.row, p_.a.col}, rows, p_.k, out, ld_);
+    }
 
-Rounded round_left(const ew_call *call, const Problem &p) {
-    if (call->inputs[0].dtype == EW_BFLOAT16) return words_of(call, p);
-    const int64_t matrices = p.m * p.k == 0 ? 0 : count(call->inputs[0]) / (p.m * p.k), blocks = ceil_div(p.m, ROWS);
-    Rounded out{nullptr, spaced(bf16_steps(p.k)), 0};
-    out.step = out.ld * p.m;
-    auto *words = reinterpret_cast<int32_t *>(scratch(SCRATCH_D, matrices * out.step + 16));
-    out.words = words;
-    const auto round = [&](int64_t task) {
-        const int64_t row = task % blocks * ROWS, matrix = task / blocks;
-        const Matrix a{p.a.data + matrix * p.m * p.k + row * p.a.row, p.a.row, p.a.col};
-        pack_bf16_rows(a, least(ROWS, p.m - row), p.k, words + matrix * out.step + row * out.ld, out.ld);
-    };
-    constexpr int64_t ALONE = 1 << 15;  // numbers that are rounded sooner than another thread is called
-    if (matrices * p.m * p.k < ALONE)
-        for (int64_t task = 0; task < matrices * blocks; ++task) round(task);
-    else
-        parallel(call, matrices * blocks, round);
-    return out;
-}
+    void copy_row(int64_t from, int32_t *out) const {
+        const uint16_t *row = static_cast<const uint16_t *>(input_.data) + from;
+        auto *to = reinterpret_cast<uint16_t *>(out);
+        if (p_.a.col == 1)
+            std::memcpy(to, row, sizeof(uint16_t) * static_cast<size_t>(p_.k));
+        else
+            for (int64_t j = 0; j < p_.k; ++j) to[j] = row[j * p_.a.col];
+        if (p_.k % 2) to[p_.k] = 0;
+    }
+
+    const Problem &p_;
+    const ew_tensor &input_;
+    const int32_t *words_;
+    int32_t *own_ = nullptr;
+    int64_t ld_, blocks_of_matrix_;
+    BlocksOnce blocks_;
+};
 
 struct Product {
     const ew_call *call;
@@ -75,13 +88,9 @@ struct Product {
         float *c = direct ? p.c + index * p.m * p.n + row * p.n + col : scratch(SCRATCH_C, rows * cols);
         const int64_t ldc = direct ? p.n : cols;
         After after{&epilogue, c, ldc, index * p.m + row, col};
-        NarrowGemm g{rows,
-                     cols,
-                     steps,
-                     {left.words + matrix * left.step + row * left.ld, left.ld, 1},
-                     packed ? packed + steps * col : pack_own(index, col, cols),
-                     c,
-                     ldc};
+        NarrowGemm g{
+            rows, cols, steps, left.rows(matrix, row, rows), packed ? packed + steps * col : pack_own(index, col, cols),
+            c,    ldc};
         if (!epilogue.empty()) {
             g.after = After::run;
             g.arg = &after;
@@ -103,7 +112,7 @@ int32_t run_product(const ew_call *call, bool packed) {
     const Finish finish = read_finish(call, p);
     Epilogue epilogue;
     if (!epilogue.parse(call, FIXED_PARAMS, anchor_inputs(call), p.batch * p.m, p.n)) return EW_INVALID_PLAN;
-    const Rounded left = round_left(call, p);
+    const Rounded left(call, p);
     const int32_t *panels = packed ? static_cast<const int32_t *>(call->inputs[1].data) : nullptr;
     const Product product{
         call, p, left, panels, finish, epilogue, split_gemm(p.m, p.n, bf16_steps(p.k), p.batch >= 32 ? 1 : 32)};

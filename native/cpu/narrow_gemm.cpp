@@ -38,19 +38,30 @@ EW_INLINE void finish_sums(const NarrowTile &t, const Finish &f, int64_t row, in
     finish_tile<M, V, Whole>(reinterpret_cast<float *>(c), t.ldc, t.n, f, row, sums);
 }
 
+// The row's terms without the scale.
+template <int M, int V, bool Whole>
+EW_INLINE void add_terms(const NarrowTile &t, const ByteFinish &f, const RowTerms *rows, vi (&sums)[M][V]) {
+    if (f.alike) {  // a product for each column, not for each sum
+        vi terms[V];
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) terms[v] = splat(rows->add) - splat(rows->zero) * take<Whole>(f.col_sums, v, t.n);
+        return each<M, V>([&](int r, int v) { sums[r][v] += terms[v]; });
+    }
+    each<M, V>([&](int r, int v) {
+        sums[r][v] += splat(rows[r].add) - splat(rows[r].zero) * take<Whole>(f.col_sums, v, t.n);
+    });
+    if (f.zero_b) each<M, V>([&](int r, int v) { sums[r][v] += splat(rows[r].term) * take<Whole>(f.zero_b, v, t.n); });
+}
+
 template <int M, int V, bool Whole>
 EW_INLINE void finish_sums(const NarrowTile &t, const ByteFinish &f, int64_t row, int32_t *c, vi (&sums)[M][V]) {
-    const RowTerms *rows = f.rows ? f.rows + row : nullptr;
-    if (f.rows)
-        each<M, V>([&](int r, int v) {
-            sums[r][v] += splat(rows[r].add) - splat(rows[r].zero) * take<Whole>(f.col_sums, v, t.n);
-        });
-    if (f.rows && f.zero_b)
-        each<M, V>([&](int r, int v) { sums[r][v] += splat(rows[r].term) * take<Whole>(f.zero_b, v, t.n); });
+    const RowTerms *rows = f.rows && !f.alike ? f.rows + row : f.rows;
+    if (rows) add_terms<M, V, Whole>(t, f, rows, sums);
     if (!f.real) return each<M, V>([&](int r, int v) { put<Whole>(c + r * t.ldc, v, t.n, sums[r][v]); });
     auto *reals = reinterpret_cast<float *>(c);
     each<M, V>([&](int r, int v) {
-        vf real = __builtin_convertvector(sums[r][v], vf) * splat(rows[r].scale * f.scale);
+        const float scale = rows ? rows[f.alike ? 0 : r].scale * f.scale : f.scale;
+        vf real = __builtin_convertvector(sums[r][v], vf) * splat(scale);
         if (f.scale_col) real *= take<Whole>(f.scale_col, v, t.n);
         if (f.bias_col) real += take<Whole>(f.bias_col, v, t.n);
         if (f.accumulate) real += take<Whole>(reals + r * t.ldc, v, t.n);

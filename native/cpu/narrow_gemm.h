@@ -47,7 +47,8 @@ struct RowTerms {
     float scale;
 };
 struct ByteFinish {
-    const RowTerms *rows = nullptr;  // NULL: the plain sums
+    const RowTerms *rows = nullptr;  // NULL: the plain sums, all scales 1
+    bool alike = false;              // `rows` is one for all rows; then zero_b is NULL
     const int32_t *col_sums = nullptr;
     const int32_t *zero_b = nullptr;   // for each column, else it is in `add`
     bool real = false;                 // times scale of the row and of the column: C is float
@@ -59,7 +60,7 @@ struct ByteFinish {
 // The same for the part of C from (row, col) on.
 EW_INLINE ByteFinish shifted(const ByteFinish &f, int64_t row, int64_t col) {
     ByteFinish out = f;
-    if (f.rows) out.rows += row;
+    if (f.rows && !f.alike) out.rows += row;
     if (f.col_sums) out.col_sums += col;
     if (f.zero_b) out.zero_b += col;
     if (f.scale_col) out.scale_col += col;

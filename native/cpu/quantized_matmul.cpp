@@ -5,6 +5,7 @@
 // inputs.
 #include <cmath>
 
+#include "cpu/blocks_once.h"
 #include "cpu/pointwise.h"
 #include "cpu/quantized_gemm.h"
 
@@ -64,8 +65,7 @@ int64_t offset(const Problem &p, int64_t index, const int64_t *step) {
     return at;
 }
 
-constexpr int64_t ROWS = 16;        // rows of A that a task prepares
-constexpr int64_t ALONE = 1 << 15;  // numbers of A that are prepared sooner than another thread is called
+constexpr int64_t ROWS = 16;  // rows of A that are prepared at once
 
 int32_t number_at(const ew_tensor &t, int64_t i) {
     return t.dtype == EW_INT8 ? static_cast<const int8_t *>(t.data)[i] : static_cast<const uint8_t *>(t.data)[i];
@@ -83,13 +83,6 @@ struct Right {
     const int32_t *zeros = nullptr;  // NULL: `zero` for all
 };
 
-// A: rows of words, and the terms of each row. Matrices follow each other.
-struct Left {
-    const int32_t *words;
-    int64_t ld;
-    const RowTerms *rows;
-};
-
 // The zero points of B in `own`, or one number for all.
 Right read_right(const Problem &p, const ew_tensor *zero, int32_t *own) {
     const int32_t shift = p.flip_b ? -128 : 0;
@@ -103,57 +96,76 @@ Right read_right(const Problem &p, const ew_tensor *zero, int32_t *own) {
     return r;
 }
 
-// What the rows of A are made of: bytes with zero points, or floats.
-struct Source {
-    const ew_call *call;
-    const Problem &p;
-    const Right &right;
-    const ew_tensor *zero;  // of a; NULL: 0
-    bool with_sums() const { return right.zero != 0 || right.zeros; }
-    // Bytes can be used where they lie.
-    bool in_place() const { return !p.flip_a && p.k % 4 == 0 && p.k % 2048 != 0 && !with_sums(); }
-    int64_t rows() const { return p.k == 0 ? p.m * p.batch : count(call->inputs[0]) / p.k; }
-
-    RowTerms terms(int64_t row, int32_t sum) const {
-        RowTerms t{p.flip_a ? 128 : 0, 0, 0, 1};
-        if (zero) t.zero += number_at(*zero, count(*zero) == 1 ? 0 : row % count(*zero));
-        return with_zero(t, sum);
+// A: rows of words, and the terms of each row. Matrices follow each other.
+class Left {
+  public:
+    // Words of memory that it needs at most.
+    static int64_t memory(const Problem &p, const ew_tensor &a) {
+        const int64_t rows = rows_of(p, a);
+        return rows * (spaced(byte_steps(p.k)) + TERM_WORDS) + TERM_WORDS + BlocksOnce::floats(ceil_div(rows, ROWS));
     }
-    RowTerms with_zero(RowTerms t, int32_t sum) const {  // unsigned: sums may wrap, as int32 sums do
-        const uint32_t term = static_cast<uint32_t>(p.k) * static_cast<uint32_t>(t.zero) - static_cast<uint32_t>(sum);
+
+    // `zero`: that of A; NULL: 0. What is given must outlive it.
+    Left(const Problem &p, const Right &right, const ew_call *call, const ew_tensor *zero, int32_t *memory)
+        : p_(p),
+          right_(right),
+          zero_(zero),
+          total_(rows_of(p, call->inputs[0])),
+          with_sums_(right.zero != 0 || right.zeros),
+          alike_(!with_sums_ && (!zero || count(*zero) == 1)),
+          in_place_(!p.flip_a && p.k % 4 == 0 && p.k % 2048 != 0 && !with_sums_),
+          ld_(in_place_ ? byte_steps(p.k) : spaced(byte_steps(p.k))),
+          words_(in_place_ ? reinterpret_cast<const int32_t *>(p.a) : memory),
+          own_(in_place_ ? nullptr : memory),
+          terms_(reinterpret_cast<RowTerms *>(memory + (in_place_ ? 0 : total_ * ld_))) {
+        if (alike_) *terms_ = terms_of(0, 0);
+        if (in_place_ && alike_) return;
+        blocks_ = BlocksOnce(reinterpret_cast<float *>(terms_ + (alike_ ? 1 : total_)), ceil_div(total_, ROWS));
+    }
+
+    // Words from this row on, of which so many rows are read, and their terms in the finish.
+    Words rows(int64_t row, int64_t rows, ByteFinish &finish) const {
+        blocks_.need(row / ROWS, ceil_div(row + rows, ROWS), [&](int64_t block) { prepare(block * ROWS); });
+        finish.alike = alike_;
+        finish.rows = !alike_ ? terms_ + row : terms_->zero != 0 ? terms_ : nullptr;
+        return {words_ + row * ld_, ld_, 1};
+    }
+
+  private:
+    static constexpr int64_t TERM_WORDS = sizeof(RowTerms) / sizeof(int32_t);
+    static int64_t rows_of(const Problem &p, const ew_tensor &a) { return p.k == 0 ? p.m * p.batch : count(a) / p.k; }
+
+    RowTerms terms_of(int64_t row, int32_t sum) const {  // unsigned: sums may wrap, as int32 sums do
+        RowTerms t{p_.flip_a ? 128 : 0, 0, 0, 1};
+        if (zero_) t.zero += number_at(*zero_, count(*zero_) == 1 ? 0 : row % count(*zero_));
+        const uint32_t term = static_cast<uint32_t>(p_.k) * static_cast<uint32_t>(t.zero) - static_cast<uint32_t>(sum);
         t.term = static_cast<int32_t>(term);
-        t.add = static_cast<int32_t>(term * static_cast<uint32_t>(right.zero));
+        t.add = static_cast<int32_t>(term * static_cast<uint32_t>(right_.zero));
         return t;
     }
 
-    void prepare(int64_t first, int64_t rows, int64_t ld, int32_t *words, RowTerms *terms_of) const {
-        for (int64_t r = first; r < first + rows; ++r) {
-            auto *out = reinterpret_cast<uint8_t *>(words + r * ld);
+    void prepare(int64_t first) const {
+        for (int64_t r = first; r < least(total_, first + ROWS); ++r) {
             int32_t sum = 0;
-            if (words) copy_byte_rows({p.a + r * p.k, p.k, 1, p.flip_a}, 1, p.k, out, 0, with_sums() ? &sum : nullptr);
-            terms_of[r] = terms(r, sum);
+            if (own_) {
+                auto *out = reinterpret_cast<uint8_t *>(own_ + r * ld_);
+                copy_byte_rows({p_.a + r * p_.k, p_.k, 1, p_.flip_a}, 1, p_.k, out, 0, with_sums_ ? &sum : nullptr);
+            }
+            if (!alike_) terms_[r] = terms_of(r, sum);
         }
     }
 
-    // `memory`: rows of words `spaced` apart unless in place, then the terms.
-    Left left(int32_t *memory) const {
-        const int64_t total = rows(), steps = byte_steps(p.k), blocks = ceil_div(total, ROWS);
-        const bool own = !in_place();
-        Left out{own ? memory : reinterpret_cast<const int32_t *>(p.a), own ? spaced(steps) : steps, nullptr};
-        auto *terms_of = reinterpret_cast<RowTerms *>(memory + (own ? total * out.ld : 0));
-        out.rows = terms_of;
-        const auto run = [&](int64_t task) {
-            prepare(task * ROWS, least(ROWS, total - task * ROWS), out.ld, own ? memory : nullptr, terms_of);
-        };
-        if (total * p.k < ALONE)
-            for (int64_t task = 0; task < blocks; ++task) run(task);
-        else
-            parallel(call, blocks, run);
-        return out;
-    }
-    int64_t memory() const { return rows() * (spaced(byte_steps(p.k)) + 4); }
+    const Problem &p_;
+    const Right &right_;
+    const ew_tensor *zero_;
+    int64_t total_;
+    bool with_sums_, alike_, in_place_;
+    int64_t ld_;
+    const int32_t *words_;
+    int32_t *own_;
+    RowTerms *terms_;
+    BlocksOnce blocks_;
 };
-static_assert(sizeof(RowTerms) == 16);
 
 // Handles a finished block of sums: rows [row, row + rows) of the whole output, columns [col, col + cols).
 struct Sink {
@@ -176,7 +188,7 @@ struct After {
 struct Job {
     const ew_call *call;
     const Problem &p;
-    Left left;
+    const Left &left;
     Right right;
     bool real;
     const float *scale_b;  // NULL: 1
@@ -187,7 +199,6 @@ struct Job {
 
     ByteFinish finish(int64_t index) const {
         ByteFinish f;
-        f.rows = left.rows + row_of_a(index);
         f.col_sums = reinterpret_cast<const int32_t *>(right.panels + index * right.step + byte_panels(p.k, p.n));
         f.zero_b = right.zeros;
         f.real = real;
@@ -202,14 +213,15 @@ struct Job {
         const int64_t steps = byte_steps(p.k), global = index * p.m + row;
         void *c = direct ? direct + global * p.n + col : static_cast<void *>(scratch(SCRATCH_C, rows * cols));
         const auto *panels = reinterpret_cast<const int32_t *>(right.panels + index * right.step) + col * steps;
-        const Words a{left.words + (row_of_a(index) + row) * left.ld, left.ld, 1};
+        ByteFinish f = shifted(finish(index), row, col);
+        const Words a = left.rows(row_of_a(index) + row, rows, f);
         NarrowGemm g{rows, cols, steps, a, panels, c, direct ? p.n : cols};
         After after{sink, c, g.ldc, global, col};
         if (sink) {
             g.after = After::run;
             g.arg = &after;
         }
-        run_byte_gemm(g, shifted(finish(index), row, col));
+        run_byte_gemm(g, f);
     }
 
     void run_all() {
@@ -247,11 +259,10 @@ int32_t run_product(const ew_call *call, Problem &p, const ew_tensor *zero_a, co
     for (int32_t i = 0; i < p.rank; ++i) shared = shared && p.step_b[i] == 0;
     const int64_t step = round_up(packed_bytes(p.k, p.n), 64), matrices = shared ? 1 : p.batch;
     const int64_t bytes = p.packed ? 0 : step * matrices, n_zeros = zero_b ? count(*zero_b) : 0;
-    Right right = read_right(p, nullptr, nullptr);
-    const Source sizes{call, p, right, zero_a};
-    auto *own = reinterpret_cast<uint8_t *>(scratch(SCRATCH_D, bytes / 4 + sizes.memory() + n_zeros + 16));
+    const int64_t words = bytes / 4 + Left::memory(p, call->inputs[0]) + n_zeros + 16;
+    auto *own = reinterpret_cast<uint8_t *>(scratch(SCRATCH_D, words));
     auto *memory = reinterpret_cast<int32_t *>(own + bytes);
-    right = read_right(p, zero_b, memory);
+    Right right = read_right(p, zero_b, memory);
     if (!p.packed) {
         right.panels = own;
         right.step = shared ? 0 : step;
@@ -260,10 +271,10 @@ int32_t run_product(const ew_call *call, Problem &p, const ew_tensor *zero_a, co
             pack_byte_panels(b, p.k, p.n, own + i * step);
         });
     }
-    const Source source{call, p, right, zero_a};
+    const Left left(p, right, call, zero_a, memory + round_up(n_zeros, 4));
     Job job{call,
             p,
-            source.left(memory + round_up(n_zeros, 4)),
+            left,
             right,
             exit.real,
             exit.scale_b,

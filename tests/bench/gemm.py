@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -13,84 +21,194 @@ import numpy as np
 
 import enginewright as ew
 from tests.bench.onednn import BF16, F32, S8, S32, U8, OneDnn, Product
+from tests.bench.page import write_page
 
 SHAPES = (
     "1024x1024x1024", "128x768x768", "128x768x3072", "128x3072x768", "197x768x3072", "196x3072x768",
     "128x384x384", "128x384x1536", "128x1536x384", "196x256x1024", "49x512x2048", "784x128x512",
     "1x4096x1024", "1x1024x4096", "2x1024x4096", "4x1024x4096", "8x1024x4096", "16x1024x4096",
 )  # fmt: skip
-ROUNDS, BLOCK_SECONDS, PAUSE_SECONDS = 8, 0.02, 0.03
+ROUNDS, WARM_SECONDS, BLOCK_SECONDS, LEAST_CALLS = 40, 0.004, 0.005, 3
+BAR = 0.95
 TYPES = {"f32": (F32, F32, F32), "bf16": (BF16, BF16, F32), "int8": (U8, S8, S32)}
+COLUMNS = ("type", "M x K x N", "threads", "ours us", "ours GFLOP/s", "oneDNN GFLOP/s", "ratio", "quartiles")
+LINE = "{:>5} {:>15} {:>8} {:>9} {:>13} {:>15} {:>6}  {}"
+INTRO = (
+    "Ours and oneDNN take turns in short rounds, as the clock moves. A ratio is oneDNN's time over ours: the median of "
+    "those of the rounds, with their quartiles; GFLOP/s are of the fastest round."
+)
 Run = Callable[[], None]
 Array = np.ndarray[Any, Any]
 
 
-def sides(kind: str, m: int, k: int, n: int) -> tuple[Array, Array]:
-    """Random matrices as ours takes them: float32, also for bfloat16; or uint8 and int8."""
-    rng = np.random.default_rng(0)
-    if kind == "int8":
-        return rng.integers(0, 256, (m, k)).astype(np.uint8), rng.integers(-128, 128, (k, n)).astype(np.int8)
-    return rng.standard_normal((m, k), np.float32), rng.standard_normal((k, n), np.float32)
+@dataclass(frozen=True)
+class Case:
+    """A product and how many threads compute it."""
+
+    type: str
+    shape: str
+    threads: int
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """M, K and N."""
+        m, k, n = map(int, self.shape.split("x"))
+        return m, k, n
+
+    def sides(self) -> tuple[Array, Array]:
+        """Random matrices as ours takes them: float32, also for bfloat16; or uint8 and int8."""
+        rng, (m, k, n) = np.random.default_rng(0), self.sizes
+        if self.type == "int8":
+            return rng.integers(0, 256, (m, k)).astype(np.uint8), rng.integers(-128, 128, (k, n)).astype(np.int8)
+        return rng.standard_normal((m, k), np.float32), rng.standard_normal((k, n), np.float32)
 
 
-def our_product(kind: str, a: Array, b: Array, threads: int) -> Run:
+@dataclass(frozen=True)
+class Row:
+    """Seconds of a call in the fastest round; oneDNN's time over ours in all rounds, median and quartiles."""
+
+    case: Case
+    ours: float
+    theirs: float
+    ratio: float
+    low: float
+    high: float
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The line as texts."""
+        work = 2e-9 * np.prod([float(size) for size in self.case.sizes])
+        times = (f"{self.ours * 1e6:.1f}", f"{work / self.ours:.1f}", f"{work / self.theirs:.1f}")
+        spread = f"{self.low:.2f} to {self.high:.2f}"
+        return (self.case.type, self.case.shape, str(self.case.threads), *times, f"{self.ratio:.3f}", spread)
+
+
+def our_product(case: Case) -> Run:
     """A plan of one step, its weights packed when building; in bfloat16 the time of rounding `a` counts."""
+    a, b = case.sides()
     network = ew.Network()
     x, weight = network.input("x", ew.DataType.of(a), a.shape), network.constant(b)
-    network.output("y", network.mat_mul_integer(x, weight) if kind == "int8" else network.matmul(x, weight))
-    precision = "bf16" if kind == "bf16" else "fp32"
-    plan = ew.build(network, ew.BuilderConfig(threads=threads, level=1, timing_cache="", precision=precision))
-    context = ew.load(plan).create_context()
+    integers = case.type == "int8"
+    network.output("y", network.mat_mul_integer(x, weight) if integers else network.matmul(x, weight))
+    precision = "bf16" if case.type == "bf16" else "fp32"
+    config = ew.BuilderConfig(threads=case.threads, level=1, timing_cache="", precision=precision)
+    context = ew.load(ew.build(network, config)).create_context()
     context.bind_input("x", a)
-    context.bind_output("y", np.zeros((a.shape[0], b.shape[1]), np.int32 if kind == "int8" else np.float32))
+    context.bind_output("y", np.zeros((a.shape[0], b.shape[1]), np.int32 if integers else np.float32))
     return context.run
 
 
-def their_product(library: OneDnn, kind: str, a: Array, b: Array) -> Run:
+def their_product(case: Case) -> Run:
     """The same of oneDNN, on numbers that are rounded already."""
-    if kind == "bf16":
+    a, b = case.sides()
+    if case.type == "bf16":
         a, b = a.astype(ml_dtypes.bfloat16), b.astype(ml_dtypes.bfloat16)
-    return Product(library, a, b, TYPES[kind]).run
+    library = OneDnn()
+    library.set_threads(case.threads)
+    return Product(library, a, b, TYPES[case.type]).run
 
 
 def block(run: Run) -> float:
-    """The median time of a call, in seconds, after a pause in which other threads fall asleep."""
-    time.sleep(PAUSE_SECONDS)
+    """The median time of a call, in seconds, once threads are awake, each on its processor."""
+    until = time.perf_counter() + WARM_SECONDS
+    while time.perf_counter() < until:
+        run()
     times: list[float] = []
-    until = time.perf_counter() + BLOCK_SECONDS
-    while time.perf_counter() < until or len(times) < 5:
+    until += BLOCK_SECONDS
+    while time.perf_counter() < until or len(times) < LEAST_CALLS:
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)
-    return float(np.median(times[len(times) // 4 :]))
+    return float(np.median(times))
 
 
-def compare(library: OneDnn, kind: str, shape: str, threads: int) -> float:
-    """Print one line; the time of oneDNN over ours."""
-    m, k, n = map(int, shape.split("x"))
-    a, b = sides(kind, m, k, n)
-    library.set_threads(threads)
-    theirs, ours = their_product(library, kind, a, b), our_product(kind, a, b, threads)
-    times = [(block(ours), block(theirs)) for _ in range(ROUNDS)]
-    mine, other = (min(column) for column in zip(*times, strict=True))
-    work = 2e-9 * m * k * n
-    numbers = f"{mine * 1e6:9.1f} us {work / mine:7.1f} {work / other:7.1f}  {other / mine:5.2f}"
-    print(f"{shape:>16} {threads:2} {numbers}", flush=True)
-    return other / mine
+def serve(connection: Connection, make: Callable[[Case], Run], case: Case) -> None:
+    """What the process of a side does: a block whenever it is asked for one."""
+    run = make(case)
+    while connection.recv():
+        connection.send(block(run))
+
+
+class Side:
+    """A process that is stopped but for its blocks: threads that wait for work awake would disturb the other side."""
+
+    def __init__(self, make: Callable[[Case], Run], case: Case) -> None:
+        """Start it, warm."""
+        context = get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, make, case), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.block()
+
+    def block(self) -> float:
+        """The median time of a call."""
+        self._signal(signal.SIGCONT)
+        self._connection.send(True)
+        seconds = float(self._connection.recv())
+        self._signal(signal.SIGSTOP)
+        return seconds
+
+    def close(self) -> None:
+        """End it."""
+        self._signal(signal.SIGCONT)
+        self._connection.send(False)
+        self._process.join()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.pid is not None:
+            os.kill(self._process.pid, number)
+
+
+def both(ours: Side, theirs: Side, *, swapped: bool) -> tuple[float, float]:
+    """One round, in either order."""
+    if swapped:
+        other = theirs.block()
+        return ours.block(), other
+    return ours.block(), theirs.block()
+
+
+def compare(case: Case, rounds: int) -> Row:
+    """Measure one product."""
+    ours, theirs = Side(our_product, case), Side(their_product, case)
+    times = np.array([both(ours, theirs, swapped=i % 2 == 1) for i in range(rounds)])
+    ours.close()
+    theirs.close()
+    low, ratio, high = map(float, np.quantile(times[:, 1] / times[:, 0], (0.25, 0.5, 0.75)))
+    return Row(case, float(times[:, 0].min()), float(times[:, 1].min()), ratio, low, high)
+
+
+def report(rows: Sequence[Row]) -> list[str]:
+    """What the table shows."""
+    slow = [f"{row.case.type} {row.case.shape}, {row.case.threads}: {row.ratio:.3f}" for row in rows if row.ratio < BAR]
+    mean = float(np.exp(np.mean([np.log(row.ratio) for row in rows])))
+    return [f"geometric mean {mean:.3f}; below {BAR}: {len(slow)} of {len(rows)}", *slow]
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.gemm", description=__doc__.splitlines()[0])
+    parser.add_argument("shapes", nargs="*", metavar="MxKxN", default=SHAPES)
+    parser.add_argument("--type", choices=list(TYPES), action="append", help="default: f32")
+    parser.add_argument("--threads", type=int, action="append", help="default: 1 and 2")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default: {ROUNDS}")
+    parser.add_argument("--markdown", type=Path, help="write the table as a page")
+    parser.add_argument("--json", type=Path, help="write the rows")
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table: shape, threads, our time, GFLOP/s of ours and of oneDNN, oneDNN's time over ours."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.gemm", description=__doc__.splitlines()[0])
-    parser.add_argument("shapes", nargs="*", metavar="MxKxN", default=SHAPES)
-    parser.add_argument("--type", choices=list(TYPES), default="f32")
-    parser.add_argument("--threads", type=int, action="append", help="default: 1 and 2")
-    options = parser.parse_args(arguments)
-    library = OneDnn()
-    print("           shape  t      ours     GFLOP/s  oneDNN  ratio")
-    threads = options.threads or (1, 2)
-    ratios = [compare(library, options.type, shape, t) for shape in options.shapes for t in threads]
-    print(f"geometric mean {np.exp(np.mean(np.log(ratios))):.2f}, least {min(ratios):.2f}")
+    """Print the table and which ratios are below the bar."""
+    options, rows = parse(arguments), []
+    print(LINE.format(*COLUMNS))
+    for case in product(options.type or ["f32"], options.shapes, options.threads or [1, 2]):
+        rows.append(compare(Case(*case), options.rounds))
+        print(LINE.format(*rows[-1].cells), flush=True)
+    print("\n".join(report(rows)))
+    if options.markdown:
+        write_page(options.markdown, "Matrix products beside oneDNN", INTRO, COLUMNS, [row.cells for row in rows])
+    if options.json:
+        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
     return 0
 
 

@@ -105,6 +105,20 @@ def test_products_of_bytes_are_exact(isa: str, m: int, k: int, n: int) -> None:
             np.testing.assert_array_equal(out, wanted)
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("m", "k", "n"), [(1, 4, 49), (9, 8, 1), (33, 7, 50), (130, 64, 97), (66, 2048, 33)])
+def test_products_of_bytes_whose_rows_share_a_zero_point(isa: str, m: int, k: int, n: int) -> None:
+    rng = np.random.default_rng(k)
+    for left, zero in ((np.uint8, 3), (np.uint8, 0), (np.uint8, None), (np.int8, -7), (np.int8, None)):
+        a, b = (rng.integers(0, 100, size).astype(kind) for kind, size in ((left, (m, k)), (np.int8, (k, n))))
+        zeros = [] if zero is None else [np.array(zero, left)]
+        for threads in (1, 2):
+            out = np.full((m, n), -1, np.int32)
+            params = (0, 2 + len(zeros))
+            _native.call_kernel(f"cpu_matmul_integer@{isa}", [a, b, *zeros], [out], params, threads=threads)
+            np.testing.assert_array_equal(out, (a.astype(np.int64) - (zero or 0)) @ b.astype(np.int64))
+
+
 def bfloat16(array: Array) -> Array:
     """Each number rounded to bfloat16."""
     return np.asarray(array.astype(ml_dtypes.bfloat16)).astype(np.float64)
