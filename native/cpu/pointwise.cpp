@@ -1,35 +1,13 @@
 // The kernel of elementwise layers: any program on any number of inputs, broadcast to the shape of the outputs.
 //
-// The output is cut into tiles of consecutive elements. An input of the output's shape is read in place; what is
-// broadcast is first spread into a register, a run of equal or consecutive elements at a time. An output may share
-// the memory of an input of the same size and type. No parameters but the program.
-#include "cpu/pointwise.h"
-
-#include <algorithm>
+// An output may share the memory of an input of the same size and type. No parameters but the program.
+#include "cpu/pointwise_tiles.h"
 
 namespace ew::EW_ISA {
 namespace {
 
 constexpr int64_t TASK_COST = 1 << 15;  // element operations: about 4 us, twice what a fork and join takes
 constexpr int64_t LONG_ROW = 192;       // elements from which on a tile ends with its row
-
-// The output's axes, merged where every input allows it, and each input's strides on them, in elements.
-struct Axes {
-    int rank = 0;
-    int64_t size[EW_MAX_RANK];
-    int64_t stride[MAX_INPUTS][EW_MAX_RANK];
-};
-
-enum class Access : uint8_t { direct, widened, scalar, spread, unused };  // widened: halves of the output's shape
-
-struct Job {
-    const ew_call *call;
-    Program program;
-    Axes axes;
-    Access access[MAX_INPUTS];
-    int64_t total = 1, tile = 0, chunk = 0;
-    bool by_rows = false;  // a tile ends with its row: then inputs are one number or in one piece
-};
 
 int64_t broadcast_stride(const ew_tensor &input, int axis_from_end) {
     const int axis = input.rank - 1 - axis_from_end;
@@ -106,12 +84,6 @@ bool repeats(const Axes &axes, int input) {
     return same;
 }
 
-// What a register holds of an input that is one number in a whole row, or the same in every row, so that it is not filled
-// again.
-struct Filled {
-    int64_t offset = -1, n = 0;
-};
-
 // Writes elements [start, start + n) of the broadcast input to its register, or points to them where they lie.
 void spread(Registers &registers, const Job &job, int input, int64_t start, int64_t n, void *slot, Filled &filled) {
     const Axes &axes = job.axes;
@@ -142,44 +114,31 @@ void spread(Registers &registers, const Job &job, int input, int64_t start, int6
     }
 }
 
-void run_tile(const Job &job, Registers &registers, void *const *slots, Filled *filled, int64_t start, int64_t n) {
-    const Program &program = job.program;
-    for (int i = 0; i < program.n_inputs; ++i) {
-        const ew_tensor &input = job.call->inputs[i];
-        if (job.access[i] == Access::direct)
-            registers.values[i] = static_cast<char *>(input.data) + start * element_size(input.dtype);
-        if (job.access[i] == Access::widened)
-            load_elements(slots[i], static_cast<char *>(input.data) + start * element_size(input.dtype), input.dtype,
-                          n);
-        if (job.access[i] == Access::spread) spread(registers, job, i, start, n, slots[i], filled[i]);
-    }
-    const auto target = [&](int k) {
-        return static_cast<char *>(job.call->outputs[k].data) + start * element_size(job.call->outputs[k].dtype);
-    };
-    if (program.direct_output()) registers.values[program.outputs[0]] = target(0);
-    program.run(registers, n);
-    for (int k = 0; k < program.n_outputs; ++k)
-        store_elements(target(k), registers.values[program.outputs[k]], program.dtypes[program.outputs[k]], n);
+}  // namespace
+
+void read_input(const Job &job, Registers &registers, int i, int64_t start, int64_t n, void *slot, Filled &filled) {
+    const ew_tensor &input = job.call->inputs[i];
+    char *at = static_cast<char *>(input.data) + start * element_size(input.dtype);
+    if (job.access[i] == Access::direct) registers.values[i] = at;
+    if (job.access[i] == Access::widened) load_elements(slot, at, input.dtype, n);
+    if (job.access[i] == Access::spread) spread(registers, job, i, start, n, slot, filled);
 }
+
+namespace {
 
 void run_task(void *argument, int64_t task) {
     const Job &job = *static_cast<const Job *>(argument);
     const Program &program = job.program;
-    Registers registers;
-    Filled filled[MAX_INPUTS];
-    void *slots[MAX_INPUTS];
-    const int64_t first = task * job.chunk, last = std::min(job.total, first + job.chunk);
-    const int64_t most = std::min(job.tile, last - first), row = job.axes.size[0];
-    program.begin(registers, most);
-    std::copy(registers.values, registers.values + program.n_inputs, slots);
-    for (int i = 0; i < program.n_inputs; ++i)
-        if (job.access[i] == Access::scalar)
-            fill_elements(registers.values[i], job.call->inputs[i].data, program.dtypes[i], most);
-    for (int64_t start = first, n = 0; start < last; start += n) {
-        n = std::min(job.tile, last - start);
-        if (job.by_rows) n = std::min(n, row - start % row);
-        run_tile(job, registers, slots, filled, start, n);
-    }
+    for_tiles(job, task, [&](Registers &registers, int64_t start, int64_t n) {
+        const auto target = [&](int k) {
+            const ew_tensor &output = job.call->outputs[k];
+            return static_cast<char *>(output.data) + start * element_size(output.dtype);
+        };
+        if (program.direct_output()) registers.values[program.outputs[0]] = target(0);
+        program.run(registers, n);
+        for (int k = 0; k < program.n_outputs; ++k)
+            store_elements(target(k), registers.values[program.outputs[k]], program.dtypes[program.outputs[k]], n);
+    });
 }
 
 // Decides how each input is read; the masks are those of Program::allocate.
@@ -201,31 +160,39 @@ void choose_access(Job &job, uint32_t *direct, uint32_t *lasting) {
     }
 }
 
-int32_t check(const Job &job) {
+int32_t check_inputs(const Job &job) {
     const ew_call *call = job.call;
     const Program &program = job.program;
-    if (call->n_inputs != program.n_inputs || call->n_outputs != program.n_outputs)
-        return call->host->error(call, EW_INVALID_PLAN,
-                                 "a pointwise program has other inputs or outputs than its step");
+    if (call->n_inputs != program.n_inputs)
+        return call->host->error(call, EW_INVALID_PLAN, "a pointwise program has other inputs than its step");
     for (int i = 0; i < program.n_inputs; ++i) {
         if (call->inputs[i].dtype != program.dtypes[i])
             return call->host->error(call, EW_INVALID_PLAN, "input %d of a pointwise program has another type", i);
         if (!fits(call->inputs[i], call->outputs[0]))
             return call->host->error(call, EW_SHAPE, "input %d of a pointwise program does not broadcast", i);
     }
+    return EW_OK;
+}
+
+int32_t check_outputs(const Job &job) {
+    const ew_call *call = job.call;
+    const Program &program = job.program;
+    if (call->n_outputs != program.n_outputs)
+        return call->host->error(call, EW_INVALID_PLAN, "a pointwise program has other outputs than its step");
     for (int k = 0; k < program.n_outputs; ++k)
         if (call->outputs[k].dtype != program.dtypes[program.outputs[k]])
             return call->host->error(call, EW_INVALID_PLAN, "output %d of a pointwise program has another type", k);
     return EW_OK;
 }
 
-int32_t run(const ew_call *call) {
-    Job job;
+}  // namespace
+
+int32_t prepare(const ew_call *call, Job &job) {
     job.call = call;
     int64_t used = 0;
     if (!job.program.parse(call->params, call->n_params, &used) || used != call->n_params)
         return call->host->error(call, EW_INVALID_PLAN, "the parameters are no pointwise program");
-    if (const int32_t status = check(job); status != EW_OK) return status;
+    if (const int32_t status = check_inputs(job); status != EW_OK) return status;
     for (int a = 0; a < call->outputs[0].rank; ++a) job.total *= call->outputs[0].shape[a];
     if (job.total == 0) return EW_OK;
     merge_axes(job);
@@ -238,14 +205,22 @@ int32_t run(const ew_call *call) {
         job.by_rows |= job.access[i] == Access::spread && (!repeats(job.axes, i) || 4 * row > job.tile);
     job.by_rows &= row >= LONG_ROW;
     if (row < job.tile) job.tile -= job.tile % row;  // so that each tile begins with a row
-    const int64_t tasks = std::clamp<int64_t>(job.total * job.program.cost() / TASK_COST, 1, 256);
+    const int64_t tasks = std::clamp<int64_t>(job.total * job.program.cost() / TASK_COST, 1, MOST_TASKS);
     const int64_t tiles = (job.total + job.tile - 1) / job.tile;
     job.chunk = (tiles + tasks - 1) / tasks * job.tile;
-    const int64_t n_tasks = (job.total + job.chunk - 1) / job.chunk;
-    if (n_tasks == 1)
+    return EW_OK;
+}
+
+namespace {
+
+int32_t run(const ew_call *call) {
+    Job job;
+    if (const int32_t status = prepare(call, job); status != EW_OK) return status;
+    if (const int32_t status = check_outputs(job); status != EW_OK) return status;
+    if (job.tasks() == 1)
         run_task(&job, 0);
-    else
-        call->host->parallel(call, n_tasks, run_task, &job);
+    else if (job.tasks() > 1)
+        call->host->parallel(call, job.tasks(), run_task, &job);
     return EW_OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include "cpu/gemm_half.h"
 #include "cpu/quantized_gemm.h"
+#include "cpu/quantized_range.h"
 #include "cpu/quantized_row.h"
 
 #pragma GCC diagnostic ignored "-Wuninitialized"  // GCC reports its own _mm512_undefined_ps (GCC bug 105593)
@@ -87,8 +88,7 @@ Places read_places(const ew_call *call) {
 
 // A whole row with one scale: f32 to bytes and back.
 void quantize_row(const float *x, float scale, float zero, Range range, void *y, int64_t n) {
-    const auto lo = static_cast<float>(range.lo), hi = static_cast<float>(range.hi);
-    quantize_vectors(x, n, zero, lo, hi, y, [&](vf v) { return v / splat(scale); });
+    divide_to_bytes(x, n, {scale, zero, static_cast<float>(range.lo), static_cast<float>(range.hi)}, y);
 }
 
 template <typename T>
@@ -192,27 +192,6 @@ int32_t dequantize(const ew_call *call) {
 
 // ---- the range of x gives scale and zero point ----
 
-// The least and the largest of a vector and 0.
-EW_INLINE float least_of(vf v) {
-#if EW_ISA_AVX512
-    return _mm512_reduce_min_ps((__m512)v);
-#else
-    float found = 0;
-    for (int k = 0; k < VL; ++k) found = v[k] < found ? v[k] : found;
-    return found;
-#endif
-}
-
-EW_INLINE float largest_of(vf v) {
-#if EW_ISA_AVX512
-    return _mm512_reduce_max_ps((__m512)v);
-#else
-    float found = 0;
-    for (int k = 0; k < VL; ++k) found = v[k] > found ? v[k] : found;
-    return found;
-#endif
-}
-
 EW_INLINE bool is_zero(vf v) {  // false for NaN
 #if EW_ISA_AVX512
     return _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_EQ_OQ) == 0xffff;
@@ -223,43 +202,21 @@ EW_INLINE bool is_zero(vf v) {  // false for NaN
 #endif
 }
 
-// Each vector of x, zeros behind the end.
-template <typename Fn>
-EW_INLINE void for_vectors(const float *x, int64_t n, Fn &&fn) {
-    int64_t i = 0;
-    for (; i + VL <= n; i += VL) fn(load(x + i));
-    if (i < n) fn(load_n(x + i, n - i));
-}
-
-void range_of_chunk(const float *x, int64_t n, float *low, float *high) {
-    vf lo{}, hi{};
-    for_vectors(x, n, [&](vf v) {
-        lo = vmin(v, lo);
-        hi = vmax(v, hi);
-    });
-    *low = least_of(lo);
-    *high = largest_of(hi);
-}
-
-void scale_of_range(float low, float high, float *scale, float *zero) {
-    *scale = low == high ? 1.0F : (high - low) / 255.0F;
-    const float z = __builtin_rintf(-low / *scale);
-    *zero = z < 0 ? 0 : z > 255 ? 255 : z;
-}
-
 // Whether all are numbers, and finite: comparisons pass over what is none.
 bool all_finite(const float *x, int64_t n) {
     vf differences{};
-    for_vectors(x, n, [&](vf v) { differences += v - v; });
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) differences += load(x + i) - load(x + i);
+    if (i < n) differences += load_n(x + i, n - i) - load_n(x + i, n - i);
     return is_zero(differences);
 }
 
 }  // namespace
 
 void find_row_range(const float *x, int64_t n, float *scale, float *zero) {
-    float low, high;
-    range_of_chunk(x, n, &low, &high);
-    scale_of_range(low, high, scale, zero);
+    Extremes range{0, 0};
+    range.add(x, n);
+    scale_of_range(range, scale, zero);
     if (!all_finite(x, n)) *scale = __builtin_nanf(""), *zero = 0;
 }
 
@@ -270,17 +227,16 @@ void quantize_row(const float *x, int64_t n, float scale, float zero, uint8_t *o
 
 void find_range(const ew_call *call, const float *x, int64_t n, float *scale, float *zero) {
     const int64_t chunks = ceil_div(n, CHUNK);
-    float *ranges = scratch(SCRATCH_D, 2 * chunks + 2), low = 0, high = 0;
+    auto *ranges = reinterpret_cast<Extremes *>(scratch(SCRATCH_D, 2 * chunks + 2));
     // From the end on, where what was written last is still in a cache; x is read again from its begin on.
     parallel(call, chunks, [&](int64_t task) {
         const int64_t c = chunks - 1 - task;
-        range_of_chunk(x + c * CHUNK, least(CHUNK, n - c * CHUNK), ranges + 2 * c, ranges + 2 * c + 1);
+        ranges[c] = {0, 0};
+        ranges[c].add(x + c * CHUNK, least(CHUNK, n - c * CHUNK));
     });
-    for (int64_t c = 0; c < chunks; ++c) {
-        low = ranges[2 * c] < low ? ranges[2 * c] : low;
-        high = ranges[2 * c + 1] > high ? ranges[2 * c + 1] : high;
-    }
-    scale_of_range(low, high, scale, zero);
+    Extremes range{0, 0};
+    for (int64_t c = 0; c < chunks; ++c) range.add(ranges[c]);
+    scale_of_range(range, scale, zero);
 }
 
 namespace {

@@ -40,7 +40,7 @@ int64_t words(int64_t k) { return ceil_div(k, 4); }
 // A row of floats as uint8 with the terms that the correction by zero points needs.
 RowTerms quantize(const float *x, const Weight &w, float scale, float zero, int32_t *out) {
     auto *bytes = reinterpret_cast<uint8_t *>(out);
-    quantize_vectors(x, w.k, zero, 0, 255, bytes, [&](vf v) { return v / splat(scale); });
+    divide_to_bytes(x, w.k, {scale, zero, 0, 255}, bytes);
     for (int64_t i = w.k; i < 4 * words(w.k); ++i) bytes[i] = 0;
     int32_t sum = 0;
     if (w.needs_row_sums())

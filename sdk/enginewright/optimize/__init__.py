@@ -25,6 +25,7 @@ from enginewright.optimize.fuse_gru_cell import fuse_gru_cell
 from enginewright.optimize.fuse_layer_norm import fuse_layer_norm
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
 from enginewright.optimize.fuse_quantized_convs import fuse_quantized_convs
+from enginewright.optimize.fuse_quantized_tanh import fuse_quantized_tanh
 from enginewright.optimize.fuse_squeeze_excite import fuse_squeeze_excite
 from enginewright.optimize.fuse_swish import fuse_swish
 from enginewright.optimize.gather_one_hots import gather_one_hots
@@ -79,6 +80,7 @@ PIPELINE: tuple[Pass, ...] = (
     fuse_pointwise,
     fuse_epilogues,
     group_positions,
+    fuse_quantized_tanh,
     chain_convolutions,
     join_channels,
     eliminate_dead,
@@ -96,6 +98,7 @@ FOR_CPUS: tuple[Pass, ...] = (
     flatten_windows,
     fold_shuffles,
     group_positions,
+    fuse_quantized_tanh,
     chain_convolutions,
     join_channels,
 )

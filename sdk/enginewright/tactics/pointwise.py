@@ -8,6 +8,7 @@ from enginewright import ops
 from enginewright.errors import DataTypeError
 from enginewright.ops.elementwise import Elementwise
 from enginewright.ops.pointwise import MAX_INPUTS, MAX_INSTRUCTIONS, Pointwise, encode, program_of, specialize
+from enginewright.ops.quantized_tanh import QuantizedTanh
 from enginewright.registry.registry import Launch, infer_specs, registry, tactic
 from enginewright.tensors import TensorSpec
 
@@ -28,6 +29,14 @@ def pointwise(op: Any, *specs: TensorSpec | None) -> Launch | str:
     output = infer_specs(op, specs)[0]
     equal = tuple(index for index in inputs if _same_memory(specs[index], output))
     return Launch(params=encode(program), inputs=inputs, inplace=equal)
+
+
+@tactic(QuantizedTanh, kernel="cpu_quantized_tanh")
+def quantized_tanh(op: QuantizedTanh, *specs: TensorSpec) -> Launch | str:
+    """The range by what is before tanh, then the bytes."""
+    if len(specs) > MAX_INPUTS or len(op.program.instructions) > MAX_INSTRUCTIONS:
+        return f"at most {MAX_INPUTS} inputs, {MAX_INSTRUCTIONS} instructions"
+    return Launch(params=encode(op.program))
 
 
 def _same_memory(spec: TensorSpec | None, output: TensorSpec) -> bool:
