@@ -12,7 +12,7 @@ from enginewright.compiler.tuning import Tuner
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network
 from enginewright.optimize import NARROWING, Pass, PassRecord, optimize, pipeline
-from enginewright.optimize.prefer_channels_last import put_channels_last, wants_channels_last
+from enginewright.optimize.put_channels_last import put_channels_last, wants_channels_last
 from enginewright.optimize.round_products import round_products
 
 MARGIN = 0.9

@@ -35,7 +35,8 @@ from enginewright.optimize.lower_batch_norm import lower_batch_norm
 from enginewright.optimize.narrow_tensors import narrow_tensors
 from enginewright.optimize.pack_attention import pack_attention
 from enginewright.optimize.pool_parts import pool_parts
-from enginewright.optimize.prefer_channels_last import prefer_channels_last, put_channels_last
+from enginewright.optimize.prefer_channels_last import prefer_channels_last
+from enginewright.optimize.put_channels_last import put_channels_last
 from enginewright.optimize.quantize_products import quantize_products
 from enginewright.optimize.reuse_order import reuse_order
 from enginewright.optimize.round_images import round_images
