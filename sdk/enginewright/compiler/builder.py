@@ -18,7 +18,7 @@ from enginewright.compiler.embedding import Embedded, embed
 from enginewright.compiler.fixed_sizes import fix_sizes
 from enginewright.compiler.in_place import choose_in_place
 from enginewright.compiler.interruptible import run_interruptibly
-from enginewright.compiler.layouts import Layout, choose_layout, optimize_layouts
+from enginewright.compiler.layouts import Layout, choose_layout, optimize_layouts, unused_precision
 from enginewright.compiler.lowering import Programs
 from enginewright.compiler.plugin_uses import deprecated_plugins, is_registered, plugin_uses
 from enginewright.compiler.probes import Wanted, run_probes, wanted_probes
@@ -218,11 +218,12 @@ class _Build:
         return layout, inner, tuner
 
     def _report(self, layout: Layout, tuners: list[Tuner], replacements: tuple[ReplacementReport, ...]) -> BuildReport:
+        said = (*layout.network.notes, *unused_precision(self.config, layout.records), *self.deprecated)
         return BuildReport(
             passes=layout.records,
             layers=tuple(report for tuner in tuners for report in tuner.reports),
             seconds=dict(self.seconds),
-            notes=(*layout.network.notes, *self.deprecated, *(note for t in tuners for note in tuning_notes(t))),
+            notes=(*said, *(note for t in tuners for note in tuning_notes(t))),
             timings_measured=sum(tuner.measured for tuner in tuners),
             timings_cached=sum(tuner.cached for tuner in tuners),
             timings=next((word for word in (HEURISTIC, IMPORTED) if any(word in t.origins for t in tuners)), MEASURED),

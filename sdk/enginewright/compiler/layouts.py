@@ -5,15 +5,23 @@ A lower precision is allowed, not asked for: where float32 takes less time, the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from enginewright.compiler.config import BuilderConfig
 from enginewright.compiler.tuning import Tuner
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network
 from enginewright.optimize import NARROWING, Pass, PassRecord, optimize, pipeline
 from enginewright.optimize.put_channels_last import put_channels_last, wants_channels_last
+from enginewright.optimize.quantize_products import quantize_products
 from enginewright.optimize.round_products import round_products
+
+UNUSED = {
+    quantize_products.__name__: "no product has a weight that the model stores as int8",
+    round_products.__name__: "there is no product, convolution or recurrent layer that could be rounded",
+}
+"""What a pass that reduces precision did not find, where it changed nothing."""
 
 MARGIN = 0.9
 """The first layout stays unless another takes less than this share of its time: such sums vary by 10 %."""
@@ -75,6 +83,15 @@ def _optimize_orders(network: Network, passes: tuple[Pass, ...]) -> list[Layout]
 
 
 Tuned = tuple[Layout, Network, Tuner]
+
+
+def unused_precision(config: BuilderConfig, records: Sequence[PassRecord]) -> Iterator[str]:
+    """Say that the precision asked for found nothing to do: the plan then computes as one for "fp32"."""
+    if config.precision != "fp32" and not config.level:
+        yield f'precision="{config.precision}" changes nothing: level 0 runs no optimizer pass'
+    for record in records:
+        if record.name in UNUSED and not record.changes:
+            yield f'precision="{config.precision}" changes nothing: {UNUSED[record.name]}'
 
 
 def choose_layout(tuned: Sequence[Tuned]) -> Tuned:

@@ -121,3 +121,19 @@ def test_float32_is_kept_where_it_takes_less_time(exact: int, kept: str) -> None
     totals = (100, 100, 100, exact, exact)
     tuned = [(layout, layout.network, _tuner(total)) for layout, total in zip(found, totals, strict=True)]
     assert layouts.choose_layout(tuned)[0].name == kept
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("precision", ["int8", "bf16", "fp32"])
+def test_a_precision_that_finds_nothing_to_do_is_noted(precision: str, level: int) -> None:
+    net = Network()
+    net.output("y", net.relu(net.input("x", ew.float32, (4, 5))))
+    notes = ew.build(net, ew.BuilderConfig(precision=precision, level=level)).report.notes
+    found = [note for note in notes if note.startswith(f'precision="{precision}" changes nothing: ')]
+    assert len(found) == (precision != "fp32")
+    assert all(("level 0" in note) == (level == 0) for note in found)
+
+
+def test_a_precision_that_is_used_is_not_noted() -> None:
+    notes = ew.build(_network(), ew.BuilderConfig(precision="bf16", level=1)).report.notes
+    assert not [note for note in notes if "changes nothing" in note]
