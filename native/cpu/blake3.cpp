@@ -1,11 +1,16 @@
 // BLAKE3-256 of each chunk of a run of bytes: how a plan's weights are verified while it loads.
 //
 // The tree hash of the BLAKE3 paper (O'Connor, Aumasson, Neves, Wilcox-O'Hearn, 2020), one leaf of 1 KiB or one pair of
-// nodes in each lane of a vector. The lines that the lanes read next are fetched into the second cache: 5.5 GB/s a core
-// from memory on a 3.6 GHz machine with AVX-512, where the package blake3 reads 4.6 (and 6.4 in cache, ours 5.9).
+// nodes in each lane of a vector. With AVX-512 two vectors go side by side, since the mixes of one leave an eighth of
+// the adders idle: the states fill the 32 registers, and the message is read from the first cache. What comes next is
+// fetched between the rounds, a few lines at a time.
+#if defined(EW_ISA_AVX512)
+#include <immintrin.h>
+#endif
 #include <sys/mman.h>
 
 #include <cstring>
+#include <utility>
 
 #include "src/kernel.h"
 
@@ -14,17 +19,19 @@ namespace ew::EW_ISA {
 namespace {
 
 #if defined(EW_ISA_AVX512)
-constexpr int LANES = 16;
+constexpr int LANES = 16, STREAMS = 2;
 #elif defined(EW_ISA_AVX2)
-constexpr int LANES = 8;
+constexpr int LANES = 8, STREAMS = 1;
 #else
-constexpr int LANES = 4;
+constexpr int LANES = 4, STREAMS = 1;
 #endif
 
 typedef uint32_t Lanes __attribute__((vector_size(4 * LANES)));
 
 constexpr int64_t BLOCK = 64, LEAF = 1024, UNIT = 128 * LEAF;  // a unit is what one task hashes
 constexpr int64_t DIGEST = 32, UNIT_LEAVES = UNIT / LEAF;
+constexpr int LEVELS = 3, ROUNDS = 7;  // a unit climbs three levels of the tree: any more have few nodes for the lanes
+constexpr int64_t UNIT_NODES = UNIT_LEAVES >> LEVELS;
 constexpr int64_t UNITS_MAPPED = 16, MAPPED = UNITS_MAPPED * UNIT;  // a huge page
 enum Flag : uint32_t { LEAF_START = 1, LEAF_END = 2, PARENT = 4, ROOT = 8 };
 
@@ -42,38 +49,66 @@ inline V rotate(V x, int n) {
     return (x >> n) | (x << (32 - n));
 }
 
-template <class V>
-inline void mix(V &a, V &b, V &c, V &d, V x, V y) {
-    a = a + b + x;
-    d = rotate(d ^ a, 16);
-    c = c + d;
-    b = rotate(b ^ c, 12);
-    a = a + b + y;
-    d = rotate(d ^ a, 8);
-    c = c + d;
-    b = rotate(b ^ c, 7);
+// One of the 14 steps of half a round, on the columns or the diagonals of a state: all four, then the next step.
+template <int STEP, class V>
+__attribute__((always_inline)) inline void mix(V v[16], const V m[16], const uint8_t *s) {
+    constexpr int half = STEP / 14, step = STEP % 7, second = STEP / 7 % 2;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+        V &a = v[i], &b = v[4 + (i + half) % 4], &c = v[8 + (i + 2 * half) % 4], &d = v[12 + (i + 3 * half) % 4];
+        if constexpr (step == 0) a += m[s[8 * half + 2 * i + second]];
+        if constexpr (step == 1) a += b;
+        if constexpr (step == 2) d ^= a;
+        if constexpr (step == 3) d = rotate(d, second ? 8 : 16);
+        if constexpr (step == 4) c += d;
+        if constexpr (step == 5) b ^= c;
+        if constexpr (step == 6) b = rotate(b, second ? 7 : 12);
+    }
 }
 
-// One block into the chaining value h; V is a vector with a tree node in each lane, or one word.
-template <class V>
-inline void compress(V h[8], const V m[16], V counter, V counter_high, uint32_t length, uint32_t flags) {
-    const V zero = counter ^ counter;
-    V v[16] = {h[0],    h[1],         h[2],          h[3],         h[4],         h[5],
-               h[6],    h[7],         zero + IV[0],  zero + IV[1], zero + IV[2], zero + IV[3],
-               counter, counter_high, zero + length, zero + flags};
-#pragma GCC unroll 7
-    for (int r = 0; r < 7; ++r) {
-        const uint8_t *s = ORDER[r];
-        mix(v[0], v[4], v[8], v[12], m[s[0]], m[s[1]]);
-        mix(v[1], v[5], v[9], v[13], m[s[2]], m[s[3]]);
-        mix(v[2], v[6], v[10], v[14], m[s[4]], m[s[5]]);
-        mix(v[3], v[7], v[11], v[15], m[s[6]], m[s[7]]);
-        mix(v[0], v[5], v[10], v[15], m[s[8]], m[s[9]]);
-        mix(v[1], v[6], v[11], v[12], m[s[10]], m[s[11]]);
-        mix(v[2], v[7], v[8], v[13], m[s[12]], m[s[13]]);
-        mix(v[3], v[4], v[9], v[14], m[s[14]], m[s[15]]);
+// One round of N states, each step for all of them before the next.
+template <int N, class V, int... STEP>
+__attribute__((always_inline)) inline void mix_all(V v[N][16], const V (*m)[16], const uint8_t *s,
+                                                   std::integer_sequence<int, STEP...>) {
+    const auto each = [&]<int step>(std::integral_constant<int, step>) __attribute__((always_inline)) {
+        mix<step>(v[0], m[0], s);
+        if constexpr (N == 2) mix<step>(v[1], m[1], s);
+    };
+    (each(std::integral_constant<int, STEP>{}), ...);
+}
+
+struct Block {
+    uint32_t length, flags;
+    const uint8_t *next;  // fetched meanwhile: the first of n_next lines, one a leaf
+    int n_next;
+};
+
+// One block into each of N chaining values; V is a vector with a tree node in each lane, or one word.
+template <int N, class V>
+inline void compress(V h[N][8], const V (*m)[16], const V (*counter)[2], const Block &block) {
+    const V zero = h[0][0] ^ h[0][0];
+    V v[N][16];
+#pragma GCC unroll 2
+    for (int t = 0; t < N; ++t) {
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; ++i) v[t][i] = h[t][i];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) v[t][8 + i] = zero + IV[i];
+        v[t][12] = counter[t][0];
+        v[t][13] = counter[t][1];
+        v[t][14] = zero + block.length;
+        v[t][15] = zero + block.flags;
     }
-    for (int i = 0; i < 8; ++i) h[i] = v[i] ^ v[i + 8];
+#pragma GCC unroll 1
+    for (int round = 0; round < ROUNDS; ++round) {
+        const int at_once = (block.n_next + ROUNDS - 1) / ROUNDS;
+        for (int i = 0; i < at_once; ++i) __builtin_prefetch(block.next + (round * at_once + i) * LEAF);
+        mix_all<N>(v, m, ORDER[round], std::make_integer_sequence<int, 28>{});
+    }
+#pragma GCC unroll 2
+    for (int t = 0; t < N; ++t)
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; ++i) h[t][i] = v[t][i] ^ v[t][i + 8];
 }
 
 struct Index {
@@ -104,82 +139,125 @@ inline void transpose(Lanes rows[LANES]) {
     }
 }
 
-// Hashes LANES nodes of n_blocks blocks each, the nodes lying `stride` bytes apart, into digests one after another.
-inline void hash_lanes(const uint8_t *data, int64_t stride, int n_blocks, uint64_t first_counter, uint32_t flags,
-                       uint8_t *digests) {
-    Lanes h[8], m[16], counter{}, high{};
-    for (int i = 0; i < 8; ++i) h[i] = Lanes{} + IV[i];
-    if (flags != PARENT)
-        for (int lane = 0; lane < LANES; ++lane) {
-            counter[lane] = static_cast<uint32_t>(first_counter + static_cast<uint64_t>(lane));
-            high[lane] = static_cast<uint32_t>((first_counter + static_cast<uint64_t>(lane)) >> 32);
+// Word i of the blocks of LANES nodes that lie `stride` bytes apart into m[i].
+inline void read_words(const uint8_t *data, int64_t stride, Lanes m[16]) {
+#if defined(EW_ISA_AVX512)  // a load puts 16 bytes where they belong, and what is left are transpositions of 4 by 4
+#pragma GCC unroll 4
+    for (int part = 0; part < 4; ++part) {
+        __m512i x[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+            const auto row = [&](int lane) {
+                return _mm_loadu_si128(reinterpret_cast<const __m128i *>(data + lane * stride + 16 * part));
+            };
+            x[i] = _mm512_inserti32x4(_mm512_castsi128_si512(row(i)), row(i + 4), 1);
+            x[i] = _mm512_inserti32x4(_mm512_inserti32x4(x[i], row(i + 8), 2), row(i + 12), 3);
         }
-    for (int block = 0; block < n_blocks; ++block) {
-        for (int lane = 0; lane < LANES; ++lane) {
-            const uint8_t *from = data + lane * stride + block * BLOCK;
-            __builtin_prefetch(from + LANES * stride, 0, 2);
-            for (int part = 0; part < 16 / LANES; ++part)
-                std::memcpy(&m[part * LANES + lane], from + part * 4 * LANES, sizeof(Lanes));
-        }
-        for (int part = 0; part < 16 / LANES; ++part) transpose(m + part * LANES);
-        uint32_t now = flags;
-        if (flags != PARENT) now = (block == 0 ? LEAF_START : 0u) | (block == n_blocks - 1 ? LEAF_END : 0u);
-        compress(h, m, counter, high, BLOCK, now);
+        const __m512i a = _mm512_unpacklo_epi32(x[0], x[1]), b = _mm512_unpacklo_epi32(x[2], x[3]);
+        const __m512i c = _mm512_unpackhi_epi32(x[0], x[1]), d = _mm512_unpackhi_epi32(x[2], x[3]);
+        m[4 * part] = reinterpret_cast<Lanes>(_mm512_unpacklo_epi64(a, b));
+        m[4 * part + 1] = reinterpret_cast<Lanes>(_mm512_unpackhi_epi64(a, b));
+        m[4 * part + 2] = reinterpret_cast<Lanes>(_mm512_unpacklo_epi64(c, d));
+        m[4 * part + 3] = reinterpret_cast<Lanes>(_mm512_unpackhi_epi64(c, d));
     }
-    for (int lane = 0; lane < LANES; ++lane)
+#else
+    for (int part = 0; part < 16 / LANES; ++part) {
+        for (int lane = 0; lane < LANES; ++lane)
+            std::memcpy(&m[part * LANES + lane], data + lane * stride + part * 4 * LANES, sizeof(Lanes));
+        transpose(m + part * LANES);
+    }
+#endif
+}
+
+// Hashes N * LANES nodes of n_blocks blocks each, `stride` bytes apart, into digests one after another.
+template <int N>
+void hash_lanes(const uint8_t *data, int64_t stride, int n_blocks, uint64_t counter, uint8_t *digests) {
+    constexpr int NODES = N * LANES;
+    Lanes h[N][8], m[N][16], counters[N][2] = {};
+    for (int node = 0; node < NODES; ++node) {
+        for (int i = 0; i < 8; ++i) h[node / LANES][i] = Lanes{} + IV[i];
+        if (n_blocks == 1) continue;  // a pair of nodes has no number
+        counters[node / LANES][0][node % LANES] = static_cast<uint32_t>(counter + static_cast<uint64_t>(node));
+        counters[node / LANES][1][node % LANES] = static_cast<uint32_t>((counter + static_cast<uint64_t>(node)) >> 32);
+    }
+    for (int block = 0; block < n_blocks; ++block) {
+        const uint8_t *from = data + block * BLOCK;
+        for (int t = 0; t < N; ++t) read_words(from + t * LANES * stride, stride, m[t]);
+        uint32_t flags = PARENT;
+        if (n_blocks > 1) flags = (block == 0 ? LEAF_START : 0u) | (block == n_blocks - 1 ? LEAF_END : 0u);
+        compress<N>(h, m, counters, {BLOCK, flags, from + NODES * stride, n_blocks > 1 ? NODES : 0});
+    }
+    for (int node = 0; node < NODES; ++node)
         for (int i = 0; i < 8; ++i) {
-            const uint32_t word = h[i][lane];
-            std::memcpy(digests + lane * DIGEST + 4 * i, &word, 4);
+            const uint32_t word = h[node / LANES][i][node % LANES];
+            std::memcpy(digests + node * DIGEST + 4 * i, &word, 4);
         }
+}
+
+// As many of n nodes as fill lanes; says how many.
+int64_t hash_whole(const uint8_t *data, int64_t stride, int64_t n, uint64_t counter, uint8_t *digests) {
+    const int n_blocks = static_cast<int>(stride / BLOCK);
+    int64_t i = 0;
+    for (; i + STREAMS * LANES <= n; i += STREAMS * LANES)
+        hash_lanes<STREAMS>(data + i * stride, stride, n_blocks, counter + static_cast<uint64_t>(i),
+                            digests + i * DIGEST);
+    for (; i + LANES <= n; i += LANES)
+        hash_lanes<1>(data + i * stride, stride, n_blocks, counter + static_cast<uint64_t>(i), digests + i * DIGEST);
+    return i;
 }
 
 // One node of up to 1 KiB: a leaf, or with PARENT a pair of digests.
 void hash_one(const uint8_t *data, int64_t size, uint64_t counter, uint32_t flags, uint8_t *digest) {
-    uint32_t h[8];
+    uint32_t h[1][8];
+    const uint32_t counters[1][2] = {{static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32)}};
     std::memcpy(h, IV, sizeof h);
     int64_t at = 0;
     do {
         const int64_t length = size - at < BLOCK ? size - at : BLOCK;
-        uint32_t m[16] = {};
+        uint32_t m[1][16] = {};
         if (length > 0) std::memcpy(m, data + at, static_cast<size_t>(length));
         const bool last = at + length >= size;
         uint32_t now = last ? flags : flags & ~ROOT;
         if (!(flags & PARENT)) now |= (at == 0 ? LEAF_START : 0u) | (last ? LEAF_END : 0u);
-        compress<uint32_t>(h, m, static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32),
-                           static_cast<uint32_t>(length), now);
+        compress<1>(h, m, counters, {static_cast<uint32_t>(length), now, data, 0});
         at += BLOCK;
     } while (at < size);
     std::memcpy(digest, h, DIGEST);
 }
 
-// n nodes into one, level by level and in place; an odd one goes up as it is, which gives the same left-balanced tree.
-void reduce(uint8_t *nodes, int64_t n, uint32_t root, uint8_t *digest) {
-    for (; n > 2; n = (n + 1) / 2) {
-        int64_t pair = 0;
-        for (; pair + LANES <= n / 2; pair += LANES)
-            hash_lanes(nodes + pair * BLOCK, BLOCK, 1, 0, PARENT, nodes + pair * DIGEST);
-        for (; pair < n / 2; ++pair) hash_one(nodes + pair * BLOCK, BLOCK, 0, PARENT, nodes + pair * DIGEST);
-        if (n % 2) std::memmove(nodes + pair * DIGEST, nodes + (n - 1) * DIGEST, DIGEST);
-    }
-    if (n == 2)
-        hash_one(nodes, BLOCK, 0, PARENT | root, digest);
-    else
-        std::memcpy(digest, nodes, DIGEST);
+// One level up the tree, in place; an odd node goes up as it is, which gives the same left-balanced tree.
+int64_t climb(uint8_t *nodes, int64_t n) {
+    for (int64_t pair = hash_whole(nodes, BLOCK, n / 2, 0, nodes); pair < n / 2; ++pair)
+        hash_one(nodes + pair * BLOCK, BLOCK, 0, PARENT, nodes + pair * DIGEST);
+    if (n % 2) std::memmove(nodes + n / 2 * DIGEST, nodes + (n - 1) * DIGEST, DIGEST);
+    return (n + 1) / 2;
 }
 
-// The node of up to UNIT bytes whose first leaf has this number; `root`: ROOT where it is a whole chunk.
-void hash_unit(const uint8_t *data, int64_t size, uint64_t leaf, uint32_t root, uint8_t *digest) {
-    alignas(64) uint8_t nodes[(UNIT_LEAVES + LANES) * DIGEST];
-    if (size <= LEAF) return hash_one(data, size, leaf, root, digest);
-    const int64_t whole = size / LEAF;
-    int64_t n = 0;
-    for (; n + LANES <= whole; n += LANES)
-        hash_lanes(data + n * LEAF, LEAF, LEAF / BLOCK, leaf + static_cast<uint64_t>(n), 0, nodes + n * DIGEST);
+// How many levels the units of a chunk climb: none in one so small that they might pass its root.
+int levels(int64_t chunk) { return chunk > UNIT_NODES * LEAF ? LEVELS : 0; }
+
+// The nodes of up to UNIT bytes of a chunk whose first leaf has this number.
+void hash_unit(const uint8_t *data, int64_t size, uint64_t leaf, int64_t chunk, uint8_t *nodes) {
+    alignas(64) uint8_t leaves[UNIT_LEAVES * DIGEST];
+    int64_t n = hash_whole(data, LEAF, size / LEAF, leaf, leaves);
     for (; n * LEAF < size; ++n) {
         const int64_t left = size - n * LEAF;
-        hash_one(data + n * LEAF, left < LEAF ? left : LEAF, leaf + static_cast<uint64_t>(n), 0, nodes + n * DIGEST);
+        hash_one(data + n * LEAF, left < LEAF ? left : LEAF, leaf + static_cast<uint64_t>(n), chunk <= LEAF ? ROOT : 0u,
+                 leaves + n * DIGEST);
     }
-    reduce(nodes, n, root, digest);
+    for (int level = levels(chunk); level > 0; --level) n = climb(leaves, n);
+    std::memcpy(nodes, leaves, static_cast<size_t>(n * DIGEST));
+}
+
+// The digest of a chunk from the nodes of its units, which are lost.
+void join(uint8_t *nodes, int64_t chunk, uint8_t *digest) {
+    int64_t n = (chunk + LEAF - 1) / LEAF;
+    for (int level = levels(chunk); level > 0; --level) n = (n + 1) / 2;
+    while (n > 2) n = climb(nodes, n);
+    if (n == 2)
+        hash_one(nodes, BLOCK, 0, PARENT | ROOT, digest);
+    else
+        std::memcpy(digest, nodes, DIGEST);
 }
 
 // Lets the kernel map what is read next, in one call and on the thread that reads it: less than half of what a page
@@ -196,27 +274,33 @@ void map_pages(const uint8_t *data, int64_t size) {
 
 struct Job {
     const uint8_t *data;
-    uint8_t *digests, *units;
+    uint8_t *digests, *nodes;
     int64_t size, chunk, units_in_chunk;
+
+    int64_t length(int64_t start) const { return size - start < chunk ? size - start : chunk; }
 
     void hash(int64_t unit) const {
         const int64_t start = unit / units_in_chunk * chunk, inside = unit % units_in_chunk * UNIT;
-        const int64_t length = size - start < chunk ? size - start : chunk, left = length - inside;
+        const int64_t left = length(start) - inside;
         if (left <= 0) return;
         if (unit % UNITS_MAPPED == 0) map_pages(data + start + inside, left < MAPPED ? left : MAPPED);
-        hash_unit(data + start + inside, left < UNIT ? left : UNIT, static_cast<uint64_t>(inside / LEAF),
-                  length <= UNIT ? ROOT : 0u, units + unit * DIGEST);
+        hash_unit(data + start + inside, left < UNIT ? left : UNIT, static_cast<uint64_t>(inside / LEAF), length(start),
+                  nodes + unit * UNIT_NODES * DIGEST);
+    }
+
+    void finish(int64_t index) const {
+        join(nodes + index * units_in_chunk * UNIT_NODES * DIGEST, length(index * chunk), digests + index * DIGEST);
     }
 };
 
-// inputs: bytes; outputs: 32 bytes for each chunk; params: bytes of a chunk, a multiple of 128 KiB; workspace: 32 bytes
-// for each 128 KiB begun in each chunk.
+// inputs: bytes; outputs: 32 bytes for each chunk; params: bytes of a chunk, a multiple of 128 KiB; workspace: 512
+// bytes for each 128 KiB begun in each chunk.
 int32_t blake3_chunks(const ew_call *call) {
     const ew_tensor &in = call->inputs[0], &out = call->outputs[0];
     const int64_t size = in.shape[0], chunk = call->n_params == 1 ? call->params[0].i : 0;
     if (chunk <= 0 || chunk % UNIT) return call->host->error(call, EW_FAILED, "chunks are multiples of 128 KiB");
     const int64_t chunks = (size + chunk - 1) / chunk, units_in_chunk = chunk / UNIT;
-    const uint64_t needed = static_cast<uint64_t>(chunks * units_in_chunk * DIGEST);
+    const uint64_t needed = static_cast<uint64_t>(chunks * units_in_chunk * UNIT_NODES * DIGEST);
     if (out.shape[0] != chunks * DIGEST || call->workspace_size < needed)
         return call->host->error(call, EW_SHAPE, "each chunk has one digest, and its units their workspace");
     Job job{static_cast<const uint8_t *>(in.data),
@@ -228,11 +312,8 @@ int32_t blake3_chunks(const ew_call *call) {
     call->host->parallel(
         call, chunks * units_in_chunk,
         [](void *argument, int64_t unit) { static_cast<const Job *>(argument)->hash(unit); }, &job);
-    for (int64_t index = 0; index < chunks; ++index) {
-        const int64_t length = size - index * chunk < chunk ? size - index * chunk : chunk;
-        reduce(job.units + index * units_in_chunk * DIGEST, (length + UNIT - 1) / UNIT, ROOT,
-               job.digests + index * DIGEST);
-    }
+    call->host->parallel(
+        call, chunks, [](void *argument, int64_t index) { static_cast<const Job *>(argument)->finish(index); }, &job);
     return EW_OK;
 }
 

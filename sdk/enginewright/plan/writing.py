@@ -43,8 +43,8 @@ from enginewright_compat.layout import (
 from enginewright_compat.passport import Passport, encode_passport, target_digest
 from enginewright_compat.version import parse_version
 
-HASHED_AT_ONCE = 128 << 10
-"""Bytes for each of which the digest kernel wants room for one digest."""
+HASHED_AT_ONCE, NODES = 128 << 10, 16
+"""Bytes for each of which the digest kernel wants room for so many digests."""
 
 Data = bytes | bytearray | memoryview | npt.NDArray[Any]
 
@@ -75,7 +75,7 @@ def chunk_digests(data: memoryview) -> bytes:
     digests = np.empty(count * DIGEST_SIZE, np.uint8)
     if count:
         kernel = f"cpu_blake3_chunks@{_native.isas()[0]}"
-        units = count * CHUNK // HASHED_AT_ONCE * DIGEST_SIZE
+        units = count * CHUNK // HASHED_AT_ONCE * NODES * DIGEST_SIZE
         _native.call_kernel(kernel, [np.frombuffer(data, np.uint8)], [digests], (CHUNK,), workspace_bytes=units)
     return digests.tobytes()
 

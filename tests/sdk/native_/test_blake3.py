@@ -26,7 +26,7 @@ def digests(data: np.ndarray, chunk: int, isa: str) -> bytes:
     count = -(-len(data) // chunk)
     found = np.empty(32 * count, np.uint8)
     call_kernel(
-        f"cpu_blake3_chunks@{isa}", [data], [found], (chunk,), workspace_bytes=count * chunk // UNIT * 32, threads=2
+        f"cpu_blake3_chunks@{isa}", [data], [found], (chunk,), workspace_bytes=count * chunk // UNIT * 512, threads=2
     )
     return found.tobytes()
 
