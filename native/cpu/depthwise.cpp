@@ -102,12 +102,16 @@ EW_INLINE void run_vectors(const Depthwise &d, const Slice &s, const float *rows
         }
 }
 
-// R whole output rows; the last vectors singly where V do not fit.
+// Columns [x, end) of R output rows; the last vectors singly where V do not fit.
+template <int R, int V, int TAPS>
+EW_INLINE void run_columns(const Depthwise &d, const Slice &s, const float *rows, float *y, int64_t x, int64_t end) {
+    for (; x + (V - 1) * VL < end; x += V * VL) run_vectors<R, V, TAPS>(d, s, rows + x, y + x, end - x);
+    for (; V > 1 && x < end; x += VL) run_vectors<R, 1, TAPS>(d, s, rows + x, y + x, end - x);
+}
+
 template <int R, int V, int TAPS>
 EW_INLINE void run_lines(const Depthwise &d, const Slice &s, const float *rows, float *y) {
-    int64_t x = 0;
-    for (; x + (V - 1) * VL < d.out[2]; x += V * VL) run_vectors<R, V, TAPS>(d, s, rows + x, y + x, d.out[2] - x);
-    for (; V > 1 && x < d.out[2]; x += VL) run_vectors<R, 1, TAPS>(d, s, rows + x, y + x, d.out[2] - x);
+    run_columns<R, V, TAPS>(d, s, rows, y, 0, d.out[2]);
 }
 
 // All output rows of a slice, in blocks of R rows and V vectors, so that enough sums are under way at a time.
@@ -149,6 +153,25 @@ void run_channel(const Depthwise &d, int64_t image, int64_t m, float *y) {
     }
 }
 
+// Whether there is one axis only: a signal.
+bool is_line(const Depthwise &d) {
+    return d.out[0] * d.kernel[0] * d.in[0] == 1 && d.out[1] * d.kernel[1] * d.in[1] == 1 && d.begin[0] == 0 &&
+           d.begin[1] == 0;
+}
+
+// One signal, a stretch of places a task: there are no other channels to share.
+void run_line(const ew_call *call, const Depthwise &d, const Epilogue &epilogue) {
+    float *padded = scratch(SCRATCH_A, d.row_floats + VL);
+    copy_slice(d, d.x, 0, padded);
+    const Slice s{d.bias ? d.bias[0] : 0, false, d.w, d.offsets};
+    const int64_t stretch = round_up(1 + 60000 / (d.taps() + 4), 4 * VL);
+    parallel(call, ceil_div(d.out[2], stretch), [&](int64_t task) {
+        const int64_t first = task * stretch, last = least(d.out[2], first + stretch);
+        run_columns<1, 4, 0>(d, s, padded, d.y, first, last);
+        if (!epilogue.empty()) epilogue.run(d.y + first, d.out[2], 0, 1, first, last);
+    });
+}
+
 // Where each tap reads in the padded copy.
 void find_offsets(const Depthwise &d, int64_t *offsets) {
     for (int64_t ky = 0; ky < d.kernel[1]; ++ky)
@@ -170,6 +193,7 @@ int32_t run(const ew_call *call) {
     find_offsets(d, offsets);
     d.offsets = offsets;
     const bool direct = epilogue.empty() || (call->n_outputs == 1 && call->outputs[0].dtype == EW_FLOAT32);
+    if (channels == 1 && direct && is_line(d)) return run_line(call, d, epilogue), EW_OK;
     const int64_t group = 1 + 60000 / (positions * (d.taps() + 4) + 1);
     parallel(call, ceil_div(channels, group), [&](int64_t task) {
         for (int64_t i = task * group; i < least(channels, (task + 1) * group); ++i) {

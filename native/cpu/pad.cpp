@@ -42,13 +42,17 @@ struct Job {
 void map_axis(Axis &axis, int64_t size, int64_t begin, int64_t end, int64_t mode) {
     const int64_t first = begin < 0 ? -begin : 0, kept = size - first + (end < 0 ? end : 0);
     const int64_t shift = begin > 0 ? begin : 0;
-    for (int64_t i = 0; i < axis.size; ++i) {
-        const int64_t place = source_of(i - shift, kept, mode);
-        axis.map[i] = place < 0 ? -1 : place + first;
-    }
     axis.begin = shift < axis.size ? shift : axis.size;
     axis.count = kept < axis.size - axis.begin ? kept : axis.size - axis.begin;
     if (axis.count < 0) axis.count = 0;
+    const auto look = [&](int64_t i) {
+        const int64_t place = source_of(i - shift, kept, mode);
+        axis.map[i] = place < 0 ? -1 : place + first;
+    };
+    const int64_t behind = axis.begin + axis.count;
+    for (int64_t i = 0; i < axis.begin; ++i) look(i);
+    for (int64_t i = axis.begin; i < behind; ++i) axis.map[i] = i - shift + first;
+    for (int64_t i = behind; i < axis.size; ++i) look(i);
 }
 
 void fill(const Job &job, char *to, int64_t bytes) { fill_run(to, job.constant, bytes / job.unit, job.unit); }

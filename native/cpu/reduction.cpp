@@ -24,6 +24,7 @@ enum Operation : int64_t {
 constexpr int MAX_GROUPS = EW_MAX_RANK;
 constexpr int64_t BLOCK = 256;  // columns, or short lines, reduced at once
 constexpr int64_t SHORT = 16;   // elements of a line that takes less time than what is done around it
+constexpr int64_t LINE_COST = 8, BLOCK_COST = 64;  // of a short line and of a block beside their elements
 
 struct Job {
     const ew_call *call;
@@ -198,13 +199,13 @@ template <class A, Mode mode>
 void run_mode(const Job &job) {
     if (are_short<A, mode>(job)) {
         const int64_t parts = (job.rows + BLOCK - 1) / BLOCK;
-        return for_ranges(job.call, parts, job.line * BLOCK, [&](int64_t begin, int64_t end) {
+        return for_ranges(job.call, parts, (job.line + LINE_COST) * BLOCK, [&](int64_t begin, int64_t end) {
             for (int64_t p = begin; p < end; ++p)
                 reduce_short<A, mode>(job, p * BLOCK, std::min(BLOCK, job.rows - p * BLOCK));
         });
     }
     const int64_t blocks = (job.columns + BLOCK - 1) / BLOCK;
-    const int64_t cost = job.count * std::min(job.columns, BLOCK) * (mode == mode_exp ? 10 : 1);
+    const int64_t cost = job.count * std::min(job.columns, BLOCK) * (mode == mode_exp ? 10 : 1) + BLOCK_COST;
     for_ranges(job.call, job.rows * blocks, cost, [&](int64_t begin, int64_t end) {
         for (int64_t b = begin; b < end; ++b) {
             const int64_t column = b % blocks * BLOCK;

@@ -9,7 +9,7 @@ namespace ew::EW_ISA {
 
 namespace {
 
-constexpr int64_t TASK_BYTES = 128 << 10;
+constexpr int64_t TASK_BYTES = 32 << 10;    // some microseconds; to share them costs a third of one
 constexpr int64_t BLOCK_BYTES = 64;         // rows of a transposed block: one cache line of the source
 constexpr int64_t LONG_BLOCK_BYTES = 4096;  // where there are so few columns that all lines stay in the cache
 
@@ -338,10 +338,13 @@ void run_units(const Job &job, char *to, const char *from, int64_t first, int64_
     }
 }
 
-// A single long run has no outer loop to cut: its bytes are the units.
-void copy_bytes(const ew_call *call, char *to, const char *from, int64_t n) {
-    for_ranges(call, n, task_count(n, n),
-               [=](int64_t first, int64_t last) { std::memcpy(to + first, from + first, last - first); });
+// Where there is no loop around, the innermost one is cut.
+void copy_loop(const ew_call *call, const Job &job, char *to, const char *from) {
+    for_ranges(call, job.n, task_count(job.n * job.bytes, job.n), [&](int64_t first, int64_t last) {
+        Job part = job;
+        part.n = last - first;
+        run_inner(part, to + first * job.to_step, from + first * job.from_step, 0);
+    });
 }
 
 }  // namespace
@@ -369,7 +372,7 @@ void copy_strided(const ew_call *call, void *to, const void *from, const Walk &w
     const Job job = plan(simplified(walk), bytes);
     char *const target = static_cast<char *>(to);
     const char *const source = static_cast<const char *>(from);
-    if (job.inner == Inner::Run && job.outer.rank == 0) return copy_bytes(call, target, source, job.n * job.bytes);
+    if (job.inner != Inner::Transpose && job.outer.rank == 0) return copy_loop(call, job, target, source);
     int64_t units = job.blocks;
     for (int i = 0; i < job.outer.rank; ++i) units *= job.outer.size[i];
     for_ranges(call, units, task_count(total, units),

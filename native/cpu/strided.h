@@ -30,7 +30,7 @@ struct Walk {
 // overlap, and each element of `to` is written once.
 void copy_strided(const ew_call *call, void *to, const void *from, const Walk &walk, int64_t bytes);
 
-// Tasks for a movement of so many bytes that can be cut into `units`: one for each 128 KiB, none smaller.
+// Tasks for a movement of so many bytes that can be cut into `units`: one for each 32 KiB, none smaller.
 int64_t task_count(int64_t bytes, int64_t units);
 
 // `count` times the same element of `bytes` bytes (1, 2, 4, 8 or 16).
