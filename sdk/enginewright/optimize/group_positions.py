@@ -81,9 +81,10 @@ def _row(layer: Layer) -> Row | None:
             return None
         op = op.anchor
     op = op.anchor if isinstance(op, Rounded) else op
-    constants = [None if tensor is None else tensor.const for tensor in layer.inputs[1:]]
-    x, weight = layer.inputs[0], constants[0] if constants else None
-    if not isinstance(op, ChannelsLast) or not isinstance(op.anchor, Conv) or x is None or weight is None:
+    if not isinstance(op, ChannelsLast) or not isinstance(op.anchor, Conv):
+        return None
+    x, weight = layer.inputs[0], None if layer.inputs[1] is None else layer.inputs[1].const
+    if x is None or weight is None:
         return None
     if any(tensor is not None and tensor.const is None for tensor in layer.inputs[1:]) or weight.size == 0:
         return None

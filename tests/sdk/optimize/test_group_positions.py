@@ -11,6 +11,7 @@ from enginewright.graph.network import Network, Tensor
 from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
 from enginewright.ops.pointwise import Builder, Fused
+from enginewright.ops.random import RandomNormal
 from enginewright.ops.rounded import Rounded
 from enginewright.optimize.group_positions import group_positions
 from enginewright.tensors import bfloat16, float32
@@ -84,6 +85,12 @@ def test_what_more_is_added_to_is_left() -> None:
     x, w = net.input("x", float32, (1, 5, 30, 3)), net.constant(numbers(8, 3, 3, 9))
     added = net.input("more", float32, (1, 3, 22, 8))
     net.output("y", net.add(Fused(ChannelsLast(Conv()), p.finish(p.add(*p.inputs))), x, w, added)[0])
+    assert group_positions(net) == 0
+
+
+def test_layers_without_inputs_are_left() -> None:
+    net = Network()
+    net.output("y", net.add(RandomNormal(shape=(2, 3)))[0])
     assert group_positions(net) == 0
 
 
