@@ -98,3 +98,9 @@ def test_types_stay() -> None:
     net = network(Rounded(ChannelsLast(Conv()), bfloat16), (1, 5, 30, 3), (8, 3, 3, 9))
     group_positions(net)
     assert net.outputs[0][1].dtype is float32
+
+
+def test_layers_without_inputs_are_passed_over() -> None:
+    net = Network()
+    net.output("y", net.random_normal(shape=(2, 3)))
+    assert group_positions(net) == 0
