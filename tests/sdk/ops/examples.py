@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx
@@ -184,3 +184,27 @@ def run_node(node: onnx.NodeProto, feeds: dict[str, Array], opset: int = OPSET) 
 
 def _attribute(value: Any) -> Any:
     return int(value) if isinstance(value, bool | DataType) else list(value) if isinstance(value, tuple) else value
+
+
+class ExampleTests:
+    """What the examples of operators that move elements are to pass; each file of tests says of which operators.
+
+    `constants`: inputs of an operator that its shape rule may know while others are read at run time.
+    """
+
+    operators: ClassVar[tuple[type[Any], ...]]
+    constants: ClassVar[Mapping[type[Any], tuple[int, ...]]] = {}
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Give each test all examples."""
+        metafunc.parametrize(("op", "inputs"), list(examples_of(*self.operators)))
+
+    def test_shape_rule(self, op: Operator, inputs: list[Any]) -> None:
+        check_static(op, inputs)
+        check_symbolic(op, inputs)
+
+    def test_contents_read_at_run_time(self, op: Operator, inputs: list[Any]) -> None:
+        check_read(op, inputs, self.constants.get(type(op), ()))
+
+    def test_reference(self, op: Operator, inputs: list[Any]) -> None:
+        check_against_onnx(op, inputs)

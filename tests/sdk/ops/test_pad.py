@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,28 +10,13 @@ import pytest
 import enginewright as ew
 from enginewright.errors import ShapeError
 from enginewright.ops.pad import Pad
-from enginewright.registry.registry import Operator
 from enginewright.tensors import TensorSpec, float32
-from tests.sdk.ops.examples import check_against_onnx, check_read, check_static, check_symbolic, examples_of
-
-EXAMPLES = list(examples_of(Pad))
-CONSTANTS: dict[type[Any], tuple[int, ...]] = {Pad: (3,)}
+from tests.sdk.ops.examples import ExampleTests
 
 
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_shape_rule(op: Operator, inputs: list[Any]) -> None:
-    check_static(op, inputs)
-    check_symbolic(op, inputs)
-
-
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_contents_read_at_run_time(op: Operator, inputs: list[Any]) -> None:
-    check_read(op, inputs, CONSTANTS.get(type(op), ()))
-
-
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_reference(op: Operator, inputs: list[Any]) -> None:
-    check_against_onnx(op, inputs)
+class TestExamples(ExampleTests):
+    operators = (Pad,)
+    constants: ClassVar = {Pad: (3,)}
 
 
 @pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "wrap"])

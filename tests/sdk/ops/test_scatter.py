@@ -4,29 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from enginewright.ops.scatter import ScatterElements, ScatterND, TensorScatter
 from enginewright.registry.registry import Operator
 from enginewright.tensors import float16
-from tests.sdk.ops.examples import check_against_onnx, check_read, check_static, check_symbolic, examples_of
-
-EXAMPLES = list(examples_of(ScatterElements, ScatterND, TensorScatter))
-CONSTANTS: dict[type[Any], tuple[int, ...]] = {}
+from tests.sdk.ops.examples import ExampleTests, check_against_onnx
 
 
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_shape_rule(op: Operator, inputs: list[Any]) -> None:
-    check_static(op, inputs)
-    check_symbolic(op, inputs)
+class TestExamples(ExampleTests):
+    operators = (ScatterElements, ScatterND, TensorScatter)
 
-
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_contents_read_at_run_time(op: Operator, inputs: list[Any]) -> None:
-    check_read(op, inputs, CONSTANTS.get(type(op), ()))
-
-
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_reference(op: Operator, inputs: list[Any]) -> None:
-    # The reference rounds a float16 sum once, others after each step.
-    check_against_onnx(op, inputs, rtol=2e-3 if inputs[0].dtype is float16 else 0)
+    def test_reference(self, op: Operator, inputs: list[Any]) -> None:
+        # The reference rounds a float16 sum once, others after each step.
+        check_against_onnx(op, inputs, rtol=2e-3 if inputs[0].dtype is float16 else 0)

@@ -9,27 +9,15 @@ import pytest
 
 from enginewright.ops.select import Compress, NonZero, OneHot, TopK, Unique
 from enginewright.registry.registry import Operator
-from tests.sdk.ops.examples import check_against_onnx, check_read, check_static, check_symbolic, examples_of
-
-EXAMPLES = list(examples_of(Compress, NonZero, OneHot, TopK, Unique))
-CONSTANTS: dict[type[Any], tuple[int, ...]] = {}
+from tests.sdk.ops.examples import ExampleTests, check_against_onnx
 
 
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_shape_rule(op: Operator, inputs: list[Any]) -> None:
-    check_static(op, inputs)
-    check_symbolic(op, inputs)
+class TestExamples(ExampleTests):
+    operators = (Compress, NonZero, OneHot, TopK, Unique)
 
-
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_contents_read_at_run_time(op: Operator, inputs: list[Any]) -> None:
-    check_read(op, inputs, CONSTANTS.get(type(op), ()))
-
-
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_reference(op: Operator, inputs: list[Any]) -> None:
-    if not isinstance(op, NonZero) or inputs[0].shape:
-        check_against_onnx(op, inputs)
+    def test_reference(self, op: Operator, inputs: list[Any]) -> None:
+        if not isinstance(op, NonZero) or inputs[0].shape:
+            check_against_onnx(op, inputs)
 
 
 @pytest.mark.parametrize("number", [0.0, 2.0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,27 +13,16 @@ from enginewright.errors import ShapeError, SymbolicShapeError
 from enginewright.ops.shape import Flatten, Identity, Reshape, Shape, ShapeValue, Size, Squeeze, Unsqueeze
 from enginewright.registry.registry import Operator
 from enginewright.tensors import TensorSpec, float32, int64
-from tests.sdk.ops.examples import check_against_onnx, check_read, check_static, check_symbolic, examples_of
-
-EXAMPLES = list(examples_of(Flatten, Identity, Reshape, Shape, ShapeValue, Size, Squeeze, Unsqueeze))
-CONSTANTS: dict[type[Any], tuple[int, ...]] = {Squeeze: (1,), Unsqueeze: (1,)}
+from tests.sdk.ops.examples import ExampleTests, check_against_onnx
 
 
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_shape_rule(op: Operator, inputs: list[Any]) -> None:
-    check_static(op, inputs)
-    check_symbolic(op, inputs)
+class TestExamples(ExampleTests):
+    operators = (Flatten, Identity, Reshape, Shape, ShapeValue, Size, Squeeze, Unsqueeze)
+    constants: ClassVar = {Squeeze: (1,), Unsqueeze: (1,)}
 
-
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_contents_read_at_run_time(op: Operator, inputs: list[Any]) -> None:
-    check_read(op, inputs, CONSTANTS.get(type(op), ()))
-
-
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_reference(op: Operator, inputs: list[Any]) -> None:
-    if not isinstance(op, ShapeValue):
-        check_against_onnx(op, inputs)
+    def test_reference(self, op: Operator, inputs: list[Any]) -> None:
+        if not isinstance(op, ShapeValue):
+            check_against_onnx(op, inputs)
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.data())

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
-import pytest
 from hypothesis import given, strategies as st
 
 from enginewright.dims import Dim, evaluate, substitute
 from enginewright.ops.slice import Slice
-from enginewright.registry.registry import Operator
 from enginewright.tensors import TensorSpec, float32, int64
-from tests.sdk.ops.examples import (
-    check_against_onnx,
-    check_read,
-    check_static,
-    check_symbolic,
-    constant_spec,
-    examples_of,
-)
-
-EXAMPLES = list(examples_of(Slice))
-CONSTANTS: dict[type[Any], tuple[int, ...]] = {Slice: (3, 4)}
+from tests.sdk.ops.examples import ExampleTests, constant_spec
 
 
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_shape_rule(op: Operator, inputs: list[Any]) -> None:
-    check_static(op, inputs)
-    check_symbolic(op, inputs)
-
-
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_contents_read_at_run_time(op: Operator, inputs: list[Any]) -> None:
-    check_read(op, inputs, CONSTANTS.get(type(op), ()))
-
-
-@pytest.mark.parametrize(("op", "inputs"), EXAMPLES)
-def test_reference(op: Operator, inputs: list[Any]) -> None:
-    check_against_onnx(op, inputs)
+class TestExamples(ExampleTests):
+    operators = (Slice,)
+    constants: ClassVar = {Slice: (3, 4)}
 
 
 def test_a_backward_slice_from_before_the_axis_begins_at_its_first_element() -> None:
