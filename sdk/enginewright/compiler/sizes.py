@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from enginewright.dims import Atom, Dim, Size
 from enginewright.errors import SymbolicShapeError
 
-BINARY = ("floordiv", "mod", "ceildiv", "min", "max", "broadcast", "equal", "less")
-
 
 @dataclass
 class SizeWriter:

@@ -9,7 +9,6 @@ from enginewright.cli._options import given_trust, trust_options
 from enginewright.cli._plan_text import facts, signer, verdict_lines
 from enginewright.cli._state import common, current, json_option
 
-UNTRUSTED = 4
 EPILOG = """\b
 Examples:
   enginewright plan verify det.plan
