@@ -18,7 +18,7 @@ from enginewright.compiler.report import LayerReport, Timing
 from enginewright.compiler.timing_key import describe
 from enginewright.compiler.unfuse import unfuse
 from enginewright.device.fingerprint import device_fingerprint, kernel_library
-from enginewright.dims import Dim, Size, evaluate
+from enginewright.dims import Dim, evaluate
 from enginewright.errors import EnginewrightError, NoTactic, NoTacticDetails
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.pointwise import Fused
@@ -136,7 +136,7 @@ class Tuner:
             return
         alone = len(found.choices) == 1 and (not self.everything or any(network_fields(layer.op)))
         entry = None if alone else self._entry(layer, found)
-        best = self._best(layer, found, entry)
+        best = self._best(found, entry)
         times = {name: time.nanoseconds for name, time in entry.timings.items() if time.samples} if entry else {}
         self.choices[layer] = replace(best, nanoseconds=times.get(best.tactic))
         if entry is not None and not self._nested:
@@ -186,7 +186,7 @@ class Tuner:
         found = next(choice for choice in weighed.found.choices if choice.tactic == tactic)
         return replace(found, nanoseconds=time.nanoseconds if time and time.samples else None)
 
-    def _best(self, layer: Layer, found: Candidates, entry: TimingEntry | None) -> Choice:
+    def _best(self, found: Candidates, entry: TimingEntry | None) -> Choice:
         """The pinned choice, else the fastest, ties by name; without times the best guess."""
         by_name = {choice.tactic: choice for choice in found.choices}
         if entry is not None and entry.pinned in by_name:
@@ -246,11 +246,8 @@ class Tuner:
 
     def timed_spec(self, tensor: Tensor) -> TensorSpec:
         """The spec with the sizes that the tensor has while timing."""
-        shape: list[Size] = [self._timed_size(size, axis) for axis, size in enumerate(tensor.shape)]
+        shape = (size if isinstance(size, int) else evaluate(size, self.sizes) for size in tensor.shape)
         return replace(tensor.spec, shape=tuple(shape))
-
-    def _timed_size(self, size: Size, axis: int) -> int:
-        return size if isinstance(size, int) else evaluate(size, self.sizes)
 
 
 def default_sizes(network: Network) -> dict[str, int]:

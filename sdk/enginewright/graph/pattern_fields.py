@@ -31,7 +31,7 @@ def match_fields(
         return captured
     found = dict(captured)
     for name, value in wanted:
-        given = _given(layer, name, value)
+        given = _given(layer, name)
         reason = _capture(value, given, found) if isinstance(value, Attribute) else _compare(value, given, name, layer)
         if reason:
             return f'attribute: {reason} ("{layer.name}", {name})'
@@ -39,7 +39,7 @@ def match_fields(
     return f'attribute: the pattern does not name {", ".join(extra)} of "{layer.name}"' if extra else found
 
 
-def _given(layer: Layer, name: str, wanted: Any) -> Any:
+def _given(layer: Layer, name: str) -> Any:
     """The value of a layer's field; MISSING if an opaque layer lacks it, where a node that waits has the default."""
     op = layer.op
     if not isinstance(op, Opaque):
