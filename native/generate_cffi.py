@@ -1,4 +1,4 @@
-"""Writes the module through which Python calls the native library, from the C header."""
+"""Writes the module through which Python calls the native library, from the C headers."""
 
 import re
 import sys
@@ -13,15 +13,16 @@ def declarations(header: str) -> str:
     """Return the plain C between the markers: cffi parses neither preprocessor conditions nor attributes."""
     sections = SECTION.findall(header)
     if not sections:
-        raise SystemExit("enginewright.h has no /* cffi:begin */ ... /* cffi:end */ section")
+        raise SystemExit("a header has no /* cffi:begin */ ... /* cffi:end */ section")
     return "\n".join(sections)
 
 
-def main(header: str, output: str) -> None:
-    """Write the out-of-line ABI-mode module for `header` to `output`."""
+def main(output: str, *headers: str) -> None:
+    """Write the out-of-line ABI-mode module for `headers` to `output`."""
     ffi = FFI()
     ffi.set_source("enginewright._native._abi", None)
-    ffi.cdef(declarations(Path(header).read_text(encoding="utf-8")))
+    for header in headers:
+        ffi.cdef(declarations(Path(header).read_text(encoding="utf-8")))
     ffi.emit_python_code(output)
 
 

@@ -2,13 +2,14 @@
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 set(EW_HEADER "${CMAKE_CURRENT_SOURCE_DIR}/include/enginewright.h")
+set(EW_RECORDS_HEADER "${CMAKE_CURRENT_SOURCE_DIR}/src/records_api.h")  # of the Python package alone
 set(EW_ABI_SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/generate_cffi.py")
 set(EW_ABI_PY "${CMAKE_CURRENT_BINARY_DIR}/_abi.py")
 if(EXISTS "${EW_HEADER}")
   add_custom_command(
     OUTPUT "${EW_ABI_PY}"
-    COMMAND "${Python3_EXECUTABLE}" "${EW_ABI_SCRIPT}" "${EW_HEADER}" "${EW_ABI_PY}"
-    DEPENDS "${EW_HEADER}" "${EW_ABI_SCRIPT}"
+    COMMAND "${Python3_EXECUTABLE}" "${EW_ABI_SCRIPT}" "${EW_ABI_PY}" "${EW_HEADER}" "${EW_RECORDS_HEADER}"
+    DEPENDS "${EW_HEADER}" "${EW_RECORDS_HEADER}" "${EW_ABI_SCRIPT}"
     VERBATIM)
   add_custom_target(abi ALL DEPENDS "${EW_ABI_PY}")
   install(FILES "${EW_ABI_PY}" DESTINATION enginewright/_native)

@@ -9,11 +9,16 @@
 #include "frame.h"
 #include "model.h"
 #include "python_step.h"
+#include "records.h"
 #include "scratch.h"
 #include "thread_pool.h"
 
 struct ew_model {
     std::shared_ptr<ew::Model> model;
+};
+
+struct OwnedRecords : ew_records {
+    ew::RecordWords kept;
 };
 
 struct ew_context {
@@ -112,6 +117,21 @@ EW_EXPORT int32_t ew_kernel_add(const char *name, int32_t (*run)(const ew_call *
 }
 
 EW_EXPORT void ew_set_python_step(int32_t (*run)(const ew_call *)) { ew::set_python_step(run); }
+
+EW_EXPORT ew_records *ew_records_read(const ew_plan_text *text) {
+    return translated(nullptr, nullptr, 0, [&]() -> ew_records * {
+        auto read = std::make_unique<OwnedRecords>();
+        if (!ew::read_records(*text, read->kept)) return nullptr;
+        read->words = read->kept.words.data();
+        read->n_words = static_cast<int64_t>(read->kept.words.size());
+        read->strings = read->kept.strings.data();
+        read->n_strings = static_cast<int64_t>(read->kept.strings.size());
+        read->uses_device = read->kept.uses_device ? 1 : 0;
+        return read.release();
+    });
+}
+
+EW_EXPORT void ew_records_free(ew_records *records) { delete static_cast<OwnedRecords *>(records); }
 
 EW_EXPORT ew_model *ew_model_create(const int64_t *words, int64_t n_words, const char *strings, int64_t n_strings,
                                     const void *weights, int64_t n_weights, int32_t *status, char *error,

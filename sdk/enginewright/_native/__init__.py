@@ -16,15 +16,18 @@ from enginewright._native.log import drain_log
 from enginewright._native.model import Context, Model, pack_strings
 from enginewright._native.python_kernels import CallTensor, KernelCall, add_python_kernel
 from enginewright._native.python_steps import PythonStep, add_python_step, remove_python_step
+from enginewright._native.records import Ends, Records, read_records
 
 __all__ = [
     "ABI",
     "CUDA_LIBRARY",
     "CallTensor",
     "Context",
+    "Ends",
     "KernelCall",
     "Model",
     "PythonStep",
+    "Records",
     "TensorList",
     "add_device",
     "add_kernel",
@@ -41,5 +44,6 @@ __all__ = [
     "kernel_names",
     "pack_strings",
     "pack_sub_byte",
+    "read_records",
     "remove_python_step",
 ]

@@ -161,8 +161,9 @@ def open_as(
             weights, digests = artifact.sections[Section.WEIGHTS], artifact.sections[Section.CHUNKS]
             return decode(replace(artifact, lazy=LazyWeights(weights, digests, container.prefix, where)))
         if not _is_worth_a_thread(artifact):
+            found = _hash_weights(artifact.sections)  # first: it maps the pages on which META's rules look at the gaps
             made = decode(artifact)
-            _check_weights(artifact.sections, container.prefix)
+            _compare_weights(found, artifact.sections, container.prefix)
             return made
         with ThreadPoolExecutor(1) as pool:
             hashing = pool.submit(_check_weights, artifact.sections, container.prefix)
@@ -323,9 +324,16 @@ def _check_content(
 
 def _check_weights(sections: Mapping[Section, memoryview], prefix: Prefix) -> None:
     """Check 14: compare the digest of each chunk, if there are weights; says which chunk is damaged."""
-    if Section.WEIGHTS not in sections:
-        return
-    found, expected = chunk_digests(sections[Section.WEIGHTS]), sections[Section.CHUNKS]
+    _compare_weights(_hash_weights(sections), sections, prefix)
+
+
+def _hash_weights(sections: Mapping[Section, memoryview]) -> bytes:
+    """The digest of each chunk of the weights, one after another."""
+    return chunk_digests(sections[Section.WEIGHTS]) if Section.WEIGHTS in sections else b""
+
+
+def _compare_weights(found: bytes, sections: Mapping[Section, memoryview], prefix: Prefix) -> None:
+    expected = sections.get(Section.CHUNKS, b"")
     if found == expected:
         return
     starts = range(0, len(found), DIGEST_SIZE)

@@ -11,7 +11,19 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from enginewright.plan.meta import CODE_KINDS, SCHEMA, CodeRecord, Meta, Port, ProfileRecord, Program, Step, Weight
+from enginewright._native import Ends
+from enginewright.plan.meta import (
+    CODE_KINDS,
+    SCHEMA,
+    CodeRecord,
+    Meta,
+    MetaHead,
+    Port,
+    ProfileRecord,
+    Program,
+    Step,
+    Weight,
+)
 from enginewright.tensors import DataType
 from enginewright_compat.layout import ALIGN, MAX_DIMENSION, MAX_RANK, MAX_RECORDS, align_up
 from enginewright_compat.records import check_text
@@ -28,9 +40,16 @@ class TooMany(ValueError):
 
 def check_meta(meta: Meta, weights: npt.NDArray[np.uint8], code: int = 0) -> None:
     """Raise ValueError (TooMany for a limit) for the first rule that the records break; `code`: bytes of CODE."""
+    check_head(meta, code)
+    _check_counts(meta)
+    _check_programs(meta)
+    _check_weights(meta.weights, weights)
+
+
+def check_head(meta: Meta | MetaHead, code: int = 0) -> None:
+    """The same for everything but programs and weights."""
     if meta.schema != SCHEMA:
         raise ValueError(f"schema {meta.schema}, this release reads {SCHEMA}")
-    _check_counts(meta)
     for ports, what in ((meta.inputs, "input"), (meta.outputs, "output")):
         _check_names((port.name for port in ports), what)
         for port in ports:
@@ -38,8 +57,6 @@ def check_meta(meta: Meta, weights: npt.NDArray[np.uint8], code: int = 0) -> Non
     _check_names((profile.name for profile in meta.profiles), "profile")
     for profile in meta.profiles:
         _check_profile(profile, meta.inputs)
-    _check_programs(meta)
-    _check_weights(meta.weights, weights)
     _check_code(meta.code, code)
     if not 0 <= meta.threads <= MAX_RECORDS:
         raise ValueError(f"{meta.threads} threads")
@@ -129,6 +146,17 @@ def _check_programs(meta: Meta) -> None:
             _check_step(step, len(meta.operators))
 
 
+def engine_ends(head: Meta | MetaHead) -> Ends:
+    """What native code has to know of the engine when it reads the programs."""
+    inputs, outputs = ([end_of(port) for port in ports] for ports in (head.inputs, head.outputs))
+    return Ends(inputs, outputs, max(1, len(head.profiles)), MAX_RECORDS)
+
+
+def end_of(port: Port) -> tuple[int, int]:
+    """Data type and rank of the tensor in a program that is this input or output."""
+    return int(DataType.STRING) if DataType(port.dtype).is_object else port.dtype, len(port.shape)
+
+
 def _check_ends(program: Program, tensors: Sequence[int], ports: Sequence[Port], what: str) -> None:
     if len(tensors) != len(ports):
         raise ValueError(f'program "{program.name}" has {len(tensors)} {what}s for {len(ports)}')
@@ -136,8 +164,7 @@ def _check_ends(program: Program, tensors: Sequence[int], ports: Sequence[Port],
         if not 0 <= index < len(program.tensors):
             raise ValueError(f'program "{program.name}": {what} "{port.name}" is tensor {index}, which is not there')
         tensor = program.tensors[index]
-        kind = int(DataType.STRING) if DataType(port.dtype).is_object else port.dtype
-        if (tensor.dtype, len(tensor.shape)) != (kind, len(port.shape)):
+        if (tensor.dtype, len(tensor.shape)) != end_of(port):
             raise ValueError(f'program "{program.name}": {what} "{port.name}" has another data type or rank there')
 
 

@@ -188,3 +188,17 @@ class Meta(Record, frozen=True):
     operators: list[OperatorRecord] = []
     threads: int = 0
     code: list[CodeRecord] = []
+
+
+class MetaHead(Record, frozen=True):
+    """META as it is read at first: what Python needs of every plan, and the JSON of programs and weights as it is."""
+
+    schema: int
+    inputs: list[Port]
+    outputs: list[Port]
+    profiles: list[ProfileRecord]
+    programs: msgspec.Raw
+    weights: msgspec.Raw
+    operators: list[OperatorRecord] = []
+    threads: int = 0
+    code: list[CodeRecord] = []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from enginewright._native import Records, read_records
 from enginewright.plan.artifact import (
     Artifact,
     Kind,
@@ -21,9 +23,9 @@ from enginewright.plan.artifact import (
     open_as,
     write_artifact,
 )
-from enginewright.plan.graph_rules import TooMany, check_meta
+from enginewright.plan.graph_rules import TooMany, check_head, check_meta, engine_ends
 from enginewright.plan.lazy_weights import LazyWeights
-from enginewright.plan.meta import Meta
+from enginewright.plan.meta import Meta, MetaHead
 from enginewright.trust import Trust
 
 PLANS = (Kind.PLAN, Kind.SAFE_PLAN)
@@ -81,14 +83,80 @@ class Plan:
         """Read a plan from a file (its weights stay mapped) or from bytes; raises a `PlanError` for any other bytes."""
         return open_as(source, PLANS, Plan.decode, verify=verify, mmap=mmap, trust=trust)
 
+    @property
+    def head(self) -> Meta | MetaHead:
+        """Inputs, outputs, profiles and the like, which `meta` has, too."""
+        return self.meta
+
+    @property
+    def records(self) -> Records | None:
+        """The programs as native code read them, if it did."""
+        return None
+
     @staticmethod
     def decode(artifact: Artifact) -> Plan:
         """The plan in an artifact that passed its checks; raises PlanInvalid or PlanLimitExceeded."""
-        meta, code = artifact.decode(Section.META, Meta), artifact.sections.get(Section.CODE, b"")
-        try:
-            check_meta(meta, artifact.weights, len(code))
-        except ValueError as error:
-            raise invalid_content(error, artifact, Section.META, limit=isinstance(error, TooMany)) from error
+        head, code = artifact.decode(Section.META, MetaHead), artifact.sections.get(Section.CODE, b"")
         origin = {section: artifact.sections[section] for section in ORIGIN if section in artifact.sections}
-        plan = Plan(meta, artifact.weights, artifact.passport, origin=origin, kind=artifact.kind, lazy=artifact.lazy)
-        return replace(plan, code=code)
+        records = _read_records(head, artifact, len(code))
+        rest = (artifact.weights, artifact.passport, None, origin, artifact.kind, artifact.lazy, code)
+        if records is None:
+            return Plan(_decode_meta(artifact, len(code)), *rest)
+        return _ReadPlan.of(_Read(head, records, artifact), rest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What native code read of META, and the artifact that has the rest."""
+
+    head: MetaHead
+    records: Records
+    artifact: Artifact
+
+
+class _ReadPlan(Plan):
+    """A plan whose programs native code read: Python makes objects of them when it is asked for `meta`."""
+
+    _read: _Read
+
+    @staticmethod
+    def of(read: _Read, rest: tuple[Any, ...]) -> _ReadPlan:
+        """A plan without `meta`."""
+        plan = _ReadPlan(None, *rest)  # type: ignore[arg-type]
+        del plan.__dict__["meta"]
+        plan.__dict__["_read"] = read
+        return plan
+
+    @cached_property
+    def meta(self) -> Meta:
+        """The records; what native code took has no fault that Python would find."""
+        return self._read.artifact.decode(Section.META, Meta)
+
+    @property
+    def head(self) -> Meta | MetaHead:
+        return self._read.head
+
+    @property
+    def records(self) -> Records | None:
+        return self._read.records
+
+
+def _read_records(head: MetaHead, artifact: Artifact, code: int) -> Records | None:
+    """The programs and weights as native code reads them; None where Python has to."""
+    if head.operators:
+        return None  # they need the records of their weights
+    try:
+        check_head(head, code)
+    except ValueError:
+        return None
+    return read_records(bytes(head.programs), bytes(head.weights), artifact.weights, engine_ends(head))
+
+
+def _decode_meta(artifact: Artifact, code: int) -> Meta:
+    """All records as Python objects, after the checks."""
+    meta = artifact.decode(Section.META, Meta)
+    try:
+        check_meta(meta, artifact.weights, code)
+    except ValueError as error:
+        raise invalid_content(error, artifact, Section.META, limit=isinstance(error, TooMany)) from error
+    return meta

@@ -44,14 +44,14 @@ class Engine:
         target = plan.passport.target
         device = choose_device(device, target.compute_capability if target else "")
         self.plan = plan
-        self.threads = threads or plan.meta.threads
-        self.inputs = tuple(PortInfo.of(port) for port in plan.meta.inputs)
-        self.outputs = tuple(PortInfo.of(port) for port in plan.meta.outputs)
+        self.threads = threads or plan.head.threads
+        self.inputs = tuple(PortInfo.of(port) for port in plan.head.inputs)
+        self.outputs = tuple(PortInfo.of(port) for port in plan.head.outputs)
         if plan.passport.plugins:
             prepare_plugins(plan.passport, plan.name)
-        if plan.meta.code:
-            load_embedded(plan.meta.code, plan.code)
-        self._loaded = LoadedPlan(plan.meta, plan.weights, device)
+        if plan.head.code:
+            load_embedded(plan.head.code, plan.code)
+        self._loaded = LoadedPlan.of(plan, device)
         self._idle: list[Context] = []
         self._lock = threading.Lock()
         self._contexts: weakref.WeakSet[Context] = weakref.WeakSet()
@@ -293,7 +293,7 @@ class Context:
 
     @property
     def _profiles(self) -> Any:
-        return self._engine.plan.meta.profiles
+        return self._engine.plan.head.profiles
 
     def _port(self, name: str, ports: tuple[PortInfo, ...]) -> PortInfo:
         for port in ports:
@@ -314,7 +314,7 @@ class Context:
             if self._engine.plan.lazy is not None:
                 self._engine.plan.lazy.check_program(self._engine.plan.meta, profile)
             self._native[profile] = _native.Context(loaded.model, profile, self._engine.threads)
-            self._objects[profile] = ObjectPorts(self._engine.plan.meta.programs[profile])
+            self._objects[profile] = ObjectPorts.of(self._engine.plan, profile)
             self._native[profile].slots = {} if self._objects[profile].used else None
         self._profile = profile
         context, objects = self._native[profile], self._objects[profile]

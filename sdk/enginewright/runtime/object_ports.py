@@ -10,6 +10,7 @@ import numpy as np
 from enginewright import _native
 from enginewright.errors import UsageError
 from enginewright.plan.meta import Program
+from enginewright.plan.plan import Plan
 from enginewright.runtime.ports import Items, PortInfo
 from enginewright.tensors import DataType
 
@@ -19,10 +20,19 @@ Array = np.ndarray[Any, Any]
 class ObjectPorts:
     """Where the objects of one program lie: the number of the slot of each input and output that is one, by index."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program | None) -> None:
+        """None: a program without objects."""
+        self.inputs, self.outputs, self.used = {}, {}, False
+        if program is None:
+            return
         self.inputs = _slots(program, program.inputs)
         self.outputs = _slots(program, program.outputs)
         self.used = any(storage.kind == "slot" for storage in program.storages)
+
+    @staticmethod
+    def of(plan: Plan, program: int) -> ObjectPorts:
+        """Those of a program of a plan; native code reads no plan that has any."""
+        return ObjectPorts(plan.meta.programs[program] if plan.records is None else None)
 
     def bind_input(self, context: _native.Context, index: int, given: Array | Items) -> None:
         """Let the next runs read this array of texts, or this list."""

@@ -16,6 +16,7 @@ from enginewright.device.memory import DeviceArray
 from enginewright.errors import EnginewrightError
 from enginewright.plan.fields import restore_operator
 from enginewright.plan.meta import Meta
+from enginewright.plan.plan import Plan
 from enginewright.registry.faults import OWN, fault
 from enginewright.registry.registry import registry
 from enginewright.runtime.encoding import encode_programs
@@ -34,16 +35,29 @@ class LoadedPlan:
         self.steps = [_native.add_python_step(python_step(op)) for op in operators]
         registry.use((op.KEY for op in operators), self)
         try:
-            words, strings = encode_programs(meta, self.steps)
-            if uses_device(meta):
-                use_cuda(target)
-            self.model = _native.Model(words, strings, weights)
-            if uses_device(meta):
-                self.model.use_device(*use_cuda(target))
+            self._open(_native.Records(*encode_programs(meta, self.steps), uses_device(meta)), weights, target)
         except BaseException:
             self._forget_steps()
             raise
-        self.model.describe_step = functools.partial(_describe_step, meta)
+        self.model.describe_step = functools.partial(_describe_step, lambda: meta)
+
+    @staticmethod
+    def of(plan: Plan, target: str) -> LoadedPlan:
+        """The native form of a plan; of one that native code read, its records stay what they are."""
+        if plan.records is None:
+            return LoadedPlan(plan.meta, plan.weights, target)
+        loaded = LoadedPlan.__new__(LoadedPlan)
+        loaded.steps = []
+        loaded._open(plan.records, plan.weights, target)
+        loaded.model.describe_step = functools.partial(_describe_step, lambda: plan.meta)
+        return loaded
+
+    def _open(self, records: _native.Records, weights: npt.NDArray[np.uint8], target: str) -> None:
+        if records.uses_device:
+            use_cuda(target)
+        self.model = _native.Model(records.words, records.strings, weights)
+        if records.uses_device:
+            self.model.use_device(*use_cuda(target))
 
     def close(self) -> None:
         """Free the native model; contexts on it must be closed before."""
@@ -78,8 +92,9 @@ def python_step(op: Any) -> Callable[..., Any]:
     return step
 
 
-def _describe_step(meta: Meta, program: int, step: int) -> tuple[str, str]:
+def _describe_step(records: Callable[[], Meta], program: int, step: int) -> tuple[str, str]:
     """The layer of a step and, for one that runs in Python, the key of its operator."""
+    meta = records()
     found = meta.programs[program].steps[step]
     return found.layer, "" if found.operator is None else meta.operators[found.operator].key
 
