@@ -35,9 +35,7 @@ bench-models: $(call needs,peers models test) native  ## all models beside ONNX 
 	$(RUN) $(PY) -m tests.bench models --precision int8
 
 bench-gemm: $(call needs,peers test) native  ## matrix products beside oneDNN
-	$(RUN) $(PY) -m tests.bench.gemm
-	$(RUN) $(PY) -m tests.bench.gemm --type bf16
-	$(RUN) $(PY) -m tests.bench.gemm --type int8
+	$(RUN) $(PY) -m tests.bench.gemm --type f32 --type bf16 --type int8
 
 bench-cuda: $(call needs,models test) native  ## speed on a GPU, beside torch
 	$(RUN) $(PY) -m tests.bench.cuda --peers

@@ -28,14 +28,15 @@ SHAPES = (
     "128x384x384", "128x384x1536", "128x1536x384", "196x256x1024", "49x512x2048", "784x128x512",
     "1x4096x1024", "1x1024x4096", "2x1024x4096", "4x1024x4096", "8x1024x4096", "16x1024x4096",
 )  # fmt: skip
-ROUNDS, WARM_SECONDS, BLOCK_SECONDS, LEAST_CALLS = 40, 0.004, 0.005, 3
+PASSES, ROUNDS, WARM_SECONDS, BLOCK_SECONDS, LEAST_CALLS = 3, 14, 0.004, 0.005, 3
 BAR = 0.95
 TYPES = {"f32": (F32, F32, F32), "bf16": (BF16, BF16, F32), "int8": (U8, S8, S32)}
 COLUMNS = ("type", "M x K x N", "threads", "ours us", "ours GFLOP/s", "oneDNN GFLOP/s", "ratio", "quartiles")
 LINE = "{:>5} {:>15} {:>8} {:>9} {:>13} {:>15} {:>6}  {}"
 INTRO = (
-    "Ours and oneDNN take turns in short rounds, as the clock moves. A ratio is oneDNN's time over ours: the median of "
-    "those of the rounds, with their quartiles; GFLOP/s are of the fastest round."
+    "Ours and oneDNN take turns in short rounds, as the clock moves, in several passes over all shapes, as others may "
+    "hold a processor for a second. A ratio is oneDNN's time over ours: the median of those of all rounds, with their "
+    "quartiles; GFLOP/s are of the fastest round."
 )
 Run = Callable[[], None]
 Array = np.ndarray[Any, Any]
@@ -168,12 +169,17 @@ def both(ours: Side, theirs: Side, *, swapped: bool) -> tuple[float, float]:
     return ours.block(), theirs.block()
 
 
-def compare(case: Case, rounds: int) -> Row:
-    """Measure one product."""
+def measure(case: Case, rounds: int) -> Array:
+    """Seconds of a call, ours and oneDNN's, in each round; both in processes of their own."""
     ours, theirs = Side(our_product, case), Side(their_product, case)
-    times = np.array([both(ours, theirs, swapped=i % 2 == 1) for i in range(rounds)])
+    times = [both(ours, theirs, swapped=i % 2 == 1) for i in range(rounds)]
     ours.close()
     theirs.close()
+    return np.array(times)
+
+
+def summary(case: Case, times: Array) -> Row:
+    """What the rounds say."""
     low, ratio, high = map(float, np.quantile(times[:, 1] / times[:, 0], (0.25, 0.5, 0.75)))
     return Row(case, float(times[:, 0].min()), float(times[:, 1].min()), ratio, low, high)
 
@@ -191,7 +197,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("shapes", nargs="*", metavar="MxKxN", default=SHAPES)
     parser.add_argument("--type", choices=list(TYPES), action="append", help="default: f32")
     parser.add_argument("--threads", type=int, action="append", help="default: 1 and 2")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default: {ROUNDS}")
+    parser.add_argument("--passes", type=int, default=PASSES, help=f"over all shapes; default: {PASSES}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of a shape in a pass; default: {ROUNDS}")
     parser.add_argument("--markdown", type=Path, help="write the table as a page")
     parser.add_argument("--json", type=Path, help="write the rows")
     return parser.parse_args(arguments)
@@ -199,11 +206,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table and which ratios are below the bar."""
-    options, rows = parse(arguments), []
-    print(LINE.format(*COLUMNS))
-    for case in product(options.type or ["f32"], options.shapes, options.threads or [1, 2]):
-        rows.append(compare(Case(*case), options.rounds))
-        print(LINE.format(*rows[-1].cells), flush=True)
+    options = parse(arguments)
+    cases = [Case(*case) for case in product(options.type or ["f32"], options.shapes, options.threads or [1, 2])]
+    passes = [[measure(case, options.rounds) for case in cases] for _ in range(options.passes)]
+    rows = [summary(case, np.concatenate(times)) for case, *times in zip(cases, *passes, strict=True)]
+    for cells in (COLUMNS, *(row.cells for row in rows)):
+        print(LINE.format(*cells))
     print("\n".join(report(rows)))
     if options.markdown:
         write_page(options.markdown, "Matrix products beside oneDNN", INTRO, COLUMNS, [row.cells for row in rows])
