@@ -14,14 +14,24 @@ namespace {
 
 constexpr int64_t MOST_ELEMENTS = 1024;  // of a tile
 
+// tanh(x) / scale, rounded as if tanh were stored.
+float exactly(float x, float scale) { return round_even(vtanh(splat(x)) / splat(scale))[0]; }
+
 // tanh(x) / scale for |x| < 8 in 32 pieces: a cubic polynomial of the place within the piece.
 struct Pieces {
     static constexpr int COUNT = 32, PER_UNIT = 4;
     static constexpr double ERROR = 7e-6;  // of tanh: 5.2e-6 of the polynomials, the rest for rounding
     alignas(64) float c[4][COUNT];
 
+    // A piece on which all numbers have the same result is that one: where tanh is saturated, 1 / scale lies halfway
+    // between two integers if both signs are, and no number near it would be sure.
     explicit Pieces(float scale) {
-        for (int piece = 0; piece < COUNT; ++piece) fit(piece, 1 / static_cast<double>(scale));
+        for (int piece = 0; piece < COUNT; ++piece) {
+            const float first = exactly(float(piece) / PER_UNIT, scale),
+                        last = exactly(float(piece + 1) / PER_UNIT, scale);
+            fit(piece, 1 / static_cast<double>(scale));
+            for (int k = 0; k < 4 && first == last; ++k) c[k][piece] = k == 0 ? first : 0;
+        }
     }
     // Through the function at Chebyshev's points; Newton's differences, multiplied out.
     void fit(int piece, double factor) {
@@ -48,10 +58,7 @@ struct Conversion {
     float top, top_x;  // the largest of all results before the zero point, and the least x that gives it
 };
 
-float exactly(float x, float scale) { return round_even(vtanh(splat(x)) / splat(scale))[0]; }
-
-// 1 / scale lies halfway between two integers where both signs are saturated, so many numbers would never be sure. The
-// last step is found by search.
+// By search: it may lie beyond the last piece.
 void find_top(Conversion &conversion) {
     constexpr float SATURATED = 10;
     conversion.top = exactly(SATURATED, conversion.to.scale);
@@ -69,37 +76,38 @@ void convert_exactly(const float *x, int64_t n, const Conversion &conversion, ui
 }
 
 #if EW_ISA_AVX512
-// A vector as integers, not yet saturated above.
+// A vector as integers, without the zero point; NaN as the least of all.
 EW_INLINE __m512i convert_vector(vf x, const Conversion &conversion) {
     const auto pick = [&](int k, __m512i piece) {
         const float *c = conversion.pieces.c[k];
         return (vf)_mm512_permutex2var_ps((__m512)load(c), piece, (__m512)load(c + VL));
     };
+    constexpr int FLOOR = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC, JOIN_SIGN = 0xf8;  // a | (b & c)
     const vf a = vabs(x), place = vmin(splat(Pieces::COUNT - 0.001F), a * splat(float(Pieces::PER_UNIT)));  // NaN stays
-    const vf piece = (vf)_mm512_roundscale_ps((__m512)place, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC),
-             t = place - piece;
+    const vf piece = (vf)_mm512_roundscale_ps((__m512)place, FLOOR), t = place - piece;
     const __m512i index = _mm512_cvttps_epi32((__m512)piece);
     const vf p = fma(fma(fma(pick(3, index), t, pick(2, index)), t, pick(1, index)), t, pick(0, index));
-    const vf nearest = round_even(p), below = splat(conversion.top - 1.0F);
     const __mmask16 is_top = _mm512_cmp_ps_mask((__m512)a, _mm512_set1_ps(conversion.top_x), _CMP_GE_OQ);
-    const __m512 off = _mm512_abs_ps((__m512)(p - nearest));
-    const __mmask16 far = _mm512_cmp_ps_mask(off, _mm512_set1_ps(conversion.sure), _CMP_GT_OQ);
-    vf whole = (vf)_mm512_mask_mov_ps((__m512)vmin(below, nearest), is_top, _mm512_set1_ps(conversion.top));
-    whole = with_sign(whole, sign_of(x));
-    if (__builtin_expect(_mm512_mask_cmp_ps_mask(far, (__m512)p, (__m512)below, _CMP_LT_OQ) != 0, 0))
+    const __m512i number = (__m512i)_mm512_mask_mov_ps((__m512)p, is_top, _mm512_set1_ps(conversion.top));
+    const vf near = (vf)_mm512_ternarylogic_epi32(number, (__m512i)x, _mm512_set1_epi32(INT32_MIN), JOIN_SIGN);
+    vf whole = round_even(near);
+    const __m512 off = _mm512_abs_ps((__m512)(near - whole));
+    if (__builtin_expect(_mm512_cmp_ps_mask(off, _mm512_set1_ps(conversion.sure), _CMP_GT_OQ) != 0, 0))
         whole = round_even(vtanh(x) / splat(conversion.to.scale));
-    return _mm512_cvtps_epi32((__m512)vmax(whole + splat(conversion.to.zero), vf{}));
+    return _mm512_cvtps_epi32((__m512)whole);
 }
 
 void convert(const float *x, int64_t n, const Conversion &conversion, uint8_t *y) {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i zero = _mm512_set1_epi16(static_cast<int16_t>(conversion.to.zero));
     int64_t i = 0;
     for (; i + 4 * VL <= n; i += 4 * VL) {
         __m512i words[4];
+#pragma GCC unroll 4
         for (int k = 0; k < 4; ++k) words[k] = convert_vector(load(x + i + k * VL), conversion);
-        const __m512i bytes =
-            _mm512_packus_epi16(_mm512_packs_epi32(words[0], words[1]), _mm512_packs_epi32(words[2], words[3]));
-        _mm512_storeu_si512(y + i, _mm512_permutexvar_epi32(order, bytes));
+        const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(words[0], words[1]), zero);
+        const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(words[2], words[3]), zero);
+        _mm512_storeu_si512(y + i, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high)));
     }
     convert_exactly(x + i, n - i, conversion, y + i);
 }

@@ -298,7 +298,8 @@ void run_directions(const ew_call *call, const Recurrent &r, const float *w, con
                   width},
                  finish);
     });
-    const int64_t groups = product.run ? 1 : (r.batch + GROUP - 1) / GROUP, size = product.run ? r.batch : GROUP;
+    const bool together = product.run || product.steps;
+    const int64_t groups = together ? 1 : (r.batch + GROUP - 1) / GROUP, size = together ? r.batch : GROUP;
     parallel(call, r.directions * groups, [&](int64_t task) {
         const int64_t d = task / groups, first = task % groups * size;
         const Sequences some{first, least(r.batch, first + size)};
@@ -306,7 +307,10 @@ void run_directions(const ew_call *call, const Recurrent &r, const float *w, con
         const Memory m{memory + d * each, states, states + state, states + 2 * state, states + 3 * state};
         load_state(r, d, some, r.initial_h, m.h);
         load_state(r, d, some, r.initial_c, m.c);
-        run_steps(r, d, some, rec + d * step_r, m, product);
+        if (product.steps)
+            product.steps(product.arg, d, m.gates, m.h, m.c);
+        else
+            run_steps(r, d, some, rec + d * step_r, m, product);
         save_state(r, d, some, m.h, r.last_h);
         save_state(r, d, some, m.c, r.last_c);
     });

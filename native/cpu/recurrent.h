@@ -38,10 +38,12 @@ struct InputProduct {
                 const float *bias) = nullptr;
     void *arg = nullptr;
 };
-// Adds the product of the states h [batch, hidden] to the sums of one time, in place of the f32 product.
+// Adds the product of the states h [batch, hidden] to the sums of one time, in place of the f32 product; or does all steps
+// of a direction, whose states h and c it leaves at their last.
 struct StateProduct {
     void (*run)(void *arg, int64_t d, const float *h, float *sums, int64_t ld) = nullptr;
     void *arg = nullptr;
+    void (*steps)(void *arg, int64_t d, const float *sums, float *h, float *c) = nullptr;
 };
 
 // w, rec: panels of all directions.

@@ -2,9 +2,16 @@
 //
 // Inputs: x, w, r, w_scale, w_zero_point, r_scale, r_zero_point, b, sequence_lens, initial_h, initial_c, p. w and r are
 // [directions, inputs, 4 hidden], or packed: per direction the bytes of quantized_gemm.h. Params as for the f32 LSTM.
+//
+// By units: r is packed as [direction][vector of units][k / 4][gate][VL][4], then the sums of its columns, and the gates of a
+// vector of units go in registers from the product with the state to the new state.
+#include <utility>
+
+#include "cpu/narrow_dot.h"
 #include "cpu/quantized_gemm.h"
 #include "cpu/quantized_row.h"
 #include "cpu/recurrent.h"
+#include "cpu/vector_math.h"
 
 namespace ew::EW_ISA {
 
@@ -86,8 +93,8 @@ void multiply_input(void *arg, int64_t d, float *sums, int64_t ld, int64_t row, 
     multiply(l.w[d], part, col, columns, sums, ld, bias);
 }
 
-void multiply_state(void *arg, int64_t d, const float *h, float *sums, int64_t ld) {
-    const auto &l = *static_cast<const Layer *>(arg);
+// The states of all sequences as bytes, in scratch memory.
+Rows quantize_state(const Layer &l, int64_t d, const float *h) {
     const int64_t rows = l.r->batch, k = l.rec[d].k, steps = words(k);
     auto *a = reinterpret_cast<int32_t *>(scratch(SCRATCH_A, round_up(rows * steps, 16) + 4 * rows));
     auto *terms = reinterpret_cast<RowTerms *>(a + round_up(rows * steps, 16));
@@ -96,7 +103,128 @@ void multiply_state(void *arg, int64_t d, const float *h, float *sums, int64_t l
         find_row_range(h + r * k, k, &scale, &zero);
         terms[r] = quantize(h + r * k, l.rec[d], scale, zero, a + r * steps);
     }
-    multiply(l.rec[d], {a, terms, rows}, 0, l.rec[d].columns, sums, ld, nullptr);
+    return {a, terms, rows};
+}
+
+void multiply_state(void *arg, int64_t d, const float *h, float *sums, int64_t ld) {
+    const auto &l = *static_cast<const Layer *>(arg);
+    multiply(l.rec[d], quantize_state(l, d, h), 0, l.rec[d].columns, sums, ld, nullptr);
+}
+
+// ---- by units ----
+
+constexpr int GATES = 4;      // input, output, forget, cell
+constexpr int MOST_ROWS = 4;  // sequences of a tile, so that all sums stay in registers
+
+struct Places {
+    const float *gates;
+    float *h, *c, *y;
+};
+
+// sums[r][g] += words of R states times the weights of a block. A single row has chains of its own for every other word.
+template <int R>
+EW_INLINE void add_state(const int32_t *a, int64_t steps, const int32_t *u, vi (&sums)[R][GATES]) {
+    vi odd[GATES] = {};
+    int64_t k = 0;
+    const auto step =
+        [&](auto &into, int r, int64_t at, const Bytes::Wide &weights, int g)
+            __attribute__((always_inline)) { into[g] = Bytes::dot(into[g], splat(a[r * steps + at]), weights); };
+    for (; R == 1 && k + 2 <= steps; k += 2, u += 2 * GATES * VL)
+#pragma GCC unroll 4
+        for (int g = 0; g < GATES; ++g) {
+            step(sums[0], 0, k, Bytes::widen(load(u + g * VL)), g);
+            step(odd, 0, k + 1, Bytes::widen(load(u + (GATES + g) * VL)), g);
+        }
+    for (; k < steps; ++k, u += GATES * VL)
+#pragma GCC unroll 4
+        for (int g = 0; g < GATES; ++g) {
+            const Bytes::Wide weights = Bytes::widen(load(u + g * VL));
+#pragma GCC unroll 4
+            for (int r = 0; r < R; ++r) step(sums[r], r, k, weights, g);
+        }
+    if (R == 1)
+#pragma GCC unroll 4
+        for (int g = 0; g < GATES; ++g) sums[0][g] += odd[g];
+}
+
+// Keeps a product from being contracted into the sum behind it, as it is where gates are made one by one.
+EW_INLINE vf rounded(vf product) {
+#if EW_ISA_AVX512 || EW_ISA_AVX2
+    __asm__("" : "+x"(product));
+#endif
+    return product;
+}
+
+// One step of R sequences.
+template <int R>
+void run_units(const Weight &w, const Rows &rows, const Places *at) {
+    const int64_t n = w.k, steps = words(n);
+    const auto *u = reinterpret_cast<const int32_t *>(w.packed), *col_sums = u + n * steps * GATES;
+    for (int64_t unit = 0; unit < n; unit += VL, u += steps * GATES * VL) {
+        vi sums[R][GATES] = {};
+        add_state<R>(rows.words, steps, u, sums);
+#pragma GCC unroll 4
+        for (int r = 0; r < R; ++r) {
+            const RowTerms &terms = rows.terms[r];
+            vf gate[GATES];
+#pragma GCC unroll 4
+            for (int g = 0; g < GATES; ++g) {
+                const int64_t col = g * n + unit;
+                vi sum = sums[r][g] + splat(terms.add) - splat(terms.zero) * load(col_sums + col);
+                if (w.zeros) sum += splat(terms.term) * load(w.zeros + col);
+                gate[g] = __builtin_convertvector(sum, vf) * splat(terms.scale * w.scale);
+                if (w.scales) gate[g] = rounded(gate[g] * load(w.scales + col));
+                gate[g] += load(at[r].gates + col);
+            }
+            const vf c = vsigmoid(gate[2]) * load(at[r].c + unit) + vsigmoid(gate[0]) * vtanh(gate[3]);
+            const vf h = vsigmoid(gate[1]) * vtanh(c);
+            store(at[r].c + unit, c);
+            store(at[r].h + unit, h);
+            store(at[r].y + unit, h);
+        }
+    }
+}
+
+void run_all_steps(void *arg, int64_t d, const float *sums, float *h, float *c) {
+    static constexpr void (*run[])(const Weight &, const Rows &, const Places *) = {run_units<1>, run_units<2>,
+                                                                                    run_units<3>, run_units<4>};
+    const auto &l = *static_cast<const Layer *>(arg);
+    const Recurrent &r = *l.r;
+    const int64_t n = r.hidden, steps = words(n);
+    for (int64_t step = 0; step < r.time; ++step) {
+        const int64_t t = r.reverse || d == 1 ? r.time - 1 - step : step;
+        const Rows states = quantize_state(l, d, h);
+        for (int64_t b = 0; b < r.batch; b += MOST_ROWS) {
+            const int64_t count = least(MOST_ROWS, r.batch - b);
+            Places at[MOST_ROWS];
+            for (int64_t i = 0; i < count; ++i)
+                at[i] = {sums + (t * r.batch + b + i) * GATES * n, h + (b + i) * n, c + (b + i) * n,
+                         r.y + ((t * r.directions + d) * r.batch + b + i) * n};
+            run[count - 1](l.rec[d], {states.words + b * steps, states.terms + b, count}, at);
+        }
+    }
+}
+
+int32_t pack_units(const ew_call *call) {
+    const ew_tensor &w = call->inputs[0];
+    const int64_t k = w.shape[1], n = w.shape[2], units = n / GATES, steps = words(k);
+    const uint8_t flip = w.dtype == EW_UINT8 ? 0x80 : 0;
+    auto *out = static_cast<int8_t *>(call->outputs[0].data);
+    for (int64_t d = 0; d < w.shape[0]; ++d) {
+        const auto *from = static_cast<const uint8_t *>(w.data) + d * k * n;
+        int8_t *to = out + d * round_up(packed_bytes(k, n), 64);
+        auto *sums = reinterpret_cast<int32_t *>(to + 4 * steps * n);
+        std::memset(to, 0, static_cast<size_t>(4 * steps * n + 4 * n));
+        for (int64_t i = 0; i < k; ++i)
+            for (int64_t col = 0; col < n; ++col) {
+                const int64_t g = col / units, unit = col % units;
+                const auto weight = static_cast<int8_t>(from[i * n + col] ^ flip);
+                to[(((unit / VL * steps + i / 4) * GATES + g) * VL + unit % VL) * 4 + i % 4] = weight;
+                sums[col] += weight;
+            }
+    }
+    clear_rest(call->outputs[0], w.shape[0] * round_up(packed_bytes(k, n), 64) / 4);
+    return EW_OK;
 }
 
 // Direction d of the weight at `index` whose scale and zero point are inputs `scale` and the next; zeros are put there.
@@ -121,10 +249,12 @@ Weight read_weight(const ew_call *call, int64_t d, int index, int scale, const u
     return w;
 }
 
-int32_t run(const ew_call *call) {
+int32_t run_layer(const ew_call *call, bool by_units) {
     Recurrent r;
     if (!read_recurrent(call, {7, 8, 9, 10, 11}, 4, 3, r))
         return call->host->error(call, EW_INVALID_PLAN, "recurrent layer: ranks or params");
+    if (by_units && (!r.packed || r.hidden % 16 != 0 || r.lengths || r.peepholes))
+        return call->host->error(call, EW_INVALID_PLAN, "recurrent layer by units: params, lengths or peepholes");
     const int64_t rows = r.time * r.batch, steps = words(r.inputs), width = 4 * r.hidden;
     const auto packed_size = [&](int i) {
         const ew_tensor &t = call->inputs[i];
@@ -156,13 +286,20 @@ int32_t run(const ew_call *call) {
             for (int64_t d = 0; d < r.directions; ++d)
                 terms[d * rows + i] = quantize(r.x + i * r.inputs, l.w[d], scale, zero, x + i * steps);
     });
-    run_directions(call, r, nullptr, nullptr, {multiply_input, &l}, {multiply_state, &l});
+    StateProduct product{multiply_state, &l};
+    if (by_units) product = {nullptr, &l, run_all_steps};
+    run_directions(call, r, nullptr, nullptr, {multiply_input, &l}, product);
     return EW_OK;
 }
+
+int32_t run(const ew_call *call) { return run_layer(call, false); }
+int32_t run_by_units(const ew_call *call) { return run_layer(call, true); }
 
 }  // namespace
 
 EW_KERNEL(lstm_quantized, run)
 EW_KERNEL(pack_recurrent_i8, pack)
+EW_KERNEL(lstm_quantized_units, run_by_units)
+EW_KERNEL(pack_recurrent_units_i8, pack_units)
 
 }  // namespace ew::EW_ISA

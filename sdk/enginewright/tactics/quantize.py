@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from enginewright.dims import Size
 from enginewright.ops.conv_integer import ConvInteger, QLinearConv
@@ -13,7 +14,7 @@ from enginewright.ops.row_quantized import GROUP, RowQuantizedMatMul
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.conv import window_params
 from enginewright.tactics.matmul import PACKED_INSTEAD, panel_bytes
-from enginewright.tactics.recurrent import recurrent_params
+from enginewright.tactics.recurrent import VECTOR, recurrent_params
 from enginewright.tensors import (
     DataType,
     TensorSpec,
@@ -197,6 +198,22 @@ def _packed_conv(op: ConvInteger | QLinearConv, x: TensorSpec, w: TensorSpec, in
     depth = math.prod(sizes[1:])
     step = -(-byte_panel_bytes(depth, sizes[0] // op.group) // 64) * 64
     return Launch(found.params, pack={inputs[1]: Pack("cpu_pack_conv_i8", op.group * step, (op.group,))})
+
+
+@tactic(DynamicQuantizeLSTM, kernel="cpu_lstm_quantized_units")
+def lstm_quantized_units(op: DynamicQuantizeLSTM, *specs: TensorSpec | None) -> Launch | str:
+    """The gates of a vector of units together, in registers, from the product with the state to the new state."""
+    found = lstm_quantized_packed(op, *specs)
+    if isinstance(found, str):
+        return found
+    if any(len(specs) > index and specs[index] is not None for index in (8, 11)) or op.input_forget or op.clip:
+        return "needs sequences of one length, a forget gate, no peepholes and no clipping"
+    if any(f.name != name for fs in op.functions() for f, name in zip(fs, op.DEFAULTS, strict=True)):
+        return "needs the usual activations"
+    r = specs[2]
+    if r is None or not isinstance(r.shape[1], int) or r.shape[1] % VECTOR:
+        return f"needs a multiple of {VECTOR} units"
+    return replace(found, pack={**found.pack, 2: replace(found.pack[2], kernel="cpu_pack_recurrent_units_i8")})
 
 
 @tactic(DynamicQuantizeLSTM, kernel="cpu_lstm_quantized")
