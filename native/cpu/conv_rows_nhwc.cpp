@@ -125,8 +125,8 @@ struct Job {
     int64_t positions;   // of all images; the last row may be cut off there
     const float *zeros;  // as many as such a row has
 
-    // Output rows [from, from + rows) of an image.
-    void run(int64_t image, int64_t from, int64_t rows) const {
+    // The rows of the image that the output rows [from, from + rows) see.
+    const float *const *see(int64_t image, int64_t from, int64_t rows) const {
         const int64_t seen = (rows - 1) * c.stride[1] + c.kernel[1], floats = width * c.c;
         const int64_t first = from * c.stride[1] - c.begin[1];
         float *copies = copied ? scratch(SCRATCH_A, seen * floats) : nullptr;
@@ -139,7 +139,26 @@ struct Job {
             else
                 at[i] = copied ? copy_row(pixel, copies + i * floats) : c.x + pixel * c.c;
         }
-        for (int64_t i = 0; i < rows; ++i) run_row(at + i * c.stride[1], (image * c.out[1] + from + i) * c.out[2]);
+        return at;
+    }
+
+    // Output rows [from, from + rows) of an image.
+    void run(int64_t image, int64_t from, int64_t rows) const {
+        const float *const *seen = see(image, from, rows);
+        for (int64_t i = 0; i < rows; ++i) {
+            const int64_t position = (image * c.out[1] + from + i) * c.out[2];
+            run_row(seen + i * c.stride[1], position, 0, least(c.out[2], positions - position));
+        }
+    }
+
+    // The only row of the output, in stretches.
+    void run_signal(const ew_call *call, int64_t tasks) const {
+        const float *const *seen = see(0, 0, 1);
+        const int64_t length = round_up(ceil_div(positions, tasks), MOST_POSITIONS);
+        parallel(call, ceil_div(positions, length), [&](int64_t task) {
+            const int64_t first = task * length;
+            run_row(seen, first, first, least(length, positions - first));
+        });
     }
 
     // The row that begins at this pixel, with its padding.
@@ -154,11 +173,10 @@ struct Job {
         return to;
     }
 
-    // A row of the output, whose first position is `position`.
-    void run_row(const float *const *rows, int64_t position) const {
-        const int64_t depth = c.kernel[2] * c.c, step = c.stride[2] * c.c,
-                      count = least(c.out[2], positions - position);
-        float *y = ending.in_y ? c.y + position * c.m : ending.rest ? scratch(SCRATCH_C, c.out[2] * c.m) : nullptr;
+    // So many positions of a row of the output, from the one at `first` on, which is `position` of all.
+    void run_row(const float *const *rows, int64_t position, int64_t first, int64_t count) const {
+        const int64_t depth = c.kernel[2] * c.c, step = c.stride[2] * c.c;
+        float *y = ending.in_y ? c.y + position * c.m : ending.rest ? scratch(SCRATCH_C, count * c.m) : nullptr;
         for (int64_t p = 0; p < panels.count; ++p) {
             const int64_t vectors = panels.vectors(p), column = panels.column(p), columns = panels.columns(p);
             const int64_t tiles = ceil_div(count, positions_of_tile(vectors)), m = ceil_div(count, tiles);
@@ -166,7 +184,7 @@ struct Job {
             const auto run_tiles = [&](int64_t x, int64_t n, int64_t several) {
                 if (several == 0 || n == 0) return;
                 Window part = window;
-                part.offset = x * step;
+                part.offset = (first + x) * step;
                 const RowsTile tile{nullptr,
                                     0,
                                     y ? y + column + x * c.m : nullptr,
@@ -222,7 +240,8 @@ int32_t run_typed(const ew_call *call, bool bf16) {
     const int64_t rows = c.n * c.out[1], part = most(1, COPIED_FLOATS / most(1, none) / c.stride[1]);
     const double work = 2.0 * static_cast<double>(c.positions() * c.m) * static_cast<double>(c.c * c.taps());
     const int64_t wanted = static_cast<int64_t>(work / TASK > MOST ? MOST : work / TASK);
-    const int64_t tasks = least(rows, work < 2 * SMALL_TASK ? 1 : most(2, round_up(wanted, 2)));
+    const int64_t good = work < 2 * SMALL_TASK ? 1 : most(2, round_up(wanted, 2)), tasks = least(rows, good);
+    if (rows == 1) return job.run_signal(call, good), EW_OK;
     parallel(call, tasks, [&](int64_t task) {
         const int64_t end = rows * (task + 1) / tasks;
         for (int64_t row = rows * task / tasks; row < end;) {

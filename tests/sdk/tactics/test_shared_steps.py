@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.concat import Concat
 from enginewright.ops.conv import Conv
 from enginewright.ops.pad import Pad
+from enginewright.ops.pointwise import Builder, Fused, PointwiseProgram
 from enginewright.ops.reduction import REDUCTIONS
+from enginewright.ops.rounded import Rounded
 from enginewright.tensors import DataType, TensorSpec, float32, int64
 from tests.sdk.tactics.one_step import OneLayer, arrays_of, assert_close, fused_examples
 
@@ -59,6 +62,21 @@ def test_a_filter_of_one_signal_with_what_follows() -> None:
     for fused, inputs in fused_examples(Conv(stride=2, padding=15), specs):
         layer = OneLayer(fused, arrays_of(inputs), {1, 2})
         assert layer.check()
+
+
+@pytest.mark.parametrize("kind", [ChannelsLast, lambda conv: Rounded(ChannelsLast(conv))], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize(("step", "channels", "outputs"), [(1, 1, 8), (2, 4, 33), (3, 3, 1)])
+def test_a_signal_with_channels_last(kind: Any, step: int, channels: int, outputs: int) -> None:
+    weight, bias = TensorSpec(float32, (outputs, channels, 16)), TensorSpec(float32, (outputs,))
+    for size in (16, 17, 200, 5_003):
+        op = kind(Conv(stride=step, padding=(5, 2)))
+        check(op, [TensorSpec(float32, (1, size, channels)), weight, bias], {1, 2})
+        check(Fused(op, relu()), [TensorSpec(float32, (1, size, channels)), weight, bias], {1, 2})
+
+
+def relu() -> PointwiseProgram:
+    p = Builder(float32)
+    return p.finish(p.max(p.inputs[0], p.constant(float32, 0)))
 
 
 @pytest.mark.parametrize("operator", REDUCTIONS, ids=lambda operator: operator.__name__)
