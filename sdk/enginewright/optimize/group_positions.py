@@ -1,7 +1,8 @@
 """Computes several positions of a convolution of few outputs as one position of many, so that vectors are full.
 
 Kernels for images with channels last have a vector of outputs; eight outputs fill half of one. Neighbours in a row see
-almost the same window if that is wide: for each its weights stand in one wider window, between zeros.
+almost the same window if that is wide: for each its weights stand in one wider window, between zeros. A NaN or an
+infinity times such a zero is NaN, also for neighbours that do not see it.
 """
 
 from __future__ import annotations
