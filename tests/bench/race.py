@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import enginewright as ew
 from enginewright.tools.benchmark import REWARM_CALLS, REWARM_SECONDS, call_for
-from enginewright.tools.peers import PEERS, Ours, Peer
+from enginewright.tools.peers import PEERS, OnnxRuntime, Ours, Peer
 from enginewright.tools.statistics import Times
 from tests.models import Arrays, TestModel
 
@@ -27,8 +27,7 @@ class Race:
         self.refused: dict[str, str] = {}
         for name in peers:
             try:
-                peer = PEERS[name](model.path, engine.threads)
-                peer.bind(inputs)
+                peer = _peer(name, model, engine.threads, inputs)
             except ew.EnginewrightError as error:
                 self.refused[name] = error.message
             else:
@@ -45,3 +44,18 @@ class Race:
                 call_for(runner, REWARM_SECONDS, REWARM_CALLS)
                 times[name] += call_for(runner, BLOCK_SECONDS, LEAST_CALLS)[0]
         return {name: Times.of(found) for name, found in times.items()}
+
+
+def _peer(name: str, model: TestModel, threads: int, inputs: Arrays) -> Peer:
+    """A peer that knows the sizes that are run; ONNX Runtime does without them where it refuses them."""
+    peer = PEERS[name](model.path, threads)
+    if isinstance(peer, OnnxRuntime) and (sizes := peer.sizes_of(inputs)):
+        try:
+            peer = OnnxRuntime(model.path, threads, sizes)
+            peer.bind(inputs)
+        except ew.EnginewrightError:
+            peer = PEERS[name](model.path, threads)
+        else:
+            return peer
+    peer.bind(inputs)
+    return peer

@@ -34,11 +34,11 @@ Measured at the start: {limits}. The floor is the time of all products (two oper
 mem, that of reading the weights, where no cache holds them and it is longer; filtering leaves out products, so that a
 run may take less.
 
-A build begins with an empty timing cache, for the sizes that are run, as OpenVINO compiles; a session of ONNX Runtime
-takes every size that the model does. The build after it finds the timings of the first, and the two plans are
-compared byte by byte. Loading means `ew.load`, every byte verified, beside the creation
-of a session of ONNX Runtime: the second time in a process that has loaded its libraries by the first, files cached by
-the system, medians of {starts} processes. The peak is that of a process that has loaded and run once."""
+A build begins with an empty timing cache, for the sizes that are run, as the peers are told them; only the sessions of
+ONNX Runtime whose loading is timed take every size that the model does. The build after it finds the timings of the
+first, and the two plans are compared byte by byte. Loading means `ew.load`, every byte verified, beside the creation of
+a session of ONNX Runtime: the second time in a process that has loaded its libraries by the first, files cached by the
+system, medians of {starts} processes. The peak is that of a process that has loaded and run once."""
 
 
 @dataclass(frozen=True)

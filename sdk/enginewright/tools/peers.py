@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -100,14 +100,16 @@ class OnnxRuntime:
 
     name = "onnxruntime"
 
-    def __init__(self, model: Any, threads: int) -> None:
-        """`model`: path, bytes or ModelProto."""
+    def __init__(self, model: Any, threads: int, sizes: Mapping[str, int] | None = None) -> None:
+        """`model`: path, bytes or ModelProto; `sizes`: of dynamic axes by name, which are fixed to them."""
         runtime = _module("onnxruntime", "onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        for axis, size in (sizes or {}).items():
+            options.add_free_dimension_override_by_name(axis, size)
         self._runtime = runtime
         try:
             self._session = runtime.InferenceSession(_serialized(model), options, providers=["CPUExecutionProvider"])
@@ -117,6 +119,12 @@ class OnnxRuntime:
         self._names = [item.name for item in self._session.get_outputs()]
         self._binding: Any = None
         self._feed: Arrays = {}
+
+    def sizes_of(self, inputs: Arrays) -> dict[str, int]:
+        """What the named dynamic axes of the model are in these arrays."""
+        shapes = {item.name: item.shape for item in self._session.get_inputs() if item.name in inputs}
+        axes = [pair for name, shape in shapes.items() for pair in zip(shape, inputs[name].shape, strict=False)]
+        return {axis: size for axis, size in axes if isinstance(axis, str)}
 
     def bind(self, inputs: Arrays) -> None:
         """Bind the arrays without a copy; models with strings or without inputs that bind are fed at each run."""

@@ -45,6 +45,19 @@ def test_models_by_path_bytes_and_proto(tmp_path: Path) -> None:
         assert peer.outputs()["y"].shape == (1, 3)
 
 
+def test_dynamic_axes_of_onnx_runtime_may_be_fixed() -> None:
+    x = np.ones((2, 8), np.float32)
+    free = OnnxRuntime(chain(), 1)
+    sizes = free.sizes_of({"x": x})
+    assert list(sizes.values()) == [2]
+    fixed = OnnxRuntime(chain(), 1, sizes)
+    assert fixed.sizes_of({"x": x}) == {}
+    for peer in (free, fixed):
+        peer.bind({"x": x})
+        peer.run()
+    assert np.array_equal(free.outputs()["y"], fixed.outputs()["y"])
+
+
 def test_what_a_peer_refuses() -> None:
     with pytest.raises(ew.UsageError, match="ONNX Runtime refuses the model"):
         OnnxRuntime(b"no model", 1)
