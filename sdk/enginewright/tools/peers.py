@@ -121,10 +121,13 @@ class OnnxRuntime:
         self._feed: Arrays = {}
 
     def sizes_of(self, inputs: Arrays) -> dict[str, int]:
-        """What the named dynamic axes of the model are in these arrays."""
-        shapes = {item.name: item.shape for item in self._session.get_inputs() if item.name in inputs}
-        axes = [pair for name, shape in shapes.items() for pair in zip(shape, inputs[name].shape, strict=False)]
-        return {axis: size for axis, size in axes if isinstance(axis, str)}
+        """What the named dynamic axes of the model are in these arrays, without names that stand for several sizes."""
+        found: dict[Any, set[int]] = {}
+        for item in self._session.get_inputs():
+            shape = inputs[item.name].shape if item.name in inputs else ()
+            for axis, size in zip(item.shape, shape, strict=False):
+                found.setdefault(axis, set()).add(size)
+        return {axis: sizes.pop() for axis, sizes in found.items() if isinstance(axis, str) and len(sizes) == 1}
 
     def bind(self, inputs: Arrays) -> None:
         """Bind the arrays without a copy; models with strings or without inputs that bind are fed at each run."""

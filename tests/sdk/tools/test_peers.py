@@ -58,6 +58,14 @@ def test_dynamic_axes_of_onnx_runtime_may_be_fixed() -> None:
     assert np.array_equal(free.outputs()["y"], fixed.outputs()["y"])
 
 
+def test_a_name_that_stands_for_two_sizes_stays_free() -> None:
+    model = chain()
+    for axis in model.graph.input[0].type.tensor_type.shape.dim:
+        axis.Clear()
+        axis.dim_param = "any"
+    assert OnnxRuntime(model, 1).sizes_of({"x": np.ones((2, 8), np.float32)}) == {}
+
+
 def test_what_a_peer_refuses() -> None:
     with pytest.raises(ew.UsageError, match="ONNX Runtime refuses the model"):
         OnnxRuntime(b"no model", 1)
