@@ -99,9 +99,16 @@ class Plan:
         head, code = artifact.decode(Section.META, MetaHead), artifact.sections.get(Section.CODE, b"")
         origin = {section: artifact.sections[section] for section in ORIGIN if section in artifact.sections}
         records = _read_records(head, artifact, len(code))
-        rest = (artifact.weights, artifact.passport, None, origin, artifact.kind, artifact.lazy, code)
+        rest = dict[str, Any](
+            weights=artifact.weights,
+            passport=artifact.passport,
+            origin=origin,
+            kind=artifact.kind,
+            lazy=artifact.lazy,
+            code=code,
+        )
         if records is None:
-            return Plan(_decode_meta(artifact, len(code)), *rest)
+            return Plan(_decode_meta(artifact, len(code)), **rest)
         return _ReadPlan.of(_Read(head, records, artifact), rest)
 
 
@@ -115,30 +122,33 @@ class _Read:
 
 
 class _ReadPlan(Plan):
-    """A plan whose programs native code read: Python makes objects of them when it is asked for `meta`."""
+    """A plan whose programs native code read: Python makes objects of them when it is asked for `meta`.
 
-    _read: _Read
+    A copy by `dataclasses.replace` has its `meta` and is like any other plan.
+    """
+
+    _read: _Read | None = None
 
     @staticmethod
-    def of(read: _Read, rest: tuple[Any, ...]) -> _ReadPlan:
-        """A plan without `meta`."""
-        plan = _ReadPlan(None, *rest)  # type: ignore[arg-type]
-        del plan.__dict__["meta"]
-        plan.__dict__["_read"] = read
+    def of(read: _Read, rest: Mapping[str, Any]) -> _ReadPlan:
+        """A plan with all its fields but `meta`."""
+        plan = _ReadPlan.__new__(_ReadPlan)
+        plan.__dict__.update(rest, report=None, _read=read)
         return plan
 
     @cached_property
     def meta(self) -> Meta:
         """The records; what native code took has no fault that Python would find."""
+        assert self._read is not None
         return self._read.artifact.decode(Section.META, Meta)
 
     @property
     def head(self) -> Meta | MetaHead:
-        return self._read.head
+        return self.meta if self._read is None else self._read.head
 
     @property
     def records(self) -> Records | None:
-        return self._read.records
+        return None if self._read is None else self._read.records
 
 
 def _read_records(head: MetaHead, artifact: Artifact, code: int) -> Records | None:

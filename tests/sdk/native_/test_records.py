@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -128,3 +130,18 @@ def test_a_plan_that_native_code_read_has_its_records_for_whoever_asks(plans: li
     given = {"x": np.ones((1, 3, 9, 9), np.float32)}
     with ew.Engine(plan) as engine, ew.Engine(Plan.load(plans[0])) as other:
         assert np.array_equal(engine.run(given)["z"], other.run(given)["z"])
+
+
+def test_a_copy_of_a_loaded_plan_runs_what_its_records_say() -> None:
+    net = ew.Network()
+    x = net.input("x", ew.float32, (4,))
+    net.output("y", net.relu(x))
+    loaded = Plan.load(ew.build(net, QUICK).to_bytes())
+    assert loaded.records is not None
+    named = msgspec.structs.replace(
+        loaded.meta, outputs=[msgspec.structs.replace(loaded.meta.outputs[0], name="other")]
+    )
+    given = {"x": np.float32([-1, 2, -3, 4])}
+    assert replace(loaded).head == loaded.meta
+    assert ew.load(replace(loaded)).run(given)["y"].tolist() == [0, 2, 0, 4]
+    assert ew.load(replace(loaded, meta=named)).run(given)["other"].tolist() == [0, 2, 0, 4]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from enginewright.tensors import float32
 from tests.sdk.optimize.rewriting import rewrite
 
 
-def weights(*shape: int) -> np.ndarray:  # type: ignore[type-arg]
+def weights(*shape: int) -> np.ndarray[Any, Any]:
     return (np.random.default_rng(0).standard_normal(shape) * 0.2).astype(np.float16)
 
 
