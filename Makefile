@@ -7,6 +7,8 @@ PY     := $(if $(findstring /,$(PYTHON)),$(abspath $(PYTHON)),$(shell command -v
 JOBS   ?= $(shell nproc)
 SECONDS ?= 60
 N      ?= 10000
+RUNS   ?= 3
+MODELS ?=
 RUN    := PATH="$(dir $(PY)):$$PATH" PYTHONPATH="$(CURDIR)/sdk:$(CURDIR)/compat:$(CURDIR)/plugins"
 PIP    := $(PY) -m pip install -q --disable-pip-version-check
 COVER  := --cov --cov-report=term --cov-report=html --cov-fail-under=90
@@ -18,7 +20,7 @@ NATIVE_SOURCES := git ls-files -z --cached --others --exclude-standard -- \
 # A stamp for each set of dependencies; an interpreter of one's own has them, so then there is none.
 needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)/.$(extra)))
 
-.PHONY: demo test test-long test-guarded test-sanitized fuzz fuzz-models lint format bench bench-models bench-gemm bench-cuda verify-models docs wheel native methods release c-deprecations models clean
+.PHONY: demo test test-long test-guarded test-sanitized fuzz fuzz-models lint format bench bench-promises bench-models bench-gemm bench-cuda verify-models docs wheel native methods release c-deprecations models clean
 .DELETE_ON_ERROR:
 
 # ---- what a user runs -------------------------------------------------------------------------------------------------
@@ -26,16 +28,18 @@ needs = $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(foreach extra,$(1),$(VENV)
 demo: $(call needs,demo) native           ## build engines from a real trained model, run them, compare with ONNX Runtime
 	$(RUN) $(PY) docs/examples/demo.py
 
-bench: $(call needs,peers test) native    ## measure what this project promises
+bench: bench-models bench-gemm bench-promises  ## all figures of the CPU, on a quiet machine: an hour; tables in build/bench
+
+bench-promises: $(call needs,peers test) native  ## what this project promises: one call, loading, starting
 	$(RUN) $(PY) -m tests.bench
 
+# One run of each model: make bench-models RUNS=1; some of them: make bench-models MODELS="resnet50 silero_vad"
 bench-models: $(call needs,peers models test) native  ## all models beside ONNX Runtime and OpenVINO, and what building and loading cost
-	$(RUN) $(PY) -m tests.bench models --starts 3
-	$(RUN) $(PY) -m tests.bench models --precision bf16
-	$(RUN) $(PY) -m tests.bench models --precision int8
+	$(RUN) $(PY) -m tests.bench suite $(MODELS) --runs $(RUNS) --folder build/bench
 
 bench-gemm: $(call needs,peers test) native  ## matrix products beside oneDNN
-	$(RUN) $(PY) -m tests.bench.gemm --type f32 --type bf16 --type int8
+	mkdir -p build/bench
+	$(RUN) $(PY) -m tests.bench.gemm --type f32 --type bf16 --type int8 --markdown build/bench/gemm.md --json build/bench/gemm.json
 
 bench-cuda: $(call needs,models test) native  ## speed on a GPU, beside torch
 	$(RUN) $(PY) -m tests.bench.cuda --peers

@@ -20,6 +20,8 @@ from tests.bench.page import write_page
 from tests.bench.race import Race
 from tests.models import Arrays, TestModel, load_model, manifest
 
+NO_PRODUCTS = ("add1",)
+"""Models in which a narrow precision computes nothing."""
 FULL, DEFAULT = ("onnxruntime", "openvino"), "openvino-default"
 COLUMNS = (
     "model", "ours ms", *(f"{peer} ms (ratio)" for peer in (*FULL, DEFAULT)), "best / ours", "floor / ours", "in NumPy",
@@ -75,7 +77,9 @@ class How:
         return [
             name
             for name, entry in manifest().items()
-            if name.endswith("_dyn") == (self.batch is not None) and entry.int8 == (self.precision == "int8")
+            if name.endswith("_dyn") == (self.batch is not None)
+            and entry.int8 == (self.precision == "int8")
+            and not (name in NO_PRODUCTS and self.precision != "fp32")
         ]
 
 
@@ -140,8 +144,16 @@ class Row:
         return (f"{ours.load:.2f}", ratio, *("fails" if start is None else f"{start.peak:.0f}" for start in found))
 
 
-def report(wanted: Sequence[str], how: How, pages: Pages) -> int:
-    """Print and write the table; 1 if a model cannot be measured."""
+@dataclass(frozen=True)
+class Found:
+    """What was measured, and how many models could not be."""
+
+    rows: tuple[Row, ...]
+    failed: int
+
+
+def report(wanted: Sequence[str], how: How, pages: Pages) -> Found:
+    """Print and write the table."""
     limits = measure_limits(how.count_threads())
     print(limits, flush=True)
     rows: list[Row] = []
@@ -154,15 +166,16 @@ def report(wanted: Sequence[str], how: How, pages: Pages) -> int:
             lines.append((name, f"{error.code}: {error.message}", *[""] * (len(COLUMNS) - 2)))
         print("  ".join(lines[-1]), flush=True)
         _write(how, limits, rows, lines, pages)  # a run that is stopped leaves what it has found
-    print("; ".join(summaries(rows)))
-    return int(len(lines) > len(rows))
+    print("; ".join(map(str, summaries(rows))))
+    return Found(tuple(rows), len(lines) - len(rows))
 
 
 def _write(how: How, limits: Limits, rows: list[Row], lines: list[tuple[str, ...]], pages: Pages) -> None:
     if pages.markdown is not None:
+        text = "; ".join(map(str, summaries(rows)))
         intro = INTRO.format(
             machine=this_machine().model, threads=how.count_threads(), precision=how.precision, runs=how.runs,
-            rivals=" and ".join(how.rivals), text="; ".join(summaries(rows)), limits=limits, starts=how.starts,
+            rivals=" and ".join(how.rivals), text=text, limits=limits, starts=how.starts,
         )  # fmt: skip
         write_page(pages.markdown, "Speed", intro, COLUMNS, lines)
     if pages.json is not None:
@@ -170,8 +183,23 @@ def _write(how: How, limits: Limits, rows: list[Row], lines: list[tuple[str, ...
         pages.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def summaries(rows: Sequence[Row]) -> Iterable[str]:
-    """The geometric mean and the worst of the ratios to the best peer, by kind of model."""
+@dataclass(frozen=True)
+class Summary:
+    """The ratios to the best peer of one kind of model: the geometric mean of so many, and the worst."""
+
+    group: str
+    mean: float
+    count: int
+    worst: float
+    name: str
+
+    def __str__(self) -> str:
+        """As one sentence."""
+        return f"{self.group}: geometric mean {self.mean:.2f} of {self.count}, worst {self.worst:.2f} ({self.name})"
+
+
+def summaries(rows: Sequence[Row]) -> Iterable[Summary]:
+    """By kind of model; without the models that no peer runs."""
     groups = {
         "real and light": [row for row in rows if row.kind != "generated" and not row.int8],
         "int8": [row for row in rows if row.int8],
@@ -181,8 +209,7 @@ def summaries(rows: Sequence[Row]) -> Iterable[str]:
         found = [(row.ratio, row.name) for row in members if row.ratio is not None]
         if found:
             mean = math.exp(sum(math.log(ratio) for ratio, _ in found) / len(found))
-            worst, name = min(found)
-            yield f"{group}: geometric mean {mean:.2f} of {len(found)}, worst {worst:.2f} ({name})"
+            yield Summary(group, mean, len(found), *min(found))
 
 
 def measure(model: TestModel, how: How, limits: Limits) -> Row:
