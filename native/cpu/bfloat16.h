@@ -27,12 +27,15 @@ EW_INLINE void store_bf16_n(uint16_t *p, vf v, int64_t n) {
                              (__m256i)_mm512_cvtneps_pbh((__m512)v));
 }
 #else
-EW_INLINE vf load_bf16_n(const uint16_t *p, int64_t n) {
-    vi bits = {};
-    for (int64_t i = 0; i < n; ++i) bits[i] = static_cast<int32_t>(static_cast<uint32_t>(p[i]) << 16);
-    return (vf)bits;
+EW_INLINE vf load_bf16(const uint16_t *p) {
+    typedef uint16_t words __attribute__((vector_size(VL * 2), aligned(2), may_alias));
+    return (vf)(__builtin_convertvector(*reinterpret_cast<const words *>(p), vi) << 16);
 }
-EW_INLINE vf load_bf16(const uint16_t *p) { return load_bf16_n(p, VL); }
+EW_INLINE vf load_bf16_n(const uint16_t *p, int64_t n) {
+    uint16_t words[VL] = {};
+    for (int64_t i = 0; i < n; ++i) words[i] = p[i];
+    return load_bf16(words);
+}
 EW_INLINE void store_bf16_n(uint16_t *p, vf v, int64_t n) {
     for (int64_t i = 0; i < n; ++i) p[i] = narrow(v[i], true);
 }

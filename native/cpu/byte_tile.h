@@ -82,9 +82,11 @@ EW_INLINE void sum_products(const ByteTile &t, int64_t left, Reading<M> &from, v
         for (int r = 0; r < M; ++r) acc[r][v] = load(t.start + v * VL);
     from.b = t.w;
     from.ahead = t.ahead;
-    for (int64_t run = 0; run < t.runs.count; ++run) {
+    for (int64_t run = 0;; ++run) {  // there is one at least
+        const bool last = run == t.runs.count - 1;
         from.begin(t, run);
-        add_products<Dot>(t.runs.words - (run == t.runs.count - 1 ? left : 0), from, acc);
+        add_products<Dot>(t.runs.words - (last ? left : 0), from, acc);
+        if (last) return;
     }
 }
 
