@@ -3,6 +3,7 @@
 // Inputs A, B and, for Gemm, C (broadcast to the output). Params: trans_a, trans_b, alpha, beta, number of these inputs;
 // then the fused program. Output: alpha A B + beta C. A packed B keeps its logical shape.
 #include "cpu/matmul.h"
+#include "cpu/pack_columns.h"
 
 namespace ew::EW_ISA {
 
@@ -54,13 +55,12 @@ int32_t matmul_packed(const ew_call *call) { return run_product(call, f32(call->
 
 // Output: the panels. Params: transposed.
 int32_t pack_b(const ew_call *call) {
-    const ew_tensor &b = call->inputs[0];
-    const bool trans = call->params[0].i != 0;
-    const int64_t rows = b.rank > 1 ? b.shape[b.rank - 2] : count(b), cols = b.rank > 1 ? b.shape[b.rank - 1] : 1;
-    const Matrix matrix = trans ? Matrix{f32(b), 1, cols} : Matrix{f32(b), cols, 1};
-    const int64_t k = trans ? cols : rows, n = trans ? rows : cols;
-    pack_panels(matrix, k, n, static_cast<float *>(call->outputs[0].data));
-    clear_rest(call->outputs[0], packed_floats(k, n));
+    const Columns b = read_columns(call);
+    float *out = static_cast<float *>(call->outputs[0].data);
+    pack_columns(call, b, [&](const Matrix &part, int64_t first, int64_t columns) {
+        pack_panels(part, b.k, columns, out + first * b.k);
+    });
+    clear_rest(call->outputs[0], packed_floats(b.k, b.n));
     return EW_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "cpu/blocks_once.h"
 #include "cpu/matmul.h"
 #include "cpu/narrow_gemm.h"
+#include "cpu/pack_columns.h"
 
 namespace ew::EW_ISA {
 
@@ -130,13 +131,13 @@ int32_t matmul(const ew_call *call) { return run_product(call, false); }
 
 // Output: panels of words. Params: transposed.
 int32_t pack_b(const ew_call *call) {
-    const ew_tensor &b = call->inputs[0];
-    const bool trans = call->params[0].i != 0;
-    const int64_t rows = b.rank > 1 ? b.shape[b.rank - 2] : count(b), cols = b.rank > 1 ? b.shape[b.rank - 1] : 1;
-    const Matrix matrix = trans ? Matrix{f32(b), 1, cols} : Matrix{f32(b), cols, 1};
-    const int64_t k = trans ? cols : rows, n = trans ? rows : cols;
-    pack_bf16_panels(matrix, k, n, static_cast<int32_t *>(call->outputs[0].data));
-    clear_rest(call->outputs[0], packed_floats(bf16_steps(k), n));
+    const Columns b = read_columns(call);
+    const int64_t steps = bf16_steps(b.k);
+    auto *out = static_cast<int32_t *>(call->outputs[0].data);
+    pack_columns(call, b, [&](const Matrix &part, int64_t first, int64_t columns) {
+        pack_bf16_panels(part, b.k, columns, out + first * steps);
+    });
+    clear_rest(call->outputs[0], packed_floats(steps, b.n));
     return EW_OK;
 }
 

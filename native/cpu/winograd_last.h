@@ -402,20 +402,23 @@ void pack_filtering(const ew_call *call, int64_t group, int64_t phases) {
     const int64_t words = channels / PARTS, k = phases * phases * words, size = w.shape[2] * w.shape[3];
     const int64_t floats = group * POINTS * all * k;
     const Panels panels(per_group);
-    float *out = static_cast<float *>(call->outputs[0].data), turned[PARTS][POINTS];
-    std::memset(out, 0, sizeof(float) * static_cast<size_t>(floats));
-    for (int64_t g = 0; g < group; ++g)
-        for (int64_t p = 0; p < panels.count; ++p)
-            for (int64_t j = 0; j < panels.columns(p); ++j)
-                for (int64_t i = 0; i < k; ++i) {
-                    const int64_t m = g * per_group + panels.column(p) + j;
-                    const float *from = f32(w) + (m * channels + i % words * PARTS) * size;
-                    float *to = out + g * POINTS * all * k + panels.column(p) * k + i * panels.vectors(p) * VL + j;
-                    for (int part = 0; part < PARTS; ++part)
-                        turn_window<SIDE, T>(from + part * size, w.shape + 2, phases, i / words, turned[part]);
-                    for (int point = 0; point < POINTS; ++point, to += all * k)
-                        put_weight<Image>(turned[0][point], turned[PARTS - 1][point], to);
-                }
+    float *out = static_cast<float *>(call->outputs[0].data);
+    parallel(call, group * panels.count, [&](int64_t task) {
+        const int64_t g = task / panels.count, p = task % panels.count, width = panels.vectors(p) * VL;
+        float *begin = out + g * POINTS * all * k + panels.column(p) * k, turned[PARTS][POINTS];
+        for (int64_t point = 0; point < POINTS; ++point)
+            std::memset(begin + point * all * k, 0, sizeof(float) * static_cast<size_t>(k * width));
+        for (int64_t i = 0; i < k; ++i)
+            for (int64_t j = 0; j < panels.columns(p); ++j) {
+                const int64_t m = g * per_group + panels.column(p) + j;
+                const float *from = f32(w) + (m * channels + i % words * PARTS) * size;
+                float *to = begin + i * width + j;
+                for (int part = 0; part < PARTS; ++part)
+                    turn_window<SIDE, T>(from + part * size, w.shape + 2, phases, i / words, turned[part]);
+                for (int point = 0; point < POINTS; ++point, to += all * k)
+                    put_weight<Image>(turned[0][point], turned[PARTS - 1][point], to);
+            }
+    });
     clear_rest(call->outputs[0], floats);
 }
 

@@ -11,7 +11,7 @@ import contextlib
 import contextvars
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, Union
 
 from enginewright.errors import ShapeError, SymbolicShapeError
@@ -32,11 +32,23 @@ class Atom:
 
     kind: str
     args: tuple[object, ...]
+    order: str = field(init=False, repr=False, compare=False)
+    """By this text terms are sorted."""
+    _hash: int = field(init=False, repr=False, compare=False)
+    _text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Atoms are compared, sorted and written so often that all this is found out once."""
+        text = ", ".join(map(str, self.args))
+        object.__setattr__(self, "_hash", hash((self.kind, self.args)))
+        object.__setattr__(self, "_text", text if self.kind == "symbol" else f"{self.kind}({text})")
+        object.__setattr__(self, "order", f"Atom(kind={self.kind!r}, args={self.args!r})")
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
-        if self.kind == "symbol":
-            return str(self.args[0])
-        return f"{self.kind}({', '.join(str(arg) for arg in self.args)})"
+        return self._text
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -51,13 +63,14 @@ class Atom:
 class Dim:
     """A symbolic size: a sum of integer multiples of products of atoms. Make one with `Dim("N")` or by arithmetic."""
 
-    __slots__ = ("_hash", "terms")
+    __slots__ = ("_hash", "_text", "terms")
     terms: tuple[tuple[Monomial, int], ...]
+    _text: str | None
 
     def __init__(self, name: str) -> None:
         """A named dimension; the same name means the same size everywhere in one network."""
         self.terms = (((Atom("symbol", (name,)),), 1),)
-        self._hash = hash(self.terms)
+        self._hash, self._text = hash(self.terms), None
 
     @staticmethod
     def value(tensor: object, index: int) -> Dim:
@@ -76,8 +89,8 @@ class Dim:
         if not kept or (len(kept) == 1 and () in kept):
             return kept.get((), 0)
         dim = object.__new__(Dim)
-        dim.terms = tuple(sorted(kept.items(), key=_term_order))
-        dim._hash = hash(dim.terms)
+        dim.terms = tuple(kept.items()) if len(kept) == 1 else tuple(sorted(kept.items(), key=_term_order))
+        dim._hash, dim._text = hash(dim.terms), None
         return dim
 
     def __hash__(self) -> int:
@@ -93,10 +106,12 @@ class Dim:
         return Dim.from_terms(total)
 
     def __mul__(self, other: Size) -> Size:
+        if other == 1:
+            return self
         product: dict[Monomial, int] = {}
         for left, a in self.terms:
             for right, b in _terms(other):
-                monomial = tuple(sorted(left + right, key=str))
+                monomial = tuple(sorted(left + right, key=str)) if left and right else left or right
                 product[monomial] = product.get(monomial, 0) + a * b
         return Dim.from_terms(product)
 
@@ -142,6 +157,11 @@ class Dim:
         raise _undecided(f"whether {self} is zero", "dim_max, dim_broadcast or same")
 
     def __str__(self) -> str:
+        if self._text is None:
+            self._text = self._write()
+        return self._text
+
+    def _write(self) -> str:
         parts = []
         for monomial, factor in self.terms:
             text = "*".join(str(atom) for atom in monomial)
@@ -431,7 +451,8 @@ def _terms(size: Size) -> tuple[tuple[Monomial, int], ...]:
 
 
 def _term_order(term: tuple[Monomial, int]) -> tuple[int, str]:
-    return -len(term[0]), str(term[0])
+    orders = ", ".join(atom.order for atom in term[0])
+    return -len(term[0]), f"({orders},)" if len(term[0]) == 1 else f"({orders})"
 
 
 def _divide(a: Size, b: Size) -> tuple[Size, Size]:

@@ -14,6 +14,8 @@ from enginewright._native.python_steps import take_raised
 from enginewright.errors import PluginConflict, UsageError
 
 _ERROR_SIZE = 2000
+_READ_ANYWHERE = ("cpu_pack_gemm_b_f32", "cpu_pack_gemm_b_bf16")
+"""Kernels whose inputs may begin at any address, as weights in a model's file do: large ones need no copy."""
 _FEATURES = {
     "portable": ("sse4_2",),
     "avx2": ("avx", "avx2", "f16c", "fma"),
@@ -62,15 +64,14 @@ def call_kernel(
 ) -> tuple[tuple[int, ...], ...]:
     """Run one kernel outside any plan, writing into `outputs`, and return the shapes of the outputs.
 
-    Arrays that are not C-contiguous are copied for the call if they are inputs and refused if they are outputs.
+    Arrays that are not C-contiguous and aligned are copied for the call if they are inputs; outputs are refused.
     Outputs in `sized` hold upper bounds: the kernel says how much of them it wrote.
     """
     for array in outputs:
         if not array.flags.c_contiguous or not array.flags.writeable:
             raise UsageError(f"an output of {name} is not a writable C-contiguous array", hint="Use numpy.empty.")
-    sources = TensorList(
-        [None if array is None else np.ascontiguousarray(array).reshape(array.shape) for array in inputs]
-    )
+    wanted = "C" if name.partition("@")[0] in _READ_ANYWHERE else "CA"
+    sources = TensorList([None if array is None else np.require(array, requirements=wanted) for array in inputs])
     targets = TensorList(outputs)
     for index in sized:
         targets.expect_sizes(index)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 ALIGN = 64
+LARGE = 1 << 20
 PAGE = 4096
 """What the first weight is aligned to, as in a mapped file: vectors across two lines of the cache cost up to 40 %."""
 
@@ -63,7 +64,8 @@ class WeightPool:
         key = id(array), pack, kernel
         if key not in self.packed:
             data = dense_bytes(array) if pack is None else self._pack(array, pack, kernel)
-            digest = blake3(data.data).digest() + len(data).to_bytes(8, "little")
+            threads = blake3.AUTO if len(data) > LARGE else 1
+            digest = blake3(data.data, max_threads=threads).digest() + len(data).to_bytes(8, "little")
             same = self._by_content.get(digest)
             if pack is not None and same is not None:
                 data[:] = 0  # the next weight will lie there
@@ -75,7 +77,7 @@ class WeightPool:
         offset = self._end()
         place = self._at(offset, len(data))
         if not np.may_share_memory(place, data):
-            place[:] = data
+            _copy(data, place)
         params = [] if pack is None else [p if isinstance(p, int) else float(p).hex() for p in pack.params]
         kernel = "" if pack is None else str(pack.kernel)  # by now a name, whatever the tactic gave
         self.records.append(Weight(name, offset, len(data), pack=kernel, params=list(params)))
@@ -118,6 +120,14 @@ def zeros_at_page(size: int) -> Array:
     room = np.zeros(size + PAGE, np.uint8)
     begin = -room.ctypes.data % PAGE
     return room[begin : begin + size]
+
+
+def _copy(data: Array, place: Array) -> None:
+    """Copy bytes; many by all CPUs, as most of the time goes to the system, which provides the memory."""
+    if len(data) <= LARGE:
+        place[:] = data
+    else:
+        _native.call_kernel(f"cpu_copy@{_native.isas()[0]}", [data], [place])
 
 
 def dense_bytes(array: Array) -> Array:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import onnx
 import onnx.numpy_helper
 
 from enginewright.errors import ExternalDataError, ModelError, ModelInvalid, ModelNotReadable, UnsupportedModel
+from enginewright.onnx_io.weights_apart import take_apart
 from enginewright.tensors import ELEMENT_TYPES, MAX_RANK, DataType
 
 Array = np.ndarray[Any, Any]
@@ -22,16 +24,27 @@ EXPORT_AGAIN = "Export the model again."
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model, the folder that its external data may come from (None: it came without one), and its file's bytes."""
+    """A model, the folder that its external data may come from (None: it came without one), and its file's bytes.
+
+    `apart`: the raw data of initializers, by place, that `proto` lacks as it is read where it lies in the file.
+    """
 
     proto: onnx.ModelProto
     folder: Path | None
     where: str
     content: bytes | memoryview = field(default=b"", repr=False)
+    apart: Mapping[int, memoryview] = field(default_factory=dict, repr=False)
+
+    def joined(self) -> ModelFile:
+        """The model with all its weights in `proto`."""
+        return replace(self, proto=_decode(self.content, self.where), apart={}) if self.apart else self
 
 
-def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> ModelFile:
-    """Read a model; `ModelNotReadable` where there is none, `ModelInvalid` where it holds no graph."""
+def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto, *, apart: bool = False) -> ModelFile:
+    """Read a model; `ModelNotReadable` where there is none, `ModelInvalid` where it holds no graph.
+
+    With `apart` large weights of a file stay in it, for as long as the arrays live: it must not change meanwhile.
+    """
     if isinstance(source, onnx.ModelProto):
         found = ModelFile(source, None, "ModelProto")
     elif isinstance(source, bytes | bytearray | memoryview):
@@ -44,7 +57,8 @@ def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Mode
             raise ModelNotReadable(
                 f"cannot read the model: {error.strerror or error}", hint="Check the path.", where=str(path)
             ) from None
-        found = ModelFile(_decode(data, str(path)), path.resolve().parent, str(path), data)
+        light, weights = take_apart(memoryview(data)) if apart else (data, {})
+        found = ModelFile(_decode(light, str(path)), path.resolve().parent, str(path), data, weights)
     _check_header(found)
     return found
 
@@ -91,8 +105,13 @@ def _decode(data: bytes | memoryview, where: str) -> onnx.ModelProto:
     return proto
 
 
-def read_tensor(proto: onnx.TensorProto, folder: Path | None, where: str) -> Array:
-    """The array in a TensorProto, whose external data (if any) lies inside `folder`; `ModelInvalid` if it is broken."""
+def read_tensor(
+    proto: onnx.TensorProto, folder: Path | None, where: str, apart: bytes | memoryview | None = None
+) -> Array:
+    """The array in a TensorProto, whose external data (if any) lies inside `folder`; `ModelInvalid` if it is broken.
+
+    `apart`: its raw data, where that was taken out of it. Such an array may begin at any address.
+    """
     name = f'initializer "{proto.name}"' if proto.name else where
     if proto.data_type not in ELEMENT_TYPES:
         raise unknown_type(proto.data_type, name)
@@ -102,7 +121,7 @@ def read_tensor(proto: onnx.TensorProto, folder: Path | None, where: str) -> Arr
         return _external(proto, folder, name)
     dtype = DataType(proto.data_type)
     expected = int(np.prod(list(proto.dims), dtype=object)) if proto.dims else 1
-    raw = proto.raw_data if proto.HasField("raw_data") else None  # once: each look makes a copy
+    raw = proto.raw_data if proto.HasField("raw_data") else apart  # once: each look makes a copy
     if raw is not None and len(raw) != (expected * dtype.bits + 7) // 8:
         raise ModelInvalid(
             f"its raw_data has {len(raw)} bytes for {expected} elements of {dtype}", hint=EXPORT_AGAIN, where=name
@@ -110,7 +129,7 @@ def read_tensor(proto: onnx.TensorProto, folder: Path | None, where: str) -> Arr
     if raw is not None and dtype.bits >= 8:
         return np.frombuffer(raw, dtype.numpy).reshape(tuple(proto.dims))
     try:
-        array: Array = onnx.numpy_helper.to_array(proto)
+        array: Array = onnx.numpy_helper.to_array(proto if apart is None else _with_raw(proto, apart))
         return _strings(array) if dtype is DataType.STRING else array
     except (ValueError, TypeError) as error:
         raise ModelInvalid(f"its data does not fit its dims: {error}", hint=EXPORT_AGAIN, where=name) from None
@@ -146,12 +165,15 @@ def _external(proto: onnx.TensorProto, folder: Path | None, where: str) -> Array
             where=where,
         )
     if dtype.bits < 8:
-        raw = onnx.TensorProto(dims=proto.dims, data_type=proto.data_type)
-        raw.raw_data = np.fromfile(path, np.uint8, length, offset=offset).tobytes()
-        return np.asarray(onnx.numpy_helper.to_array(raw))
+        raw = np.fromfile(path, np.uint8, length, offset=offset)
+        return np.asarray(onnx.numpy_helper.to_array(_with_raw(proto, raw.tobytes())))
     if not length:
         return np.zeros(tuple(proto.dims), dtype.numpy)
     return np.memmap(path, dtype.numpy, "r", offset, tuple(proto.dims))
+
+
+def _with_raw(proto: onnx.TensorProto, raw: bytes | memoryview) -> onnx.TensorProto:
+    return onnx.TensorProto(dims=proto.dims, data_type=proto.data_type, raw_data=bytes(raw))
 
 
 def _inside(folder: Path | None, location: str, where: str) -> Path:

@@ -13,10 +13,19 @@ OLDEST_OPSET = 7
 """The first that broadcasts as all later ones do."""
 
 
+def is_old(proto: onnx.ModelProto) -> bool:
+    """Whether the model has to be converted."""
+    return 1 <= _opset(proto) < OLDEST_OPSET
+
+
+def _opset(proto: onnx.ModelProto) -> int:
+    return min((item.version for item in proto.opset_import if item.domain in ("", "ai.onnx")), default=OLDEST_OPSET)
+
+
 def converted(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
     """The model in an opset that is imported directly, and a note if it had to be converted (else an empty text)."""
-    old = min((item.version for item in proto.opset_import if item.domain in ("", "ai.onnx")), default=OLDEST_OPSET)
-    if not 1 <= old < OLDEST_OPSET:
+    old = _opset(proto)
+    if not is_old(proto):
         return proto, ""
     try:
         found = onnx.version_converter.convert_version(_aligned(proto), OLDEST_OPSET)

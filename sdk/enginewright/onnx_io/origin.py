@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,18 @@ NOBODY = SourceFile("", 0, "")
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """A model as a network of its own, what a recipe says of it, and the file to carry (empty: none)."""
+    """A model as a network of its own, what a recipe says of it, once known, and the file to carry (empty: none)."""
 
     network: Network
-    info: SourceInfo
+    known: SourceInfo | Future[SourceInfo]
     source: bytes
     mode: str
     note: str = ""
+
+    @property
+    def info(self) -> SourceInfo:
+        """What a recipe says of the model; it may take until the digest of a large file is there."""
+        return self.known if isinstance(self.known, SourceInfo) else self.known.result()
 
     @property
     def model(self) -> ModelInfo:
@@ -48,18 +53,20 @@ def read_origin(model: Model, wanted: str | None, replacer: Replacer) -> Origin:
     """Import a model (path, bytes, ModelProto or `Network`); `wanted` is the kind of recipe, None: by the model."""
     if isinstance(model, Network):
         return _of_network(copy_network(model), wanted)
-    found, mode = read_model(model), wanted or DIGEST
+    found, mode = read_model(model, apart=True), wanted or DIGEST
     if mode == NONE:
         return Origin(parse_model(found, replacer), SourceInfo("onnx", NOBODY), b"", NONE)
     if isinstance(model, str | os.PathLike):
-        path = Path(model)
-        # The digest of 575 MB takes 0.35 s, as long as what is done beside it.
-        with ThreadPoolExecutor(1) as pool:
-            whole = pool.submit(source_file, path.name, found.content)
+        path, pool = Path(model), ThreadPoolExecutor(1)
+        # The digest of 575 MB takes 0.35 s: it is computed beside all that a build does.
+        whole = pool.submit(source_file, path.name, found.content)
+        try:
             network = parse_model(found, replacer)
-        data = tuple(_of_file(path.parent, place) for place in external_places(found.proto))
-        info = SourceInfo("onnx", whole.result(), data)
-        return Origin(network, info, _whole(path, alone=not data) if mode == FULL else b"", mode)
+            places = external_places(found.proto)  # only now, as the parser refuses those outside the folder
+            known = pool.submit(lambda: SourceInfo("onnx", whole.result(), _of_files(path.parent, places)))
+        finally:
+            pool.shutdown(wait=False)
+        return Origin(network, known, _whole(path, alone=not places) if mode == FULL else b"", mode)
     network = parse_model(found, replacer)
     content = found.proto.SerializeToString(deterministic=True) if isinstance(model, onnx.ModelProto) else bytes(model)
     return Origin(network, SourceInfo("onnx", source_file("", content)), content if mode == FULL else b"", mode)
@@ -88,6 +95,10 @@ def _of_network(network: Network, wanted: str | None) -> Origin:
 def source_file(name: str, content: bytes | memoryview) -> SourceFile:
     """Name, size and digest of a file's content."""
     return SourceFile(name, len(content), hashlib.sha256(content).hexdigest())
+
+
+def _of_files(folder: Path, places: Iterable[str]) -> tuple[SourceFile, ...]:
+    return tuple(_of_file(folder, place) for place in places)
 
 
 def _of_file(folder: Path, place: str) -> SourceFile:

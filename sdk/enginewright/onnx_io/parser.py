@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from enginewright.onnx_io.custom_domain import custom_rule, nearest
 from enginewright.onnx_io.exchange import NAME, OUTPUT_NAME, SPEC, Reader, metadata_of, sources_of
 from enginewright.onnx_io.model_file import EXPORT_AGAIN, ModelFile, read_model, read_tensor
 from enginewright.onnx_io.node_check import check_node
-from enginewright.onnx_io.old_opsets import OLDEST_OPSET, converted
+from enginewright.onnx_io.old_opsets import OLDEST_OPSET, converted, is_old
 from enginewright.onnx_io.pending import NestedProblems, Pending, Waiting
 from enginewright.onnx_io.value_info import stated_specs, value_spec
 from enginewright.registry.onnx_node import NotSupported, OnnxNode, Subgraph
@@ -66,23 +67,25 @@ def parse_model(model: ModelFile, replacer: Replacer | None = None) -> Network:
     """Import a model that was read."""
     enginewright.ops.load()
     try:
+        if model.apart and is_old(model.proto):
+            model = model.joined()
         proto, note = converted(model.proto)
-        network = _parse(proto, model.folder, replacer or Replacer())
+        network = _parse(replace(model, proto=proto), replacer or Replacer())
     except EnginewrightError as error:
         raise error.located(model.where) from None
     network.notes += [note] if note else []
     return network
 
 
-def _parse(proto: onnx.ModelProto, folder: Path | None, replacer: Replacer) -> Network:
-    whole = _Model(proto, folder, replacer)
+def _parse(model: ModelFile, replacer: Replacer) -> Network:
+    whole = _Model(model.proto, model.folder, replacer, model.apart)
     try:
         return whole.network()
     except UnsupportedModel:
         if not whole.used_stated:
             raise
         # What the file states of unknown nodes may contradict the operators that would replace them.
-        return _Model(proto, folder, replacer, use_stated=False).network()
+        return _Model(model.proto, model.folder, replacer, model.apart, use_stated=False).network()
 
 
 @dataclass
@@ -92,6 +95,7 @@ class _Model:
     proto: onnx.ModelProto
     folder: Path | None
     replacer: Replacer
+    apart: Mapping[int, memoryview]
     use_stated: bool = True
     used_stated: bool = False
     forward: dict[Tensor, Tensor] = field(default_factory=dict)
@@ -106,7 +110,7 @@ class _Model:
         network = Network(self.proto.graph.name or "network")
         graph = _Graph(self, network, self.opsets(self.proto.opset_import))
         graph.inputs(self.proto.graph)
-        self.report(graph.body(self.proto.graph))
+        self.report(graph.body(self.proto.graph, self.apart))
         graph.outputs(self.proto.graph)
         return network
 
@@ -206,12 +210,14 @@ class _Graph:
             if tensor is not None and name is not None:
                 tensor.name = name
 
-    def body(self, graph: onnx.GraphProto) -> list[UnsupportedNode]:
+    def body(
+        self, graph: onnx.GraphProto, apart: Mapping[int, memoryview] = MappingProxyType({})
+    ) -> list[UnsupportedNode]:
         """Add the initializers, import the nodes, replace those that can't be; what is left unsupported at the end."""
         if graph.sparse_initializer:
             raise ModelInvalid("sparse initializers are not supported", hint="Store them dense.", where=graph.name)
-        for proto in graph.initializer:
-            array = read_tensor(proto, self.model.folder, f'initializer "{proto.name}"')
+        for index, proto in enumerate(graph.initializer):
+            array = read_tensor(proto, self.model.folder, f'initializer "{proto.name}"', apart.get(index))
             self.define(proto.name, self.network.constant(array, proto.name), f'initializer "{proto.name}"')
         if self.model.use_stated:
             self.stated = stated_specs(graph, self.network.inputs)

@@ -119,6 +119,26 @@ def test_products_of_bytes_whose_rows_share_a_zero_point(isa: str, m: int, k: in
             np.testing.assert_array_equal(out, (a.astype(np.int64) - (zero or 0)) @ b.astype(np.int64))
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("kind", ["f32", "bf16"])
+@pytest.mark.parametrize("transposed", [0, 1])
+@pytest.mark.parametrize(("k", "n"), [(1, 1), (3, 17), (0, 5), (130, 97), (2048, 100), (5, 30_000)])
+def test_matrices_at_any_address_are_packed_the_same(isa: str, kind: str, transposed: int, k: int, n: int) -> None:
+    """As weights lie in the file of a model; by one thread, and by two."""
+    b = normal(n, k) if transposed else normal(k, n)
+    name, size = f"cpu_pack_gemm_b_{kind}@{isa}", panel_bytes(k if kind == "f32" else -(-k // 2), n)
+    wanted = np.zeros(size, np.uint8)
+    _native.call_kernel(name, [b], [wanted], (transposed,), threads=1)
+    for offset in (1, 2, 3):
+        room = np.zeros(b.nbytes + 4, np.uint8)
+        moved = room[offset : offset + b.nbytes].view(np.float32).reshape(b.shape)
+        moved[:] = b
+        for threads in (1, 2):
+            found = np.full(size, 255, np.uint8)
+            _native.call_kernel(name, [moved], [found], (transposed,), threads=threads)
+            np.testing.assert_array_equal(found, wanted)
+
+
 def bfloat16(array: Array) -> Array:
     """Each number rounded to bfloat16."""
     return np.asarray(array.astype(ml_dtypes.bfloat16)).astype(np.float64)
