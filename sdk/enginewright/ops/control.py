@@ -11,6 +11,7 @@ import numpy as np
 from enginewright.dims import Atom, Dim, Size, collect_checks, dim_max, substitute
 from enginewright.errors import DataTypeError, NetworkError, ShapeError
 from enginewright.ops.element_types import check_type
+from enginewright.ops.refusal import Refusal
 from enginewright.registry.registry import operator
 from enginewright.tensors import ItemSpec, Shape, TensorSpec, Value, bool_, int32, int64
 
@@ -96,8 +97,11 @@ class If:
                 )
         if len(self.then_branch.outputs) != len(self.else_branch.outputs):
             raise NetworkError("the branches have different numbers of outputs", hint="They must have the same.")
-        ways = (outward(self.then_branch, 0, captures), outward(self.else_branch, 0, captures))
-        pairs = zip(self.then_branch.outputs, self.else_branch.outputs, strict=True)
+        # A branch that refuses gives nothing, so what the other one gives is all that can come.
+        then_branch = self.else_branch if _refuses(self.then_branch) else self.then_branch
+        else_branch = self.then_branch if _refuses(self.else_branch) else self.else_branch
+        ways = (outward(then_branch, 0, captures), outward(else_branch, 0, captures))
+        pairs = zip(then_branch.outputs, else_branch.outputs, strict=True)
         with collect_checks():  # what must agree in a branch is checked there, if it runs
             return tuple(_merge(a.spec, b.spec, ways) for (_, a), (_, b) in pairs)
 
@@ -110,6 +114,10 @@ class If:
     def examples() -> Iterator[tuple[If, list[TensorSpec | Array | None]]]:
         """None: the operator needs networks, which tests/sdk/ops/test_control.py builds."""
         return iter(())
+
+
+def _refuses(branch: Network) -> bool:
+    return any(isinstance(layer.op, Refusal) for layer in branch.layers)
 
 
 def _merge(a: TensorSpec, b: TensorSpec, ways: tuple[Callable[[Size], Size | None], ...]) -> TensorSpec:

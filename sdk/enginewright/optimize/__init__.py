@@ -46,6 +46,7 @@ from enginewright.optimize.simplify_algebra import simplify_algebra
 from enginewright.optimize.sink_squeezes import sink_squeezes
 from enginewright.optimize.sink_transposes import sink_transposes
 from enginewright.optimize.slice_convolutions import slice_convolutions
+from enginewright.optimize.take_branches import take_branches
 from enginewright.optimize.unflatten_products import unflatten_products
 from enginewright.optimize.widen_halves import widen_halves
 
@@ -54,6 +55,7 @@ Pass = Callable[[Network], int]
 PIPELINE: tuple[Pass, ...] = (
     widen_halves,
     fold_shapes,
+    take_branches,
     fuse_quantized_convs,
     fold_constants,
     simplify_algebra,
