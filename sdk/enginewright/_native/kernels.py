@@ -70,8 +70,8 @@ def call_kernel(
     for array in outputs:
         if not array.flags.c_contiguous or not array.flags.writeable:
             raise UsageError(f"an output of {name} is not a writable C-contiguous array", hint="Use numpy.empty.")
-    wanted = "C" if name.partition("@")[0] in _READ_ANYWHERE else "CA"
-    sources = TensorList([None if array is None else np.require(array, requirements=wanted) for array in inputs])
+    anywhere = name.partition("@")[0] in _READ_ANYWHERE
+    sources = TensorList([None if array is None else _readable(array, anywhere=anywhere) for array in inputs])
     targets = TensorList(outputs)
     for index in sized:
         targets.expect_sizes(index)
@@ -81,6 +81,10 @@ def call_kernel(
     for index, packed in targets.packed.items():
         outputs[index][...] = unpack_sub_byte(packed, outputs[index].shape, outputs[index].dtype)
     return tuple(targets.real_shape(index) for index in range(len(outputs)))
+
+
+def _readable(array: Array, *, anywhere: bool) -> Array:
+    return np.require(array, requirements=["C"] if anywhere else ["C", "A"])
 
 
 def call_in_place(
