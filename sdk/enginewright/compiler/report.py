@@ -36,8 +36,9 @@ class LayerReport:
 class BuildReport:
     """The history of a build; `seconds` by phase, `replacements` as far as rules of plugins matched.
 
-    `timings`, also in the plan's passport, says what the choices rest on, in the worst case: "measured" on this
-    machine, "imported" (a timing cache file had the times, or a tactic is pinned there), "heuristic" (chosen by rule).
+    `timings`, also in the plan's passport, says what the choices rest on, in the worst case: "measured" on a machine
+    like this one, by this build or an earlier one, "imported" (times came from a text, or a tactic is pinned),
+    "heuristic" (chosen by rule).
     `wide` names the layers that stay in float32 on a GPU though `precision` allows fewer bits, each with the reason.
     """
 

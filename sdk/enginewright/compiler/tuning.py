@@ -223,8 +223,8 @@ class Tuner:
         assert known is not None
         if several and not any(known.timings[name].samples for name in names & known.timings.keys()):
             self.untimed.append(layer.name)
-        ours = self.cache.is_default or description.key in self.cache.measured
-        self.origins.add(MEASURED if ours else IMPORTED)
+        imported = any(known.timings[name].imported for name in names & known.timings.keys())
+        self.origins.add(IMPORTED if imported or pinned in names else MEASURED)
         return known
 
     def _measure(self, layer: Layer, choices: list[Choice], specs: list[TensorSpec | None]) -> dict[str, TacticTime]:

@@ -28,6 +28,7 @@ from enginewright.plan.timing_entries import (
     TacticTime,
     TimingDescription,
     TimingEntry,
+    as_imported,
     check_entries,
     merge_entries,
     refusal,
@@ -137,9 +138,13 @@ class TimingCache(Mapping[str, TimingEntry]):
 
     @staticmethod
     def from_text(text: str, where: str = "text") -> TimingCache:
-        """Read what `to_text` wrote; raises `PlanInvalid` with the place at fault, or `PlanVersionMismatch`."""
+        """Read what `to_text` wrote; raises `PlanInvalid` with the place at fault, or `PlanVersionMismatch`.
+
+        Its times count as imported from then on: people may have edited them.
+        """
         cache = TimingCache()
-        cache._entries, cache._changed = read_text(text, where), True
+        cache._entries = {key: as_imported(entry) for key, entry in read_text(text, where).items()}
+        cache._changed = True
         return cache
 
     # ---- content -------------------------------------------------------------------------------------------------
@@ -173,7 +178,7 @@ class TimingCache(Mapping[str, TimingEntry]):
     def merge(self, *others: Mapping[str, TimingEntry]) -> None:
         """Add the entries of other caches; the order does not matter. `TimingCacheConflict`: nothing is added.
 
-        For each tactic the record with more samples wins, then the one with fewer nanoseconds.
+        For each tactic the record with more samples wins, then the one with fewer nanoseconds, then one not imported.
         """
         self._entries = merge_entries(self, *others)
         self._changed = True

@@ -23,11 +23,15 @@ from enginewright_compat.layout import MAX_RECORDS, MAX_STRING, Kind
 from enginewright_compat.records import check_text
 
 
-class TacticTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """The median of `samples` runs of a tactic in nanoseconds; no samples: it cannot be run alone, so not be timed."""
+class TacticTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """The median of `samples` runs of a tactic in nanoseconds; no samples: it cannot be run alone, so not be timed.
+
+    `imported`: it came from a text, which people may have written; else a build measured it on such a device.
+    """
 
     nanoseconds: int
     samples: int
+    imported: bool = False
 
 
 class TimingDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,8 +86,14 @@ class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def merge_times(one: TacticTime, other: TacticTime) -> TacticTime:
-    """The time with more samples, then the one with fewer nanoseconds."""
-    return max(one, other, key=lambda time: (time.samples, -time.nanoseconds))
+    """The time with more samples, then the one with fewer nanoseconds, then one that was measured."""
+    return max(one, other, key=lambda time: (time.samples, -time.nanoseconds, not time.imported))
+
+
+def as_imported(entry: TimingEntry) -> TimingEntry:
+    """The entry as one that came from a text."""
+    times = {tactic: msgspec.structs.replace(time, imported=True) for tactic, time in entry.timings.items()}
+    return msgspec.structs.replace(entry, timings=times)
 
 
 def merge_entries(*sources: Mapping[str, TimingEntry]) -> dict[str, TimingEntry]:

@@ -54,19 +54,24 @@ def test_two_processes_build_the_same_bytes(tmp_path: Path) -> None:
     assert cache.read_bytes() == before
 
 
-def build_twice(source: Path | ew.Network, precision: str = "fp32") -> tuple[ew.Plan, ew.Plan]:
-    """The plan of a build that times, and that of the next one, which must not have to."""
-    config = ew.BuilderConfig(threads=2, precision=precision)
+def build_twice(
+    source: Path | ew.Network, precision: str = "fp32", cache: Path | None = None
+) -> tuple[ew.Plan, ew.Plan]:
+    """The plan of a build that times, and that of the next one, which must not have to; by default in its own cache."""
+    config = ew.BuilderConfig(threads=2, precision=precision, timing_cache=None if cache is None else str(cache))
     first, second = ew.build(source, config), ew.build(source, config)
     assert second.report.timings_measured == 0
     return first, second
 
 
-def test_the_second_build_has_the_bytes_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("named", [False, True])
+def test_the_second_build_has_the_bytes_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, named: bool
+) -> None:
     monkeypatch.setenv("ENGINEWRIGHT_CACHE_DIR", str(tmp_path))
     timed = 0
     for name, network in networks().items():
-        first, second = build_twice(network)
+        first, second = build_twice(network, cache=tmp_path / "named.timing" if named else None)
         timed += first.report.timings_measured
         assert first.to_bytes() == second.to_bytes(), name
     assert timed

@@ -17,7 +17,7 @@ from enginewright import errors
 from enginewright.device import cache_folder
 from enginewright.plan.artifact import Kind, Passport, Section, artifact_bytes, open_artifact
 from enginewright.plan.timing_cache import TimingCache
-from enginewright.plan.timing_entries import TacticTime, TimingDescription, TimingEntry, merge_entries
+from enginewright.plan.timing_entries import TacticTime, TimingDescription, TimingEntry, as_imported, merge_entries
 from enginewright_compat.version import running_version
 from tests.compat.artifacts import example_plan
 from tests.fuzz.mutation import with_section
@@ -48,7 +48,7 @@ def saved(path: Path, cache: TimingCache) -> Path:
 # --- Merging ----------------------------------------------------------------------------------------------------------
 
 TACTICS = st.sampled_from(["a", "b", "c"])
-TIMES = st.dictionaries(TACTICS, st.builds(TacticTime, st.integers(0, 3), st.integers(0, 3)), min_size=1)
+TIMES = st.dictionaries(TACTICS, st.builds(TacticTime, st.integers(0, 3), st.integers(0, 3), st.booleans()), min_size=1)
 
 
 @st.composite
@@ -101,7 +101,9 @@ def test_bytes_and_text_hold_everything(entries: Entries) -> None:
     cache = TimingCache()
     cache.merge(entries)
     assert dict(TimingCache.load(cache.to_bytes())) == entries
-    assert dict(TimingCache.from_text(cache.to_text())) == entries
+    read = TimingCache.from_text(cache.to_text())
+    assert dict(read) == {key: as_imported(entry) for key, entry in entries.items()}
+    assert dict(TimingCache.load(read.to_bytes())) == dict(read) == dict(TimingCache.from_text(read.to_text()))
 
 
 def test_more_samples_win_then_fewer_nanoseconds() -> None:

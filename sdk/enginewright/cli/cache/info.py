@@ -50,7 +50,7 @@ def _entries(cache: TimingCache) -> dict[str, Any]:
             "layer": str(entry.description),
             "device": entry.description.device,
             "timings": {
-                name: {"nanoseconds": time.nanoseconds, "samples": time.samples}
+                name: {"nanoseconds": time.nanoseconds, "samples": time.samples, "imported": time.imported}
                 for name, time in sorted(entry.timings.items())
             },
             "fastest": entry.fastest,
