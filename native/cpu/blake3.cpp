@@ -79,7 +79,7 @@ __attribute__((always_inline)) inline void mix_all(V v[N][16], const V (*m)[16],
 
 struct Block {
     uint32_t length, flags;
-    const uint8_t *next;  // fetched meanwhile: the first of n_next lines, one a leaf
+    const uint8_t *next;  // fetched meanwhile: the first of n_next lines
     int n_next;
 };
 
@@ -102,7 +102,7 @@ inline void compress(V h[N][8], const V (*m)[16], const V (*counter)[2], const B
 #pragma GCC unroll 1
     for (int round = 0; round < ROUNDS; ++round) {
         const int at_once = (block.n_next + ROUNDS - 1) / ROUNDS;
-        for (int i = 0; i < at_once; ++i) __builtin_prefetch(block.next + (round * at_once + i) * LEAF);
+        for (int i = 0; i < at_once; ++i) __builtin_prefetch(block.next + (round * at_once + i) * BLOCK);
         mix_all<N>(v, m, ORDER[round], std::make_integer_sequence<int, 28>{});
     }
 #pragma GCC unroll 2
@@ -169,41 +169,78 @@ inline void read_words(const uint8_t *data, int64_t stride, Lanes m[16]) {
 #endif
 }
 
-// Hashes N * LANES nodes of n_blocks blocks each, `stride` bytes apart, into digests one after another.
+typedef Lanes Nodes[8];  // the digests of LANES nodes: word i of all of them in [i]
+
 template <int N>
-void hash_lanes(const uint8_t *data, int64_t stride, int n_blocks, uint64_t counter, uint8_t *digests) {
-    constexpr int NODES = N * LANES;
-    Lanes h[N][8], m[N][16], counters[N][2] = {};
-    for (int node = 0; node < NODES; ++node) {
-        for (int i = 0; i < 8; ++i) h[node / LANES][i] = Lanes{} + IV[i];
-        if (n_blocks == 1) continue;  // a pair of nodes has no number
-        counters[node / LANES][0][node % LANES] = static_cast<uint32_t>(counter + static_cast<uint64_t>(node));
-        counters[node / LANES][1][node % LANES] = static_cast<uint32_t>((counter + static_cast<uint64_t>(node)) >> 32);
+inline void begin(Nodes h[N]) {
+    for (int t = 0; t < N; ++t)
+        for (int i = 0; i < 8; ++i) h[t][i] = Lanes{} + IV[i];
+}
+
+// Hashes N * LANES leaves, one behind another. What follows them is fetched meanwhile, in its order in memory.
+template <int N>
+void hash_leaves(const uint8_t *data, uint64_t counter, Nodes h[N]) {
+    constexpr int LEAVES = N * LANES;
+    Lanes m[N][16], counters[N][2];
+    begin<N>(h);
+    for (int leaf = 0; leaf < LEAVES; ++leaf) {
+        counters[leaf / LANES][0][leaf % LANES] = static_cast<uint32_t>(counter + static_cast<uint64_t>(leaf));
+        counters[leaf / LANES][1][leaf % LANES] = static_cast<uint32_t>((counter + static_cast<uint64_t>(leaf)) >> 32);
     }
-    for (int block = 0; block < n_blocks; ++block) {
-        const uint8_t *from = data + block * BLOCK;
-        for (int t = 0; t < N; ++t) read_words(from + t * LANES * stride, stride, m[t]);
-        uint32_t flags = PARENT;
-        if (n_blocks > 1) flags = (block == 0 ? LEAF_START : 0u) | (block == n_blocks - 1 ? LEAF_END : 0u);
-        compress<N>(h, m, counters, {BLOCK, flags, from + NODES * stride, n_blocks > 1 ? NODES : 0});
+    for (int block = 0; block < LEAF / BLOCK; ++block) {
+        for (int t = 0; t < N; ++t) read_words(data + block * BLOCK + t * LANES * LEAF, LEAF, m[t]);
+        const uint32_t flags = (block == 0 ? LEAF_START : 0u) | (block == LEAF / BLOCK - 1 ? LEAF_END : 0u);
+        compress<N>(h, m, counters, {BLOCK, flags, data + LEAVES * (LEAF + block * BLOCK), LEAVES});
     }
-    for (int node = 0; node < NODES; ++node)
+}
+
+struct Halves {
+    Lanes even, odd;
+};
+
+constexpr Halves halves() {
+    Halves index{};
+    for (int k = 0; k < LANES; ++k) {
+        index.even[k] = static_cast<uint32_t>(2 * k);
+        index.odd[k] = static_cast<uint32_t>(2 * k + 1);
+    }
+    return index;
+}
+
+// The N * LANES parents of twice as many nodes, which they may overwrite; both stay in their lanes.
+template <int N>
+void hash_pairs(const Nodes *pairs, Nodes *parents) {
+    const Halves index = halves();
+    Lanes m[N][16], counters[N][2] = {};
+    Nodes h[N];
+    for (int t = 0; t < N; ++t)
         for (int i = 0; i < 8; ++i) {
-            const uint32_t word = h[node / LANES][i][node % LANES];
+            const Lanes a = pairs[2 * t][i], b = pairs[2 * t + 1][i];
+            m[t][i] = __builtin_shuffle(a, b, index.even);
+            m[t][8 + i] = __builtin_shuffle(a, b, index.odd);
+        }
+    begin<N>(h);
+    compress<N>(h, m, counters, {BLOCK, PARENT, nullptr, 0});
+    std::memcpy(parents, h, sizeof h);
+}
+
+// The digests of LANES nodes, one behind another.
+void write_digests(const Nodes &nodes, uint8_t *digests) {
+    for (int node = 0; node < LANES; ++node)
+        for (int i = 0; i < 8; ++i) {
+            const uint32_t word = nodes[i][node];
             std::memcpy(digests + node * DIGEST + 4 * i, &word, 4);
         }
 }
 
-// As many of n nodes as fill lanes; says how many.
-int64_t hash_whole(const uint8_t *data, int64_t stride, int64_t n, uint64_t counter, uint8_t *digests) {
-    const int n_blocks = static_cast<int>(stride / BLOCK);
-    int64_t i = 0;
-    for (; i + STREAMS * LANES <= n; i += STREAMS * LANES)
-        hash_lanes<STREAMS>(data + i * stride, stride, n_blocks, counter + static_cast<uint64_t>(i),
-                            digests + i * DIGEST);
-    for (; i + LANES <= n; i += LANES)
-        hash_lanes<1>(data + i * stride, stride, n_blocks, counter + static_cast<uint64_t>(i), digests + i * DIGEST);
-    return i;
+// The parents of LANES pairs of digests, one behind another.
+void hash_pairs_of_bytes(const uint8_t *pairs, uint8_t *parents) {
+    Lanes m[1][16], counters[1][2] = {};
+    Nodes h[1];
+    read_words(pairs, BLOCK, m[0]);
+    begin<1>(h);
+    compress<1>(h, m, counters, {BLOCK, PARENT, nullptr, 0});
+    write_digests(h[0], parents);
 }
 
 // One node of up to 1 KiB: a leaf, or with PARENT a pair of digests.
@@ -227,8 +264,14 @@ void hash_one(const uint8_t *data, int64_t size, uint64_t counter, uint32_t flag
 
 // One level up the tree, in place; an odd node goes up as it is, which gives the same left-balanced tree.
 int64_t climb(uint8_t *nodes, int64_t n) {
-    for (int64_t pair = hash_whole(nodes, BLOCK, n / 2, 0, nodes); pair < n / 2; ++pair)
-        hash_one(nodes + pair * BLOCK, BLOCK, 0, PARENT, nodes + pair * DIGEST);
+    int64_t pair = 0;
+    for (; pair + LANES <= n / 2; pair += LANES) hash_pairs_of_bytes(nodes + pair * BLOCK, nodes + pair * DIGEST);
+    if (const int64_t left = n / 2 - pair; left > 0) {  // too few for the lanes take no longer than one by itself
+        alignas(64) uint8_t pairs[LANES * BLOCK] = {}, parents[LANES * DIGEST];
+        std::memcpy(pairs, nodes + pair * BLOCK, static_cast<size_t>(left * BLOCK));
+        hash_pairs_of_bytes(pairs, parents);
+        std::memcpy(nodes + pair * DIGEST, parents, static_cast<size_t>(left * DIGEST));
+    }
     if (n % 2) std::memmove(nodes + n / 2 * DIGEST, nodes + (n - 1) * DIGEST, DIGEST);
     return (n + 1) / 2;
 }
@@ -236,10 +279,30 @@ int64_t climb(uint8_t *nodes, int64_t n) {
 // How many levels the units of a chunk climb: none in one so small that they might pass its root.
 int levels(int64_t chunk) { return chunk > UNIT_NODES * LEAF ? LEVELS : 0; }
 
+// The nodes of a whole unit, which climbs: they stay in their lanes until the last level.
+void hash_whole_unit(const uint8_t *data, uint64_t leaf, uint8_t *nodes) {
+    constexpr int VECTORS = UNIT_LEAVES / LANES;
+    Nodes tree[VECTORS];
+    for (int t = 0; t < VECTORS; t += STREAMS)
+        hash_leaves<STREAMS>(data + t * LANES * LEAF, leaf + static_cast<uint64_t>(t) * LANES, tree + t);
+    int n = VECTORS / 2;
+    for (; n >= STREAMS && n * LANES >= UNIT_NODES; n /= 2)
+        for (int t = 0; t < n; t += STREAMS) hash_pairs<STREAMS>(tree + 2 * t, tree + t);
+    for (; n * LANES >= UNIT_NODES; n /= 2)
+        for (int t = 0; t < n; ++t) hash_pairs<1>(tree + 2 * t, tree + t);
+    for (int t = 0; t < UNIT_NODES / LANES; ++t) write_digests(tree[t], nodes + t * LANES * DIGEST);
+}
+
 // The nodes of up to UNIT bytes of a chunk whose first leaf has this number.
 void hash_unit(const uint8_t *data, int64_t size, uint64_t leaf, int64_t chunk, uint8_t *nodes) {
+    if (size == UNIT && levels(chunk)) return hash_whole_unit(data, leaf, nodes);
     alignas(64) uint8_t leaves[UNIT_LEAVES * DIGEST];
-    int64_t n = hash_whole(data, LEAF, size / LEAF, leaf, leaves);
+    int64_t n = 0;
+    for (; (n + LANES) * LEAF <= size; n += LANES) {
+        Nodes h[1];
+        hash_leaves<1>(data + n * LEAF, leaf + static_cast<uint64_t>(n), h);
+        write_digests(h[0], leaves + n * DIGEST);
+    }
     for (; n * LEAF < size; ++n) {
         const int64_t left = size - n * LEAF;
         hash_one(data + n * LEAF, left < LEAF ? left : LEAF, leaf + static_cast<uint64_t>(n), chunk <= LEAF ? ROOT : 0u,
