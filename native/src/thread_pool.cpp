@@ -34,18 +34,22 @@ constexpr auto AWAKE_AFTER = std::chrono::microseconds(50);
 constexpr auto VISIT_LIMIT = std::chrono::seconds(10);
 
 thread_local bool inside_task = false;
+thread_local bool begun = false;  // this thread has to end a job
 
 class Pool {
   public:
     void run(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers);
+    bool begin(TaskFn fn, void *arg, int32_t helpers);
+    void end();
     bool visit(void (*fn)(), int32_t helpers);
     void burst(int32_t by) { bursts_.fetch_add(by, std::memory_order_relaxed); }
 
   private:
     void start_workers(int32_t count);
-    void fork_join(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers);
+    void fork(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers);
+    void join();
     void work(int32_t thread);
-    bool join(uint64_t &state);
+    bool enter(uint64_t &state);
     bool wait_for_job(uint64_t &state);
     void share_tasks(int64_t n_tasks, int32_t threads);
     void claim_tasks(int32_t thread);
@@ -74,7 +78,7 @@ std::atomic<Pool *> the_pool{nullptr};
 
 void forget_pool() {
     the_pool.store(nullptr);
-    inside_task = false;
+    inside_task = begun = false;
 }
 
 Pool &pool() {
@@ -108,17 +112,35 @@ void Pool::run(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers) {
     if (!busy_.compare_exchange_strong(idle, true, std::memory_order_acquire)) return run_alone(n_tasks, fn, arg);
     helpers = static_cast<int32_t>(std::min<int64_t>({helpers, n_tasks - 1, MAX_WORKERS}));
     start_workers(helpers);
-    fork_join(n_tasks, fn, arg, helpers);
+    fork(n_tasks, fn, arg, helpers);
+    join();
     busy_.store(false, std::memory_order_release);
 }
 
-void Pool::fork_join(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers) {
+bool Pool::begin(TaskFn fn, void *arg, int32_t helpers) {
+    bool idle = false;
+    if (!busy_.compare_exchange_strong(idle, true, std::memory_order_acquire)) return false;
+    start_workers(helpers);
+    fork(helpers + 1, fn, arg, std::min(helpers, MAX_WORKERS));
+    return begun = true;
+}
+
+void Pool::end() {
+    begun = false;
+    join();
+    busy_.store(false, std::memory_order_release);
+}
+
+void Pool::fork(int64_t n_tasks, TaskFn fn, void *arg, int32_t helpers) {
     share_tasks(n_tasks, helpers + 1);
     fn_ = fn;
     arg_ = arg;
     const uint64_t job = (state_.load(std::memory_order_relaxed) >> JOB_SHIFT) + 1;
     state_.store(job << JOB_SHIFT | static_cast<uint64_t>(helpers) << LIMIT_SHIFT | OPEN);
     wake(helpers);
+}
+
+void Pool::join() {
     inside_task = true;
     claim_tasks(0);
     inside_task = false;
@@ -142,11 +164,13 @@ struct Visit {
 };
 
 bool Pool::visit(void (*fn)(), int32_t helpers) {
+    if (begun) end();  // nobody else would
     for (bool idle = false; !busy_.compare_exchange_weak(idle, true, std::memory_order_acquire); idle = false)
         sched_yield();
     start_workers(helpers);
     Visit visit{fn, n_workers_ + 1};
-    fork_join(visit.everyone, [](void *arg, int64_t) { static_cast<Visit *>(arg)->receive(); }, &visit, n_workers_);
+    fork(visit.everyone, [](void *arg, int64_t) { static_cast<Visit *>(arg)->receive(); }, &visit, n_workers_);
+    join();
     busy_.store(false, std::memory_order_release);
     return visit.complete.load() && n_workers_ >= std::min(helpers, MAX_WORKERS);
 }
@@ -180,7 +204,7 @@ void Pool::wake(int32_t count) {
 }
 
 // Takes part in the job of `state` if it still takes helpers.
-bool Pool::join(uint64_t &state) {
+bool Pool::enter(uint64_t &state) {
     while ((state & OPEN) != 0 && (state & ACTIVE) < (state >> LIMIT_SHIFT & 0xFF))
         if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acquire)) return true;
     return false;
@@ -215,7 +239,7 @@ void Pool::work(int32_t thread) {
     reserve_scratch();  // what earlier runs needed, so that a plan that may allocate no more finds it
     uint64_t state = state_.load(std::memory_order_acquire);
     for (;;) {
-        if (join(state)) {
+        if (enter(state)) {
             claim_tasks(thread);
             state = state_.fetch_sub(1, std::memory_order_release) - 1;
         }
@@ -228,6 +252,14 @@ void Pool::work(int32_t thread) {
 void run_parallel(int64_t n_tasks, TaskFn fn, void *arg, int32_t threads) {
     if (n_tasks <= 1 || threads <= 1 || inside_task) return run_alone(n_tasks, fn, arg);
     pool().run(n_tasks, fn, arg, threads - 1);
+}
+
+bool begin_parallel(TaskFn fn, void *arg, int32_t threads) {
+    return threads > 1 && !inside_task && pool().begin(fn, arg, threads - 1);
+}
+
+void end_parallel() {
+    if (begun) pool().end();
 }
 
 bool run_on_every_thread(void (*fn)(), int32_t threads) {

@@ -11,6 +11,11 @@ using TaskFn = void (*)(void *arg, int64_t task);
 // returns when all are done. Inside a task everything runs on the task's own thread.
 void run_parallel(int64_t n_tasks, TaskFn fn, void *arg, int32_t threads);
 
+// Lets workers run fn(arg, 0) ... fn(arg, threads - 1) while the caller does something else, until it calls end_parallel,
+// on the same thread, which takes part in what is left. False if there are no workers now: then nothing is run.
+bool begin_parallel(TaskFn fn, void *arg, int32_t threads);
+void end_parallel();
+
 // Runs fn once on the caller, on each of at least `threads` - 1 workers, and on all others that exist. False if some did
 // not come within ten seconds.
 bool run_on_every_thread(void (*fn)(), int32_t threads);

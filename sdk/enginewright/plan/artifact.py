@@ -11,7 +11,6 @@ import logging
 import mmap as memory_map
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,9 +28,10 @@ from enginewright.errors import (
     PlanLimitExceeded,
 )
 from enginewright.plan.canonical import NotCanonical, decode_json, encode_json
+from enginewright.plan.hashing import ChunkHashing, chunk_digests
 from enginewright.plan.lazy_weights import LazyWeights
 from enginewright.plan.plugin_check import check_plugins
-from enginewright.plan.writing import artifact_bytes, chunk_digests, write_artifact
+from enginewright.plan.writing import artifact_bytes, write_artifact
 from enginewright.trust import Trust, check_trust_option, judge_trust
 from enginewright.verdict import as_error
 from enginewright_compat.container import (
@@ -70,8 +70,6 @@ _log = logging.getLogger("enginewright.plan")
 DECODED = 56 << 20
 Bytes = npt.NDArray[np.uint8]
 Content = TypeVar("Content")
-WORTH_A_THREAD, HASHING_CPUS = 8 * 2**20, 2
-"""From so many bytes on, weights are hashed while the graph is decoded, where a third CPU does that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,29 +150,31 @@ def open_as(
     with _refusals(where):
         view = _view(source, mapped=mmap)
         artifact, container = _check_frame(view, _Wanted(kinds, trust, runtime), where)
+        if verify == "full":
+            return _decode_verified(artifact, container, decode)
         _check_machine(artifact)
-        _check_content(artifact.sections, container, where, skip_weights=True)
+        _check_content(artifact.sections, container)
         if verify == "header":
             _log.warning('%s: opened with verify="header": damaged weights would not be noticed', where)
-            return decode(artifact)
-        if verify == "lazy" and Section.WEIGHTS in artifact.sections:
+        elif Section.WEIGHTS in artifact.sections:
             weights, digests = artifact.sections[Section.WEIGHTS], artifact.sections[Section.CHUNKS]
-            return decode(replace(artifact, lazy=LazyWeights(weights, digests, container.prefix, where)))
-        if not _is_worth_a_thread(artifact):
-            found = _hash_weights(artifact.sections)  # first: it maps the pages on which META's rules look at the gaps
-            made = decode(artifact)
-            _compare_weights(found, artifact.sections, container.prefix)
-            return made
-        with ThreadPoolExecutor(1) as pool:
-            hashing = pool.submit(_check_weights, artifact.sections, container.prefix)
-            made = decode(artifact)
-            hashing.result()
+            artifact = replace(artifact, lazy=LazyWeights(weights, digests, container.prefix, where))
+        return decode(artifact)
+
+
+def _decode_verified(artifact: Artifact, container: Container, decode: Callable[[Artifact], Content]) -> Content:
+    """Checks 11 to 14 and what `decode` makes of the rest, while other threads hash the weights."""
+    hashing = ChunkHashing(artifact.sections.get(Section.WEIGHTS, memoryview(b"")))
+    hashing.begin()
+    try:
+        _check_machine(artifact)
+        _check_content(artifact.sections, container)
+        made = decode(artifact)
+    except BaseException:
+        hashing.cancel()
+        raise
+    _compare_weights(hashing.digests(), artifact.sections, container.prefix)
     return made
-
-
-def _is_worth_a_thread(artifact: Artifact) -> bool:
-    """Two CPUs are both busy hashing: decoding beside that took up to a third longer than before it (13 to 90 MB)."""
-    return len(artifact.weights) >= WORTH_A_THREAD and len(os.sched_getaffinity(0)) > HASHING_CPUS
 
 
 def check_file(path: str | os.PathLike[str]) -> tuple[Artifact, Container, memoryview]:
@@ -189,7 +189,8 @@ def check_file(path: str | os.PathLike[str]) -> tuple[Artifact, Container, memor
         prefix = read_prefix(source)
         container = read_container(source, prefix, read_header(source, prefix))
         passport, sections = check_passport(source, container), _sections(view, container)
-        _check_content(sections, container, where)
+        _check_content(sections, container)
+        _compare_weights(chunk_digests(sections.get(Section.WEIGHTS, memoryview(b""))), sections, container.prefix)
     return Artifact(container.kind, prefix.version, passport, sections, where), container, view
 
 
@@ -308,31 +309,18 @@ def _check_machine(artifact: Artifact) -> None:
         check_plugins(artifact.passport.plugins, artifact.kind.label, artifact.where)
 
 
-def _check_content(
-    sections: Mapping[Section, memoryview], container: Container, where: str, *, skip_weights: bool = False
-) -> None:
-    """Checks 13 and 14, as far as digests go: every section has the bytes that were written."""
+def _check_content(sections: Mapping[Section, memoryview], container: Container) -> None:
+    """Check 13, as far as digests go: every section but the weights has the bytes that were written."""
     for entry in container.entries:
         section = Section(entry.type)
         if section in (Section.PASSPORT, Section.WEIGHTS):
             continue
         if hashlib.sha256(sections[section]).digest() != entry.digest:
             raise corrupt_section(container.prefix, section.name)
-    if not skip_weights:
-        _check_weights(sections, container.prefix)
-
-
-def _check_weights(sections: Mapping[Section, memoryview], prefix: Prefix) -> None:
-    """Check 14: compare the digest of each chunk, if there are weights; says which chunk is damaged."""
-    _compare_weights(_hash_weights(sections), sections, prefix)
-
-
-def _hash_weights(sections: Mapping[Section, memoryview]) -> bytes:
-    """The digest of each chunk of the weights, one after another."""
-    return chunk_digests(sections[Section.WEIGHTS]) if Section.WEIGHTS in sections else b""
 
 
 def _compare_weights(found: bytes, sections: Mapping[Section, memoryview], prefix: Prefix) -> None:
+    """Check 14: says which chunk has not the digest that was written."""
     expected = sections.get(Section.CHUNKS, b"")
     if found == expected:
         return

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterable, Iterator
 
 from enginewright.plan.fields import operator_weights
+from enginewright.plan.hashing import chunk_digests
 from enginewright.plan.meta import Meta, Weight
-from enginewright.plan.writing import chunk_digests
 from enginewright.verdict import as_error
 from enginewright_compat.container import corrupt_section
 from enginewright_compat.layout import CHUNK, DIGEST_SIZE, Prefix

@@ -16,12 +16,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from enginewright import _native
 from enginewright.errors import PlanDetails, PlanInvalid, PlanLimitExceeded, PlanWriteError
+from enginewright.plan.hashing import chunk_digests
 from enginewright_compat.layout import (
     ALLOWED,
-    CHUNK,
-    DIGEST_SIZE,
     ENTRY_SIZE,
     FORMAT,
     HAS_CODE,
@@ -43,9 +41,6 @@ from enginewright_compat.layout import (
 from enginewright_compat.passport import Passport, encode_passport, target_digest
 from enginewright_compat.version import parse_version
 
-HASHED_AT_ONCE, NODES = 128 << 10, 16
-"""Bytes for each of which the digest kernel wants room for so many digests."""
-
 Data = bytes | bytearray | memoryview | npt.NDArray[Any]
 
 
@@ -63,21 +58,6 @@ class _Sealed:
             yield bytes(entry.offset - end)
             yield data
             end = entry.end
-
-
-def chunk_digests(data: memoryview) -> bytes:
-    """Return the BLAKE3-256 of each 4 MiB chunk of `data`, one after another, computed natively on all CPUs.
-
-    One call without the interpreter's lock, so that a plan is decoded meanwhile; the package blake3 would need the lock
-    between chunks.
-    """
-    count = -(-len(data) // CHUNK)
-    digests = np.empty(count * DIGEST_SIZE, np.uint8)
-    if count:
-        kernel = f"cpu_blake3_chunks@{_native.isas()[0]}"
-        units = count * CHUNK // HASHED_AT_ONCE * NODES * DIGEST_SIZE
-        _native.call_kernel(kernel, [np.frombuffer(data, np.uint8)], [digests], (CHUNK,), workspace_bytes=units)
-    return digests.tobytes()
 
 
 def artifact_bytes(kind: Kind, sections: Mapping[Section, Data], passport: Passport) -> bytes:

@@ -8,7 +8,7 @@ from blake3 import blake3
 
 from enginewright._native import call_kernel, isas
 from enginewright.errors import EnginewrightError
-from enginewright.plan.writing import chunk_digests
+from enginewright.plan.hashing import chunk_digests
 from enginewright_compat.layout import CHUNK
 
 UNIT = 128 * 1024
@@ -22,12 +22,12 @@ def expected(data: np.ndarray, chunk: int) -> bytes:
     return b"".join(blake3(data[at : at + chunk].tobytes()).digest() for at in range(0, len(data), chunk))
 
 
-def digests(data: np.ndarray, chunk: int, isa: str) -> bytes:
+def digests(data: np.ndarray, chunk: int, isa: str, threads: int = 0) -> bytes:
     count = -(-len(data) // chunk)
     found = np.empty(32 * count, np.uint8)
-    call_kernel(
-        f"cpu_blake3_chunks@{isa}", [data], [found], (chunk,), workspace_bytes=count * chunk // UNIT * 512, threads=2
-    )
+    outputs = [found, np.empty(-(-len(data) // UNIT) * 512, np.uint8), np.zeros(2 + count, np.int64)]
+    for begin_with in (threads, 0) if threads else (0,):
+        call_kernel(f"cpu_blake3_chunks@{isa}", [data], outputs, (chunk, begin_with), threads=2)
     return found.tobytes()
 
 
@@ -38,6 +38,13 @@ def test_digests_are_blake3(isa: str, chunk: int) -> None:
     for size in SIZES:
         data = rng.integers(0, 256, size, dtype=np.uint8)
         assert digests(data, chunk, isa) == expected(data, chunk), size
+
+
+@pytest.mark.parametrize("isa", isas())
+def test_threads_that_share_the_work(isa: str) -> None:
+    data = np.random.default_rng(3).integers(0, 256, 30 * UNIT + 1, dtype=np.uint8)
+    for threads in (1, 2, 3):
+        assert digests(data, 4 * UNIT, isa, threads) == expected(data, 4 * UNIT)
 
 
 def test_misaligned_bytes() -> None:
@@ -56,7 +63,9 @@ def test_a_chunk_that_is_no_multiple_of_a_unit() -> None:
         digests(np.zeros(10, np.uint8), UNIT + 1024, isas()[0])
 
 
-def test_too_little_workspace() -> None:
-    data = np.zeros(10, np.uint8)
-    with pytest.raises(EnginewrightError, match="workspace"):
-        call_kernel(f"cpu_blake3_chunks@{isas()[0]}", [data], [np.empty(32, np.uint8)], (UNIT,))
+@pytest.mark.parametrize("sizes", [(32, 512, 2), (32, 511, 3), (31, 512, 3)])
+def test_room_that_does_not_fit(sizes: tuple[int, int, int]) -> None:
+    digest, nodes, numbers = sizes
+    outputs = [np.empty(digest, np.uint8), np.empty(nodes, np.uint8), np.zeros(numbers, np.int64)]
+    with pytest.raises(EnginewrightError, match="each chunk has one digest"):
+        call_kernel(f"cpu_blake3_chunks@{isas()[0]}", [np.zeros(10, np.uint8)], outputs, (UNIT, 0))

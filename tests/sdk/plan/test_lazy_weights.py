@@ -10,7 +10,7 @@ import pytest
 
 import enginewright as ew
 from enginewright.errors import PlanCorrupt
-from enginewright.plan import artifact, lazy_weights
+from enginewright.plan import hashing, lazy_weights
 from enginewright.plan.plan import Plan
 from enginewright_compat.layout import CHUNK
 
@@ -102,13 +102,14 @@ def test_a_plan_without_weights(tmp_path: Path) -> None:
         assert engine.run({"x": np.ones(3, np.float32)})["y"].sum() == 3
 
 
-@pytest.mark.parametrize("cpus", [0, 1000], ids=["beside decoding", "after it"])
+@pytest.mark.parametrize("worth", [0, 1 << 40], ids=["beside decoding", "after it"])
 def test_all_are_hashed_at_load_beside_decoding_or_after_it(
-    plan: ew.Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpus: int
+    plan: ew.Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worth: int
 ) -> None:
-    """Either way the same plan, and the same error: beside it only where more CPUs than hash are there."""
-    monkeypatch.setattr(artifact, "HASHING_CPUS", cpus)
+    """Either way the same plan, and the same error."""
+    monkeypatch.setattr(hashing, "WORTH_WAKING", worth)
     plan.save(tmp_path / "intact.plan")
     assert Plan.load(tmp_path / "intact.plan").to_bytes() == plan.to_bytes()
-    with pytest.raises(PlanCorrupt, match="WEIGHTS chunk 1"):
-        ew.load(damaged(plan, tmp_path, 1))
+    for chunk in range(3):
+        with pytest.raises(PlanCorrupt, match=f"WEIGHTS chunk {chunk}"):
+            ew.load(damaged(plan, tmp_path, chunk))

@@ -258,7 +258,7 @@ def test_forked_child_can_hash_after_its_parent_did() -> None:
     """A pool of threads that outlives the call is not there in the child, which would wait for it for ever."""
     program = """
         import os, signal
-        from enginewright.plan.writing import chunk_digests
+        from enginewright.plan.hashing import chunk_digests
         data = memoryview(bytes(3 << 22))
         expected = chunk_digests(data)
         if os.fork() == 0:

@@ -1,0 +1,88 @@
+"""Chunks are hashed on other threads from `begin` on, and by nobody any more after `digests` or `cancel`."""
+
+from __future__ import annotations
+
+import mmap
+import threading
+
+import numpy as np
+import pytest
+from blake3 import blake3
+
+from enginewright._native import call_kernel, isas
+from enginewright.plan import hashing
+from enginewright.plan.hashing import ChunkHashing, chunk_digests
+from enginewright_compat.layout import CHUNK
+
+DATA = memoryview(np.random.default_rng(0).integers(0, 256, 3 * CHUNK + 77, dtype=np.uint8))
+EXPECTED = b"".join(blake3(DATA[at : at + CHUNK]).digest() for at in range(0, len(DATA), CHUNK))
+
+
+@pytest.fixture(params=[1, 2, 5])
+def cpus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have so many CPUs."""
+    monkeypatch.setattr(hashing.os, "sched_getaffinity", lambda _: range(request.param))
+
+
+@pytest.mark.usefixtures("cpus")
+def test_begun_or_not() -> None:
+    for _ in range(3):
+        begun = ChunkHashing(DATA)
+        begun.begin()
+        assert begun.digests() == EXPECTED
+    assert chunk_digests(DATA) == EXPECTED
+
+
+@pytest.mark.usefixtures("cpus")
+def test_nobody_reads_after_it_was_cancelled() -> None:
+    """The memory is gone at once, and the next to come has the threads again."""
+    for _ in range(20):
+        pages = mmap.mmap(-1, 16 << 20)
+        view = memoryview(pages)
+        begun = ChunkHashing(view)
+        begun.begin()
+        begun.cancel()
+        del begun
+        view.release()
+        pages.close()
+    assert chunk_digests(DATA) == EXPECTED
+
+
+def test_two_at_the_same_time() -> None:
+    first, second = ChunkHashing(DATA), ChunkHashing(DATA[CHUNK:])
+    first.begin()
+    second.begin()
+    assert second.digests() == EXPECTED[32:]
+    assert first.digests() == EXPECTED
+
+
+def test_kernels_run_while_others_hash() -> None:
+    begun = ChunkHashing(DATA)
+    begun.begin()
+    x, y = np.ones(1 << 16, np.float32), np.empty(1 << 16, np.float32)
+    call_kernel(f"cpu_copy@{isas()[0]}", [x], [y])
+    assert np.array_equal(x, y)
+    assert begun.digests() == EXPECTED
+
+
+def test_many_threads_load() -> None:
+    found: list[bytes] = []
+
+    def hash_once() -> None:
+        begun = ChunkHashing(DATA)
+        begun.begin()
+        found.append(begun.digests())
+
+    threads = [threading.Thread(target=hash_once) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [EXPECTED] * 8
+
+
+def test_nothing_and_little() -> None:
+    for data in (b"", b"x", bytes(1000)):
+        begun = ChunkHashing(memoryview(data))
+        begun.begin()
+        assert begun.digests() == (blake3(data).digest() if data else b"")
