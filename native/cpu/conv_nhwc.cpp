@@ -14,6 +14,7 @@
 #include "cpu/gemm_rows.h"
 #include "cpu/narrow_ending.h"
 #include "cpu/narrow_gemm.h"
+#include "cpu/weight_panels.h"
 
 namespace ew::EW_ISA {
 
@@ -401,20 +402,14 @@ int32_t run(const ew_call *call) { return run_typed(call, false); }
 int32_t run_bf16(const ew_call *call) { return run_typed(call, true); }
 
 // [M, C, taps] to [panel][pair of a row's taps and channels][width].
-void pack_pairs(const ew_tensor &w, const Panels &panels, int32_t *out) {
+void pack_pairs(const ew_tensor &w, const Panels &panels, float *out) {
     const int64_t channels = w.shape[1], taps = count(w) / most(1, w.shape[0] * channels);
     const int64_t row = w.shape[w.rank - 1] * channels;  // numbers
     for (int64_t p = 0; p < panels.count; ++p)
-        for (int64_t i = 0; i < taps * channels; i += 2)
-            for (int64_t j = 0; j < panels.vectors(p) * VL; ++j) {
-                const int64_t m = panels.column(p) + j;
-                const auto weight = [&](int64_t at) {
-                    const int64_t tap = at / row * w.shape[w.rank - 1] + at % row / channels;
-                    return m < w.shape[0] ? f32(w)[(m * channels + at % channels) * taps + tap] : 0.0F;
-                };
-                const float even = weight(i), odd = weight(i + 1);
-                pair_bf16(&even, &odd, 1, out++);
-            }
+        out = write_panel(panels, p, taps * channels, true, out, [&](int64_t at, int64_t m) {
+            const int64_t tap = at / row * w.shape[w.rank - 1] + at % row / channels;
+            return m < w.shape[0] ? f32(w)[(m * channels + at % channels) * taps + tap] : 0.0F;
+        });
 }
 
 // [M, C / group, taps] to [group][panel][tap][C / group][width], the last panel zero-padded; in bfloat16 pairs of channels
@@ -426,26 +421,17 @@ int32_t pack_typed(const ew_call *call, bool bf16) {
     const Panels panels(per_group);
     float *out = static_cast<float *>(call->outputs[0].data), *begin = out;
     if (bf16 && call->n_params > 1 && call->params[1].i != 0) {
-        pack_pairs(w, panels, reinterpret_cast<int32_t *>(out));
+        pack_pairs(w, panels, out);
         clear_rest(call->outputs[0], taps * channels / 2 * round_up(per_group, VL));
         return EW_OK;
     }
     for (int64_t g = 0; g < group; ++g)
         for (int64_t p = 0; p < panels.count; ++p)
             for (int64_t tap = 0; tap < taps; ++tap)
-                for (int64_t c = 0; c < channels; c += bf16 ? 2 : 1)
-                    for (int64_t j = 0; j < panels.vectors(p) * VL; ++j) {
-                        const int64_t m = panels.column(p) + j;
-                        const auto weight = [&](int64_t channel) {
-                            const bool real = m < per_group && channel < channels;
-                            return real ? f32(w)[((g * per_group + m) * channels + channel) * taps + tap] : 0.0F;
-                        };
-                        const float even = weight(c), odd = bf16 ? weight(c + 1) : 0;
-                        if (bf16)
-                            pair_bf16(&even, &odd, 1, reinterpret_cast<int32_t *>(out++));
-                        else
-                            *out++ = even;
-                    }
+                out = write_panel(panels, p, channels, bf16, out, [&](int64_t channel, int64_t m) {
+                    const bool real = m < per_group && channel < channels;
+                    return real ? f32(w)[((g * per_group + m) * channels + channel) * taps + tap] : 0.0F;
+                });
     clear_rest(call->outputs[0], out - begin);
     return EW_OK;
 }

@@ -5,6 +5,7 @@
 // In bfloat16 pixels are words of two channels (narrow_gemm.h); those of float32 are rounded to them row by row.
 #include "cpu/narrow_ending.h"
 #include "cpu/narrow_gemm.h"
+#include "cpu/weight_panels.h"
 
 namespace ew::EW_ISA {
 
@@ -109,19 +110,10 @@ int32_t pack_typed(const ew_call *call, bool bf16) {
     float *out = static_cast<float *>(call->outputs[0].data), *begin = out;
     for (int64_t y = 0; y < high; ++y)
         for (int64_t p = 0; p < panels.count; ++p)
-            for (int64_t c = 0; c < channels; c += bf16 ? 2 : 1)
-                for (int64_t j = 0; j < panels.vectors(p) * VL; ++j) {
-                    const int64_t column = panels.column(p) + j;
-                    const auto weight = [&](int64_t k) {
-                        const int64_t from = ((k * m + column % most(1, m)) * high + y) * wide + column / most(1, m);
-                        return column < wide * m && k < channels ? f32(w)[from] : 0.0F;
-                    };
-                    const float even = weight(c), odd = bf16 ? weight(c + 1) : 0;
-                    if (bf16)
-                        pair_bf16(&even, &odd, 1, reinterpret_cast<int32_t *>(out++));
-                    else
-                        *out++ = even;
-                }
+            out = write_panel(panels, p, channels, bf16, out, [&](int64_t channel, int64_t column) {
+                const int64_t from = ((channel * m + column % most(1, m)) * high + y) * wide + column / most(1, m);
+                return column < wide * m && channel < channels ? f32(w)[from] : 0.0F;
+            });
     clear_rest(call->outputs[0], out - begin);
     return EW_OK;
 }

@@ -6,6 +6,7 @@
 #include "cpu/pixels.h"
 
 #include "cpu/narrow_gemm.h"
+#include "cpu/weight_panels.h"
 
 namespace ew::EW_ISA {
 
@@ -140,17 +141,9 @@ int32_t pack_typed(const ew_call *call, bool bf16) {
             float *out = static_cast<float *>(call->outputs[0].data) + g * padded + panels.column(p) * depth;
             for (int64_t s = 0; s < c.shuffled; ++s) {
                 const ChannelRun run = number_run(c, g, s);
-                for (int64_t i = run.first; i < run.first + run.n; ++i)
-                    for (int64_t j = 0; j < panels.vectors(p) * VL; ++j, ++out) {
-                        const int64_t m = panels.column(p) + j;
-                        if (bf16) {
-                            const float even = weight_at(w, c, g, m, s, 2 * i),
-                                        odd = weight_at(w, c, g, m, s, 2 * i + 1);
-                            pair_bf16(&even, &odd, 1, reinterpret_cast<int32_t *>(out));
-                        } else {
-                            *out = weight_at(w, c, g, m, s, i);
-                        }
-                    }
+                const int64_t numbers = bf16 ? 2 : 1, first = run.first * numbers;
+                out = write_panel(panels, p, run.n * numbers, bf16, out,
+                                  [&](int64_t row, int64_t m) { return weight_at(w, c, g, m, s, first + row); });
             }
         }
     clear_rest(call->outputs[0], c.group * padded);
