@@ -7,22 +7,11 @@
 #include <cmath>
 
 #include "cpu/gemm_half.h"
+#include "src/resize_params.h"
 
 namespace ew::EW_ISA {
 
 namespace {
-
-enum Coordinates : int64_t {
-    HALF_PIXEL,
-    HALF_PIXEL_SYMMETRIC,
-    PYTORCH_HALF_PIXEL,
-    ALIGN_CORNERS,
-    ASYMMETRIC,
-    TF_HALF_PIXEL,
-    TF_CROP
-};
-enum NearestRule : int64_t { PREFER_FLOOR, PREFER_CEIL, FLOOR, CEIL, SIMPLE };
-constexpr int FIXED = 7;
 
 struct Options {
     int64_t mode, coordinates, nearest;
@@ -194,7 +183,7 @@ void make_axes(const ew_call *call, const Options &o, Axis *axes) {
     const ew_tensor &x = call->inputs[0], &y = call->outputs[0];
     int64_t floats = 0;
     for (int32_t i = 0; i < x.rank; ++i) {
-        const ew_param *p = call->params + FIXED + 3 * i;
+        const ew_param *p = call->params + RESIZE_FIXED + 3 * i;
         const bool given = p[0].f > 0;
         const float ratio = static_cast<float>(y.shape[i]) / static_cast<float>(most(1, x.shape[i]));
         axes[i] = {x.shape[i],
@@ -273,7 +262,7 @@ int32_t run_through_f32(const ew_call *call, const Options &o) {
 
 int32_t run(const ew_call *call) {
     const ew_tensor &x = call->inputs[0], &y = call->outputs[0];
-    if (call->n_params != FIXED + 3 * x.rank || x.rank != y.rank)
+    if (call->n_params != RESIZE_FIXED + 3 * x.rank || x.rank != y.rank)
         return call->host->error(call, EW_INVALID_PLAN, "resize: params do not fit the rank");
     if (count(y) == 0) return EW_OK;
     if (count(x) == 0) return call->host->error(call, EW_SHAPE, "resize: the input is empty, the output is not");

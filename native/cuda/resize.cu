@@ -5,21 +5,10 @@
 // are computed in float32 as there, each operation rounded by itself, so that nearest takes the same elements.
 #include "cuda/copies.h"
 #include "cuda/values.h"
+#include "src/resize_params.h"
 
 namespace ew::cuda {
 namespace {
-
-enum Coordinates {
-    HALF_PIXEL,
-    HALF_PIXEL_SYMMETRIC,
-    PYTORCH_HALF_PIXEL,
-    ALIGN_CORNERS,
-    ASYMMETRIC,
-    TF_HALF_PIXEL,
-    TF_CROP
-};
-enum NearestRule { PREFER_FLOOR, PREFER_CEIL, FLOOR, CEIL, SIMPLE };
-constexpr int FIXED = 7;
 
 struct Axis {
     int64_t in, out, stride;
@@ -185,7 +174,7 @@ Resizing read(const ew_call *call) {
         stride *= x.shape[axis];
     }
     for (int axis = 0; axis < x.rank; ++axis) {
-        const ew_param *own = p + FIXED + 3 * axis;
+        const ew_param *own = p + RESIZE_FIXED + 3 * axis;
         const int64_t in = x.shape[axis], out = y.shape[axis];
         const float ratio = static_cast<float>(out) / static_cast<float>(in < 1 ? 1 : in);
         const float scale = own[0].f > 0 ? static_cast<float>(own[0].f) : ratio;
@@ -197,7 +186,7 @@ Resizing read(const ew_call *call) {
 
 int32_t run(const ew_call *call) {
     const ew_tensor &x = call->inputs[0], &y = call->outputs[0];
-    if (call->n_params != FIXED + 3 * x.rank || x.rank != y.rank || x.rank == 0)
+    if (call->n_params != RESIZE_FIXED + 3 * x.rank || x.rank != y.rank || x.rank == 0)
         return call->host->error(call, EW_INVALID_PLAN, "resize: params do not fit the rank");
     const int64_t count = count_of(y);
     if (count == 0) return EW_OK;
