@@ -9,8 +9,11 @@ import numpy as np
 
 import enginewright.ops
 from enginewright.graph.copying import copy_network
-from enginewright.graph.network import Network
+from enginewright.graph.network import Network, Tensor
+from enginewright.ops.channels_last import ChannelsLast
 from enginewright.tensors import DataType
+
+Array = np.ndarray[Any, Any]
 
 enginewright.ops.load()
 
@@ -53,6 +56,16 @@ def rewrite(network: Network, run: Callable[[Network], int], tolerance: float = 
             assert tensor is None or tensor.readers.count(layer) == layer.inputs.count(tensor)
     assert all(id(reader) in known for layer in changed.layers for t in layer.outputs for reader in t.readers)
     return changes, changed
+
+
+def weights(*shape: int) -> Array:
+    """The same normal numbers each time, small enough for sums of them."""
+    return (np.random.default_rng(0).standard_normal(shape) * 0.2).astype(np.float32)
+
+
+def conv_last(net: Network, x: Tensor, op: Any, *shape: int) -> Tensor:
+    """A convolution with channels last, or what is made of one, with weights of this shape and a bias."""
+    return net.add(ChannelsLast(op), x, net.constant(weights(*shape)), net.constant(weights(shape[0])))[0]
 
 
 FLOAT = DataType.FLOAT32

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,21 +13,17 @@ from enginewright.optimize.cancel_transposes import cancel_transposes
 from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.put_channels_last import put_channels_last, wants_channels_last
 from enginewright.tensors import float32
-from tests.sdk.optimize.rewriting import rewrite
-
-
-def weights(*shape: int) -> np.ndarray[Any, Any]:
-    return (np.random.default_rng(0).standard_normal(shape) * 0.2).astype(np.float16)
+from tests.sdk.optimize.rewriting import rewrite, weights
 
 
 def test_float32_has_channels_last_on_cpus() -> None:
     net = Network()
     x = net.input("x", float32, (2, 3, 12, 10))
-    y = net.relu(net.conv(x, net.constant(weights(16, 3, 3, 3).astype(np.float32)), padding=1))
+    y = net.relu(net.conv(x, net.constant(weights(16, 3, 3, 3)), padding=1))
     y = net.max_pool(y, kernel_shape=(3, 3), stride=2)
-    few = net.conv(y, net.constant(weights(4, 16, 1, 1).astype(np.float32)))
+    few = net.conv(y, net.constant(weights(4, 16, 1, 1)))
     net.output("y", net.concat(few, y, axis=1))
-    array = weights(2, 3, 12, 10).astype(np.float32)
+    array = weights(2, 3, 12, 10)
     wanted = net.evaluate({"x": array})["y"]
     assert wants_channels_last(net)
     assert put_channels_last(net) == 3
@@ -43,14 +38,14 @@ def test_float32_has_channels_last_on_cpus() -> None:
 def test_resizes_means_and_transposed_convolutions_follow() -> None:
     net = Network()
     x = net.input("x", float32, (2, 16, 6, 5))
-    y = net.conv(x, net.constant(weights(16, 16, 3, 3).astype(np.float32)), padding=1)
+    y = net.conv(x, net.constant(weights(16, 16, 3, 3)), padding=1)
     y = net.resize(y, scales=net.constant(np.array([1, 1, 2, 3], np.float32)), mode="nearest")
     y = net.resize(y, sizes=net.constant(np.array([8, 9], np.int64)), axes=(3, 2), mode="linear")
-    y = net.conv_transpose(y, net.constant(weights(16, 3, 2, 2).astype(np.float32)), stride=2)
+    y = net.conv_transpose(y, net.constant(weights(16, 3, 2, 2)), stride=2)
     net.output("y", y)
     for name, keepdims in (("kept", 1), ("gone", 0)):
         net.output(name, net.reduce_mean(y, net.constant(np.array([2, -1])), keepdims=keepdims))
-    array = weights(2, 16, 6, 5).astype(np.float32)
+    array = weights(2, 16, 6, 5)
     wanted = net.evaluate({"x": array})
     assert put_channels_last(net) == 2
     cancel_transposes(net)
@@ -65,9 +60,9 @@ def test_resizes_means_and_transposed_convolutions_follow() -> None:
 
 def test_a_normalization_of_channels_follows_and_the_pool_behind_it() -> None:
     net = Network()
-    y = net.conv(net.input("x", float32, (1, 4, 9, 8)), net.constant(weights(8, 4, 3, 3).astype(np.float32)))
+    y = net.conv(net.input("x", float32, (1, 4, 9, 8)), net.constant(weights(8, 4, 3, 3)))
     net.output("y", net.max_pool(net.lrn(y, size=3, alpha=0.5), kernel_shape=(2, 2)))
-    x = weights(1, 4, 9, 8).astype(np.float32)
+    x = weights(1, 4, 9, 8)
     wanted = net.evaluate({"x": x})["y"]
     assert put_channels_last(net) == 3
     cancel_transposes(net)
@@ -79,7 +74,7 @@ def test_a_normalization_of_channels_follows_and_the_pool_behind_it() -> None:
 def test_few_channels_alone_are_not_worth_a_conversion() -> None:
     net = Network()
     x = net.input("x", float32, (1, 8, 6, 5))
-    y = net.conv(x, net.constant(weights(4, 8, 3, 3).astype(np.float32)))
+    y = net.conv(x, net.constant(weights(4, 8, 3, 3)))
     net.output("y", net.max_pool(y, kernel_shape=(2, 2)))
     assert not wants_channels_last(net)
     assert put_channels_last(net) == 0
@@ -88,15 +83,15 @@ def test_few_channels_alone_are_not_worth_a_conversion() -> None:
 def test_signals_have_their_channels_last_as_well() -> None:
     net = Network()
     x = net.input("x", float32, (2, 12, 30))
-    y = net.relu(net.conv(x, net.constant(weights(16, 12, 3).astype(np.float32)), padding=1))
+    y = net.relu(net.conv(x, net.constant(weights(16, 12, 3)), padding=1))
     one = net.constant(np.array([1]))
     end = net.slice(y, net.constant(np.array([-4])), net.constant(np.array([30])), net.constant(np.array([-1])), one)
     part = net.slice(y, one, net.constant(np.array([9])), one, one)
     y = net.concat(end, y, axis=2)
-    y = net.conv(y, net.constant(weights(16, 16, 3).astype(np.float32)), dilation=2)
+    y = net.conv(y, net.constant(weights(16, 16, 3)), dilation=2)
     net.output("y", net.max_pool(y, kernel_shape=(2,), stride=2))
     net.output("part", part)
-    array = weights(2, 12, 30).astype(np.float32)
+    array = weights(2, 12, 30)
     wanted = net.evaluate({"x": array})
     assert put_channels_last(net) == 3
     cancel_transposes(net)
@@ -120,7 +115,7 @@ def signal(net: Network, *shape: int, layers: int = 1) -> Tensor:
     """What convolutions along one axis make of a signal of as many channels."""
     y = net.input("x", float32, shape)
     for _ in range(layers):
-        y = net.conv(y, net.constant(weights(shape[1], shape[1], 3).astype(np.float32)), padding=1)
+        y = net.conv(y, net.constant(weights(shape[1], shape[1], 3)), padding=1)
     return y
 
 
@@ -136,7 +131,7 @@ def bias_of_other_sizes(net: Network) -> Tensor:
 
 
 def bias_of_an_image(net: Network) -> Tensor:
-    image = net.conv(net.input("x", float32, (2, 8, 6, 5)), net.constant(weights(8, 8, 1, 1).astype(np.float32)))
+    image = net.conv(net.input("x", float32, (2, 8, 6, 5)), net.constant(weights(8, 8, 1, 1)))
     return net.add(image, net.transpose(net.input("z", float32, (8, 5, 6)), perm=(0, 2, 1)))
 
 

@@ -8,12 +8,9 @@ from enginewright.graph.network import Network
 from enginewright.optimize.eliminate_dead import eliminate_dead
 from enginewright.optimize.sink_squeezes import sink_squeezes
 from enginewright.tensors import float32
+from tests.sdk.optimize.rewriting import weights
 
 AXIS = np.array([2], np.int64)
-
-
-def weights(*shape: int) -> np.ndarray:  # type: ignore[type-arg]
-    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
 def check(net: Network, changes: int) -> list[str]:
