@@ -12,7 +12,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from enginewright.device.cache_folder import cache_folder, make_private
+from enginewright.device.cache_folder import kernels_folder
 from enginewright.errors import PluginError, PluginInvalid
 from enginewright_compat.machine import this_machine
 
@@ -27,14 +27,7 @@ SECONDS = 300
 
 def compiled(text: str, flags: tuple[str, ...], name: str) -> Path:
     """The shared library of a source; `PluginError` without a compiler, `PluginInvalid` if the source is refused."""
-    folder = cache_folder() / "kernels"
-    path = folder / f"{_key(text, flags)}.so"
-    try:
-        make_private(folder)
-    except OSError as error:
-        message = f"{name} can't be compiled: {error.strerror or error}"
-        hint = "Set ENGINEWRIGHT_CACHE_DIR to a folder that may be written."
-        raise PluginError(message, hint=hint, where=str(folder)) from error
+    path = kernels_folder(name) / f"{_key(text, flags)}.so"
     if not _intact(path):
         _compile(text, flags, name, path)
     return path

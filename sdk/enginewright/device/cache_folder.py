@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
-from enginewright.errors import CacheError, PlanDetails, PlanWriteError
+from enginewright.errors import CacheError, PlanDetails, PlanWriteError, PluginError
 
 LOCK_SECONDS = 30
 
@@ -37,6 +37,18 @@ def make_private(folder: Path) -> None:
         hint=f"chmod 700 {folder}, or set ENGINEWRIGHT_CACHE_DIR to a folder of your own.",
         where=str(folder),
     )
+
+
+def kernels_folder(name: str) -> Path:
+    """The private folder of compiled kernels, made if need be; `PluginError`, for kernel `name`, where it can't be."""
+    folder = cache_folder() / "kernels"
+    try:
+        make_private(folder)
+    except OSError as error:
+        message = f"{name} can't be compiled: {error.strerror or error}"
+        hint = "Set ENGINEWRIGHT_CACHE_DIR to a folder that may be written."
+        raise PluginError(message, hint=hint, where=str(folder)) from error
+    return folder
 
 
 def is_writable(folder: Path) -> bool:

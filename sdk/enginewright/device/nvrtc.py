@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from enginewright.device.cache_folder import cache_folder, make_private
+from enginewright.device.cache_folder import kernels_folder
 from enginewright.device.cuda import library_file
 from enginewright.errors import PluginError, PluginInvalid
 
@@ -36,7 +36,7 @@ def compiled(text: str, symbol: str, options: tuple[str, ...], architecture: str
 
     `PluginError` without NVRTC, `PluginInvalid` with NVRTC's log if it refuses the source.
     """
-    path = _folder(symbol) / f"{_key(text, symbol, options, architecture)}.{architecture}.cubin"
+    path = kernels_folder(symbol) / f"{_key(text, symbol, options, architecture)}.{architecture}.cubin"
     known = _read(path)
     if known is None:
         known = _compile(text, symbol, options, architecture)
@@ -47,17 +47,6 @@ def compiled(text: str, symbol: str, options: tuple[str, ...], architecture: str
 def has_nvrtc() -> bool:
     """Whether sources can be compiled here."""
     return bool(_library_file())
-
-
-def _folder(symbol: str) -> Path:
-    folder = cache_folder() / "kernels"
-    try:
-        make_private(folder)
-    except OSError as error:
-        message = f"{symbol} can't be compiled: {error.strerror or error}"
-        hint = "Set ENGINEWRIGHT_CACHE_DIR to a folder that may be written."
-        raise PluginError(message, hint=hint, where=str(folder)) from error
-    return folder
 
 
 def _key(*facts: object) -> str:
