@@ -275,18 +275,8 @@ class LSTM(Recurrent):
         yield relu, [x, w, r, b, None, None, None, None]
 
 
-@operator("ew::GRU")
-class GRU(Recurrent):
-    """Gated recurrent unit: y [time, directions, batch, hidden] and the last y_h [directions, batch, hidden].
-
-    x [time, batch, inputs], w [directions, 3 hidden, inputs], r [directions, 3 hidden, hidden], b [directions, 6
-    hidden], gates in the order update, reset, hidden. `linear_before_reset` multiplies by the reset gate after r.
-    """
-
-    linear_before_reset: bool = False
-
-    GATES = 3
-    DEFAULTS = ("Sigmoid", "Tanh")
+class _OneState(Recurrent):
+    """GRU and RNN: what they carry from step to step is what they give; `_step` says how it changes."""
 
     def infer(
         self,
@@ -300,7 +290,7 @@ class GRU(Recurrent):
         """All outputs have the type of x."""
         self.check(x, w, r, b, initial_h, lengths=sequence_lens)
         y, state, hidden = self.shapes(x, w, r)
-        _check_bias(b, self.directions, hidden * 6)
+        _check_bias(b, self.directions, hidden * 2 * self.GATES)
         check_shape(initial_h, state, "initial_h")
         check_shape(sequence_lens, (x.shape[1 - self.layout],), "sequence_lens")
         return TensorSpec(x.dtype, y), TensorSpec(x.dtype, state)
@@ -323,6 +313,24 @@ class GRU(Recurrent):
         ]
         y, (h,) = self.run(wide, sequence_lens, [zeros_or(initial_h, state, wide.dtype)], steps)
         return y.astype(x.dtype), h.astype(x.dtype)
+
+    def _step(self, direction: int, w: Array, r: Array, bias: tuple[Array, Array]) -> Step:
+        """The step function of one direction, from its weights and the biases of input and recurrence."""
+        raise NotImplementedError
+
+
+@operator("ew::GRU")
+class GRU(_OneState):
+    """Gated recurrent unit: y [time, directions, batch, hidden] and the last y_h [directions, batch, hidden].
+
+    x [time, batch, inputs], w [directions, 3 hidden, inputs], r [directions, 3 hidden, hidden], b [directions, 6
+    hidden], gates in the order update, reset, hidden. `linear_before_reset` multiplies by the reset gate after r.
+    """
+
+    linear_before_reset: bool = False
+
+    GATES = 3
+    DEFAULTS = ("Sigmoid", "Tanh")
 
     def _step(self, direction: int, w: Array, r: Array, bias: tuple[Array, Array]) -> Step:
         f, g = self.functions()[direction]
@@ -353,47 +361,11 @@ class GRU(Recurrent):
 
 
 @operator("ew::RNN")
-class RNN(Recurrent):
+class RNN(_OneState):
     """Plain recurrence h = tanh(x w' + h r' + b): y [time, directions, batch, hidden] and the last y_h.
 
     x [time, batch, inputs], w [directions, hidden, inputs], r [directions, hidden, hidden], b [directions, 2 hidden].
     """
-
-    def infer(
-        self,
-        x: TensorSpec,
-        w: TensorSpec,
-        r: TensorSpec,
-        b: TensorSpec | None = None,
-        sequence_lens: TensorSpec | None = None,
-        initial_h: TensorSpec | None = None,
-    ) -> tuple[TensorSpec, TensorSpec]:
-        """All outputs have the type of x."""
-        self.check(x, w, r, b, initial_h, lengths=sequence_lens)
-        y, state, hidden = self.shapes(x, w, r)
-        _check_bias(b, self.directions, hidden * 2)
-        check_shape(initial_h, state, "initial_h")
-        check_shape(sequence_lens, (x.shape[1 - self.layout],), "sequence_lens")
-        return TensorSpec(x.dtype, y), TensorSpec(x.dtype, state)
-
-    def reference(
-        self,
-        x: Array,
-        w: Array,
-        r: Array,
-        b: Array | None = None,
-        sequence_lens: Array | None = None,
-        initial_h: Array | None = None,
-    ) -> tuple[Array, Array]:
-        """Step by step; 16-bit floats in float32."""
-        state = (x.shape[0], w.shape[0], r.shape[2]) if self.layout else (w.shape[0], x.shape[1], r.shape[2])
-        wide = widen(x)
-        steps = [
-            self._step(d, widen(w)[d], widen(r)[d], halves(b, d, w.shape[1], wide.dtype))
-            for d in range(self.directions)
-        ]
-        y, (h,) = self.run(wide, sequence_lens, [zeros_or(initial_h, state, wide.dtype)], steps)
-        return y.astype(x.dtype), h.astype(x.dtype)
 
     def _step(self, direction: int, w: Array, r: Array, bias: tuple[Array, Array]) -> Step:
         (f,) = self.functions()[direction]
