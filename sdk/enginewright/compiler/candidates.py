@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from enginewright import _native
-from enginewright.compiler.liveness import network_fields
 from enginewright.compiler.lowering import Choice
 from enginewright.compiler.plugin_choices import normalized, plugin_choices
 from enginewright.dims import Size, atom_uids, product
 from enginewright.errors import RejectedTactic
-from enginewright.graph.network import Layer
+from enginewright.graph.network import Layer, network_fields
 from enginewright.ops.pointwise import Fused, encode
 from enginewright.registry.faults import OWN, broken_contract, plugin_faults
 from enginewright.registry.registry import Launch, Tactic, registry

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from enginewright.dims import Dim, Size, atom_uids
-from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.graph.network import Layer, Network, Tensor, network_fields
 from enginewright.registry.faults import OWN
 
 if TYPE_CHECKING:
@@ -85,14 +84,6 @@ def view_offset(layer: Layer) -> Size | None:
         return None
     offset: Size | None = view(*(None if tensor is None else tensor.spec for tensor in layer.inputs))
     return offset
-
-
-def network_fields(op: Any) -> Iterator[tuple[str, Network]]:
-    """The nested networks of an operator, in the order of its fields."""
-    for item in fields(op):
-        value = getattr(op, item.name)
-        if isinstance(value, Network):
-            yield item.name, value
 
 
 def layer_sizes(layer: Layer, choice: Choice | None) -> list[Size]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from enginewright.compiler.liveness import Liveness, network_fields
+from enginewright.compiler.liveness import Liveness
 from enginewright.compiler.sizes import SizeWriter
 from enginewright.compiler.weights import WeightPool
 from enginewright.dims import Atom, Dim, Size, atom_uids
 from enginewright.errors import BuildError, UnsupportedModel
-from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.graph.network import Layer, Network, Tensor, network_fields
 from enginewright.ops.control import Loop
 from enginewright.ops.shape import Identity
 from enginewright.ops.strings import TextConstant

@@ -11,7 +11,7 @@ from enginewright.compiler.accepted_sizes import MOST_ELEMENTS, usual_size
 from enginewright.compiler.candidates import Candidates, candidates, on_host
 from enginewright.compiler.chains import best_cut, chain_of, cut_chain
 from enginewright.compiler.checking import Agreement
-from enginewright.compiler.liveness import network_fields, view_offset
+from enginewright.compiler.liveness import view_offset
 from enginewright.compiler.lowering import Choice
 from enginewright.compiler.one_step import steps
 from enginewright.compiler.report import LayerReport, Timing
@@ -20,7 +20,7 @@ from enginewright.compiler.unfuse import unfuse
 from enginewright.device.fingerprint import device_fingerprint, kernel_library
 from enginewright.dims import Dim, evaluate
 from enginewright.errors import EnginewrightError, NoTactic, NoTacticDetails
-from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.graph.network import Layer, Network, Tensor, network_fields
 from enginewright.ops.pointwise import Fused
 from enginewright.plan.timing_cache import TimingCache
 from enginewright.plan.timing_entries import TacticTime, TimingEntry

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
-from enginewright.graph.network import Layer, Network, Tensor
+from enginewright.graph.network import Layer, Network, Tensor, network_fields
 
 
 def copy_network(network: Network, parent: Network | None = None) -> Network:
@@ -45,6 +45,5 @@ def _layer(layer: Layer, known: dict[Tensor, Tensor], network: Network) -> Layer
 
 
 def _operator(op: Any, network: Network) -> Any:
-    nested = {item.name: getattr(op, item.name) for item in fields(op)}
-    copies = {name: copy_network(value, network) for name, value in nested.items() if isinstance(value, Network)}
+    copies = {name: copy_network(inner, network) for name, inner in network_fields(op)}
     return replace(op, **copies) if copies else op

@@ -223,10 +223,8 @@ class Network(OperatorMethods):
     def nested(self) -> Iterator[tuple[Layer, str, Network]]:
         """The networks inside If, Loop and Scan layers, with the field that holds each."""
         for layer in self.layers:
-            for item in fields(layer.op):
-                value = getattr(layer.op, item.name)
-                if isinstance(value, Network):
-                    yield layer, item.name, value
+            for name, inner in network_fields(layer.op):
+                yield layer, name, inner
 
     def evaluate(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run the operators' NumPy references on arrays, by input name; the outputs' arrays by name.
@@ -275,6 +273,14 @@ class Network(OperatorMethods):
             found = f"{name}.{number}"
         self._names.add(found)
         return found
+
+
+def network_fields(op: Any) -> Iterator[tuple[str, Network]]:
+    """The nested networks of an operator, in the order of its fields."""
+    for item in fields(op):
+        value = getattr(op, item.name)
+        if isinstance(value, Network):
+            yield item.name, value
 
 
 def _constant_spec(data: Array) -> TensorSpec:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from enginewright.ops.conv import check_kernel_shape, conv_rank
+from enginewright.ops.matmul import gemm
 from enginewright.ops.pool import pool_attributes
 from enginewright.ops.window import sliding_attributes
 from enginewright.registry.onnx_node import NotSupported, OnnxNode
@@ -96,15 +97,7 @@ def _activated(net: Network, node: OnnxNode, x: Tensor, parameters: tuple[float,
 @onnx_rule("com.microsoft::FusedGemm", since=1)
 def fused_gemm(net: Network, node: OnnxNode) -> Tensor:
     """Gemm, then the activation."""
-    y = net.gemm(
-        node.input(0),
-        node.input(1),
-        node.optional(2),
-        alpha=node.number("alpha", 1.0),
-        beta=node.number("beta", 1.0),
-        trans_a=bool(node.integer("transA", 0)),
-        trans_b=bool(node.integer("transB", 0)),
-    )
+    y = gemm(net, node)
     names = ("activation_alpha", "activation_beta", "activation_gamma")
     return _activated(net, node, y, tuple(node.number(name) for name in names if node.has(name)))
 

@@ -40,6 +40,12 @@ def _check_image(x: TensorSpec, blocksize: int, mode: str) -> None:
         raise NetworkError(f"mode is {mode!r}", hint='Use "DCR" or "CRD".')
 
 
+def _rearranged(op: DepthToSpace | SpaceToDepth, x: Array) -> Array:
+    seen, order = op.steps(x.shape)
+    out = op.infer(TensorSpec(DataType.of(x), x.shape)).shape
+    return dense(x.reshape(seen).transpose(order)).reshape(out)  # type: ignore[arg-type]
+
+
 @operator("ew::DepthToSpace")
 class DepthToSpace:
     """Channels of x [N, C, H, W] set out as squares of `blocksize`: [N, C / b², H b, W b].
@@ -68,9 +74,7 @@ class DepthToSpace:
 
     def reference(self, x: Array) -> Array:
         """Reshape, transpose, reshape."""
-        seen, order = self.steps(x.shape)
-        out = self.infer(TensorSpec(DataType.of(x), x.shape)).shape
-        return dense(x.reshape(seen).transpose(order)).reshape(out)  # type: ignore[arg-type]
+        return _rearranged(self, x)
 
     @staticmethod
     def examples() -> Iterator[tuple[DepthToSpace, list[TensorSpec]]]:
@@ -108,9 +112,7 @@ class SpaceToDepth:
 
     def reference(self, x: Array) -> Array:
         """Reshape, transpose, reshape."""
-        seen, order = self.steps(x.shape)
-        out = self.infer(TensorSpec(DataType.of(x), x.shape)).shape
-        return dense(x.reshape(seen).transpose(order)).reshape(out)  # type: ignore[arg-type]
+        return _rearranged(self, x)
 
     @staticmethod
     def examples() -> Iterator[tuple[SpaceToDepth, list[TensorSpec]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from enginewright.dims import Size, atom_uids
-from enginewright.graph.network import Layer, Network
+from enginewright.graph.network import Layer, Network, network_fields
 
 
 def eliminate_dead(network: Network) -> int:
@@ -29,13 +29,6 @@ def _sizes(layer: Layer) -> Iterator[Size]:
         yield from (size for size in tensor.spec.value or () if not isinstance(size, float))
     for check in layer.checks:
         yield from (check.a, check.b)
-    for _, inner in network_fields(layer):
+    for _, inner in network_fields(layer.op):
         for nested in inner.layers:
             yield from _sizes(nested)
-
-
-def network_fields(layer: Layer) -> Iterator[tuple[str, Network]]:
-    """The nested networks of a layer."""
-    for name, value in vars(layer.op).items():
-        if isinstance(value, Network):
-            yield name, value

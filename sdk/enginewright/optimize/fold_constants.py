@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from enginewright.graph.network import Layer, Network
+from enginewright.graph.network import Layer, Network, network_fields
 from enginewright.ops.transpose import Transpose
 from enginewright.optimize.eliminate_common import RANDOM
 from enginewright.registry.registry import run_reference
@@ -59,8 +59,4 @@ def _foldable(layer: Layer) -> bool:
         if not isinstance(nbytes, int) or tensor.dtype.is_container:
             return False
         size += nbytes
-    return size <= max(MAX_BYTES, MAX_GROWTH * given) and not any(True for _ in _networks(layer))
-
-
-def _networks(layer: Layer) -> list[Network]:
-    return [value for value in vars(layer.op).values() if isinstance(value, Network)]
+    return size <= max(MAX_BYTES, MAX_GROWTH * given) and not any(network_fields(layer.op))

@@ -9,7 +9,7 @@ from enginewright.ops.conv_transpose import ConvTranspose
 from enginewright.ops.norm import LRN
 from enginewright.ops.pool import AveragePool, GlobalAveragePool, MaxPool
 from enginewright.registry.registry import Launch, Pack, tactic
-from enginewright.tactics.conv import window_params
+from enginewright.tactics.conv import known_sizes, window_params
 from enginewright.tensors import TensorSpec, bfloat16, float32, uint8
 
 VECTOR = 16
@@ -31,8 +31,8 @@ def conv_of(op: ChannelsLast, x: TensorSpec, w: TensorSpec | None) -> tuple[Conv
         return "is no convolution"
     if x.dtype is not float32 or x.rank > 5:
         return "needs float32 and at most three spatial axes"
-    shape = tuple(size for size in w.shape if isinstance(size, int))
-    return (op.anchor, shape) if len(shape) == w.rank else "the weight has sizes that are not known when building"
+    shape = known_sizes(w)
+    return shape if isinstance(shape, str) else (op.anchor, shape)
 
 
 def conv_params(conv: Conv, x: TensorSpec, w: TensorSpec | None, b: TensorSpec | None) -> tuple[Size, ...]:

@@ -30,7 +30,8 @@ def _conv_params(op: Conv | ConvTranspose, x: TensorSpec, w: TensorSpec, b: Tens
     return (op.group, 3 if b else 2, *window_params(op.window(x, w)))
 
 
-def _sizes(w: TensorSpec) -> tuple[int, ...] | str:
+def known_sizes(w: TensorSpec) -> tuple[int, ...] | str:
+    """The shape of a weight, if all of it is known when building."""
     known = tuple(size for size in w.shape if isinstance(size, int))
     return known if len(known) == w.rank else "the weight has sizes that are not known when building"
 
@@ -60,7 +61,7 @@ def _taps(shape: tuple[int, ...]) -> int:
 @tactic(Conv, kernel="cpu_conv_gemm_f32")
 def conv_gemm_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None) -> Launch | str:
     """Output channels by positions: patches of the input packed a panel at a time."""
-    shape = _refuse_wide(op, x, w) or _sizes(w)
+    shape = _refuse_wide(op, x, w) or known_sizes(w)
     if isinstance(shape, str):
         return shape
     size = 4 * op.group * tiled(shape[0] // op.group) * shape[1] * _taps(shape)
@@ -71,7 +72,7 @@ def conv_gemm_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None =
 @tactic(Conv, kernel="cpu_conv_direct_f32")
 def conv_direct_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None) -> Launch | str:
     """No patches: every tap reads the padded input in place; good for many taps or few output channels."""
-    shape = _refuse_wide(op, x, w) or _sizes(w)
+    shape = _refuse_wide(op, x, w) or known_sizes(w)
     if isinstance(shape, str):
         return shape
     if x.rank > 4 or _taps(shape) == 1:
@@ -91,7 +92,7 @@ def conv_dynamic_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | Non
 @tactic(Conv, kernel="cpu_conv_swapped_f32")
 def conv_swapped_f32(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None) -> Launch | str:
     """Positions by output channels: better where there are few positions."""
-    shape = _refuse_wide(op, x, w) or _sizes(w)
+    shape = _refuse_wide(op, x, w) or known_sizes(w)
     if isinstance(shape, str):
         return shape
     if op.group > 1 and shape[0] // op.group < PANEL_CHANNELS:
@@ -126,7 +127,7 @@ def conv_generic(op: Conv, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = 
 @tactic(ConvTranspose, kernel="cpu_conv_transpose_f32")
 def conv_transpose_f32(op: ConvTranspose, x: TensorSpec, w: TensorSpec, b: TensorSpec | None = None) -> Launch | str:
     """One matrix product for all taps, then additions into the output."""
-    shape = _refuse(x) or _sizes(w)
+    shape = _refuse(x) or known_sizes(w)
     if isinstance(shape, str):
         return shape
     pack = Pack("cpu_pack_conv_transpose_f32", 4 * shape[0] * shape[1] * tiled(_taps(shape)), (op.group,))

@@ -9,7 +9,7 @@ from enginewright.ops.channels_last import channels_first
 from enginewright.ops.quantized_conv import QuantizedConv
 from enginewright.registry.registry import Launch, Pack, tactic
 from enginewright.tactics.channels_last import VECTOR
-from enginewright.tactics.conv import window_params
+from enginewright.tactics.conv import known_sizes, window_params
 from enginewright.tensors import TensorSpec
 
 FEW_TILES = 9
@@ -20,12 +20,11 @@ LARGEST_SUM = 1 << 25
 """What is left of 32 bits when the way back from the points was divided by 64."""
 
 
-def _sizes(x: TensorSpec, w: TensorSpec) -> list[int] | str:
+def _sizes(x: TensorSpec, w: TensorSpec) -> tuple[int, ...] | str:
     """Those of the weight, if a kernel can have them."""
-    sizes = [size for size in w.shape if isinstance(size, int)]
     if x.rank > 5:
         return "needs at most three spatial axes"
-    return sizes if w.constant and len(sizes) == w.rank else "the weight is not known when building"
+    return known_sizes(w) if w.constant else "the weight is not known when building"
 
 
 def _params(op: QuantizedConv, x: TensorSpec, w: TensorSpec) -> tuple[Size | float, ...]:
@@ -36,7 +35,7 @@ def _params(op: QuantizedConv, x: TensorSpec, w: TensorSpec) -> tuple[Size | flo
     )
 
 
-def _is_depthwise(op: QuantizedConv, sizes: list[int]) -> bool:
+def _is_depthwise(op: QuantizedConv, sizes: tuple[int, ...]) -> bool:
     return sizes[1] == 1 and sizes[0] == op.anchor.group > 1
 
 
@@ -80,7 +79,7 @@ def quantized_winograd_nhwc(
         return sizes
     image = channels_first(x).shape[2:]
     window = op.anchor.resolve(image, w.shape[2:])
-    if (sizes[2:], op.anchor.group) != ([3, 3], 1) or {*window.strides, *window.dilations} != {1}:
+    if (sizes[2:], op.anchor.group) != ((3, 3), 1) or {*window.strides, *window.dilations} != {1}:
         return "needs a window of 3 x 3 in steps of 1, undilated, and one group"
     if sizes[1] % WIDE:
         return f"needs a multiple of {WIDE} input channels"
