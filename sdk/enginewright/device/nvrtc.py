@@ -19,7 +19,7 @@ from enginewright.errors import PluginError, PluginInvalid
 ALWAYS = ("--std=c++17", "--device-as-default-execution-space")
 ARCHITECTURE = ("-arch", "--gpu-architecture")
 INSTALL = 'pip install nvidia-cuda-nvrtc, or "enginewright[gpu]", or install the CUDA toolkit.'
-MARK = b"enginewright cubin "
+MARK = b"enginewright cubin 2 "
 LOG = 4000
 
 
@@ -34,14 +34,16 @@ class MachineCode:
 def compiled(text: str, symbol: str, options: tuple[str, ...], architecture: str) -> MachineCode:
     """The machine code of a source for an architecture ("sm_90"), from the cache if it was compiled before.
 
-    `PluginError` without NVRTC, `PluginInvalid` with NVRTC's log if it refuses the source.
+    What another version of NVRTC compiled is compiled again, but serves where there is none. `PluginError` without
+    NVRTC, `PluginInvalid` with NVRTC's log if it refuses the source.
     """
     path = kernels_folder(symbol) / f"{_key(text, symbol, options, architecture)}.{architecture}.cubin"
-    known = _read(path)
-    if known is None:
-        known = _compile(text, symbol, options, architecture)
-        _write(path, known)
-    return known
+    found, version = _read(path), _version()
+    if found is not None and version in ("", found.version):
+        return found.code
+    code = _compile(text, symbol, options, architecture)
+    _write(path, _Entry(code, version))
+    return code
 
 
 def has_nvrtc() -> bool:
@@ -53,8 +55,16 @@ def _key(*facts: object) -> str:
     return hashlib.sha256(json.dumps(facts, separators=(",", ":")).encode()).hexdigest()[:40]
 
 
-def _read(path: Path) -> MachineCode | None:
-    """What a file holds: the name, a line break, the code, and the digest of all that; None unless it is intact."""
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What is kept: machine code, and the version of NVRTC that made it."""
+
+    code: MachineCode
+    version: str
+
+
+def _read(path: Path) -> _Entry | None:
+    """A line each of version and name, the code, and the digest of all that; None unless the file is intact."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -62,12 +72,12 @@ def _read(path: Path) -> MachineCode | None:
     body, _, end = data.rpartition(MARK)
     if hashlib.sha256(body).hexdigest().encode() != end:
         return None
-    name, _, cubin = body.partition(b"\n")
-    return MachineCode(name.decode(), cubin)
+    version, name, cubin = body.split(b"\n", 2)
+    return _Entry(MachineCode(name.decode(), cubin), version.decode())
 
 
-def _write(path: Path, code: MachineCode) -> None:
-    body = code.symbol.encode() + b"\n" + code.cubin
+def _write(path: Path, entry: _Entry) -> None:
+    body = b"\n".join((entry.version.encode(), entry.code.symbol.encode(), entry.code.cubin))
     half = path.with_name(f".{path.stem}.{secrets.token_hex(8)}")
     try:
         half.write_bytes(body + MARK + hashlib.sha256(body).hexdigest().encode())
@@ -91,6 +101,17 @@ def _library() -> ctypes.CDLL:
         return ctypes.CDLL(file)
     except OSError as error:
         raise PluginError(f"CUDA source can't be compiled: NVRTC can't be opened: {error}", hint=INSTALL) from error
+
+
+def _version() -> str:
+    """Of the NVRTC that is here ("13.0"); empty if there is none that can be opened. 20 ms at its first call."""
+    try:
+        api = _library()
+    except PluginError:
+        return ""
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    api.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
+    return f"{major.value}.{minor.value}"
 
 
 def _headers() -> list[str]:

@@ -36,9 +36,30 @@ def test_compiled_once_and_cached(cache: Path, monkeypatch: pytest.MonkeyPatch) 
     assert made.cubin.startswith(b"\x7fELF")
     assert len(list(cache.iterdir())) == 1
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
-    monkeypatch.setattr(nvrtc, "_library", None)  # no NVRTC is needed again
+    monkeypatch.setattr(nvrtc, "_compile", None)  # NVRTC does nothing again
     assert source.compile("sm_90") == made
     monkeypatch.undo()
+
+
+def compiled_by(version: str, monkeypatch: pytest.MonkeyPatch) -> nvrtc.MachineCode:
+    """The machine code of one source where NVRTC has this version, or isn't there; its bytes say who made them."""
+    monkeypatch.setattr(nvrtc, "_version", lambda: version)
+    monkeypatch.setattr(nvrtc, "_compile", lambda *source: nvrtc.MachineCode("plain", f"by {version}\n".encode()))
+    return ew.cuda_source(SOURCE, "plain").compile("sm_90")
+
+
+def test_another_version_of_nvrtc_compiles_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [compiled_by(version, monkeypatch).cubin for version in ("12.8", "13.0", "13.0")]
+    assert found == [b"by 12.8\n", b"by 13.0\n", b"by 13.0\n"]
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_what_was_compiled_serves_where_there_is_no_nvrtc(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        made = compiled_by("12.8", patch)
+    monkeypatch.setattr(nvrtc, "library_file", lambda name, versions: "")
+    nvrtc._library.cache_clear()
+    assert ew.cuda_source(SOURCE, "plain").compile("sm_90") == made
 
 
 @needs_nvrtc
