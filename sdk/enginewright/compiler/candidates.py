@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from enginewright import _native
-from enginewright.compiler.lowering import Choice
+from enginewright.compiler.choice import Choice
 from enginewright.compiler.plugin_choices import normalized, plugin_choices
 from enginewright.dims import Size, atom_uids, product
 from enginewright.errors import RejectedTactic

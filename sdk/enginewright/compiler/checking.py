@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from enginewright.compiler.candidates import Candidates
-from enginewright.compiler.lowering import Choice
+from enginewright.compiler.choice import Choice
 from enginewright.compiler.one_step import one_step
 from enginewright.errors import EnginewrightError, RejectedTactic
 from enginewright.graph.network import Layer

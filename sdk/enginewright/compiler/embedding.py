@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from enginewright.compiler.lowering import Choice
+from enginewright.compiler.choice import Choice
 from enginewright.device.kernel_source import CompiledCode, KernelSource
 from enginewright.graph.network import Layer
 from enginewright.plan.meta import CodeRecord

@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from enginewright.compiler.choice import Choice
 from enginewright.compiler.liveness import view_offset
-from enginewright.compiler.lowering import Choice, Programs
+from enginewright.compiler.lowering import Programs
 from enginewright.compiler.one_step import data_for, meta_of
 from enginewright.compiler.tuning import Tuner, Weighed
 from enginewright.compiler.weights import Packed, WeightPool

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
+from enginewright.compiler.choice import Choice
 from enginewright.dims import Dim, Size, atom_uids
 from enginewright.graph.network import Layer, Network, Tensor, network_fields
 from enginewright.registry.faults import OWN
-
-if TYPE_CHECKING:
-    from enginewright.compiler.lowering import Choice
 
 
 class Liveness:

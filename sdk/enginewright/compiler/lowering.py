@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from enginewright.compiler.choice import Choice
 from enginewright.compiler.liveness import Liveness
 from enginewright.compiler.sizes import SizeWriter
 from enginewright.compiler.weights import WeightPool
@@ -19,28 +20,12 @@ from enginewright.ops.shape import Identity
 from enginewright.ops.strings import TextConstant
 from enginewright.plan import meta
 from enginewright.plan.fields import operator_record
-from enginewright.registry.registry import Launch, Pack, Tactic
+from enginewright.registry.registry import Pack
 from enginewright.tensors import DataType, TensorSpec
 
 Array = np.ndarray[Any, Any]
 PACKED_FORMAT = 4
 COPY_KERNEL, COPY_ON_DEVICE = "cpu_copy@portable", "copy_on_device"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What runs a layer: the tactic, the exact kernel, its launch, and the kernels that pack its weights.
-
-    `plugin`: the tactic, if it is not the SDK's own. `device`: 0 is the host, 1 the device of the build.
-    """
-
-    tactic: str
-    kernel: str
-    launch: Launch = field(default_factory=Launch)
-    packers: Mapping[int, str] = field(default_factory=dict)
-    nanoseconds: int | None = None
-    plugin: Tactic | None = None
-    device: int = 0
 
 
 @dataclass

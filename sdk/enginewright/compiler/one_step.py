@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from enginewright.compiler.candidates import candidates
-from enginewright.compiler.lowering import Choice, Programs
+from enginewright.compiler.choice import Choice
+from enginewright.compiler.lowering import Programs
 from enginewright.compiler.weights import WeightPool
 from enginewright.device.memory import DeviceArray, copies_on_device
 from enginewright.dims import evaluate, room

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from enginewright import _native
-from enginewright.compiler.lowering import Choice
+from enginewright.compiler.choice import Choice
 from enginewright.device import kernel_params
 from enginewright.device.cuda_sources import MOST_THREADS
 from enginewright.device.kernels import CudaSource, DeviceFunction, KernelSource

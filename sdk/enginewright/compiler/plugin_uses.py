@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from enginewright.compiler.choice import Choice
 from enginewright.compiler.embedding import Embedded, is_embedded
-from enginewright.compiler.lowering import Choice
 from enginewright.device.kernels import KernelSource
 from enginewright.graph.network import Layer, Network
 from enginewright.registry.faults import OWN

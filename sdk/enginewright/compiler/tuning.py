@@ -11,8 +11,8 @@ from enginewright.compiler.accepted_sizes import MOST_ELEMENTS, usual_size
 from enginewright.compiler.candidates import Candidates, candidates, on_host
 from enginewright.compiler.chains import best_cut, chain_of, cut_chain
 from enginewright.compiler.checking import Agreement
+from enginewright.compiler.choice import Choice
 from enginewright.compiler.liveness import view_offset
-from enginewright.compiler.lowering import Choice
 from enginewright.compiler.one_step import steps
 from enginewright.compiler.report import LayerReport, Timing
 from enginewright.compiler.timing_key import describe

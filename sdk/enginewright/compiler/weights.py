@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from blake3 import blake3
 
 from enginewright import _native
+from enginewright.compiler.choice import Choice
+from enginewright.graph.network import Layer
 from enginewright.plan.meta import Weight
 from enginewright.plan.texts import encode_texts
 from enginewright.registry.registry import Pack
-
-if TYPE_CHECKING:
-    from enginewright.compiler.lowering import Choice
-    from enginewright.graph.network import Layer
 
 Array = np.ndarray[Any, Any]
 ALIGN = 64

@@ -10,7 +10,7 @@ import numpy as np
 
 from enginewright.compiler.candidates import candidates
 from enginewright.compiler.checking import disagreement
-from enginewright.compiler.lowering import Choice
+from enginewright.compiler.choice import Choice
 from enginewright.compiler.one_step import OneStep, one_step
 from enginewright.device import cuda_driver, nvrtc
 from enginewright.device.cuda import use_cuda

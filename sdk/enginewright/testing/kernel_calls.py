@@ -10,8 +10,8 @@ import numpy as np
 
 from enginewright import _native
 from enginewright.compiler.builder import build
+from enginewright.compiler.choice import Choice
 from enginewright.compiler.config import BuilderConfig
-from enginewright.compiler.lowering import Choice
 from enginewright.dims import Size, room
 from enginewright.errors import EnginewrightError
 from enginewright.plan.plan import Plan

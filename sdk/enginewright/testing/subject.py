@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from enginewright.compiler.candidates import candidates
-from enginewright.compiler.lowering import Choice
+from enginewright.compiler.choice import Choice
 from enginewright.errors import EnginewrightError, PluginError
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.registry.faults import plugin_faults

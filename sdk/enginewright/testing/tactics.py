@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from enginewright.compiler.checking import disagreement
-from enginewright.compiler.lowering import Choice
+from enginewright.compiler.choice import Choice
 from enginewright.compiler.one_step import one_step
 from enginewright.device.c_compiler import compiler
 from enginewright.device.kernels import CudaSource, KernelSource

@@ -12,8 +12,8 @@ import pytest
 import enginewright.ops
 import enginewright.tactics
 from enginewright.compiler import in_place
+from enginewright.compiler.choice import Choice
 from enginewright.compiler.in_place import choose_in_place
-from enginewright.compiler.lowering import Choice
 from enginewright.compiler.tuning import Tuner
 from enginewright.graph.network import Layer, Network
 from enginewright.plan.timing_cache import TimingCache

@@ -58,7 +58,8 @@ def test_pools_of_the_same_arrays_pack_once() -> None:
 
 
 def test_there_is_room_for_a_network_of_known_weights() -> None:
-    from enginewright.compiler.lowering import Choice, Programs
+    from enginewright.compiler.choice import Choice
+    from enginewright.compiler.lowering import Programs
     from enginewright.registry.registry import Launch
 
     net = ew.Network()

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from enginewright import _native
-from enginewright.compiler.lowering import Choice
+from enginewright.compiler.choice import Choice
 from enginewright.ops.activation import Relu
 from enginewright.ops.arithmetic import Add
 from enginewright.ops.channels_last import ChannelsLast

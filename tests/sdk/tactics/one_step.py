@@ -9,7 +9,8 @@ import numpy as np
 
 from enginewright import _native, ops, tactics
 from enginewright.compiler.candidates import REFERENCE, Candidates, candidates
-from enginewright.compiler.lowering import Choice, Programs
+from enginewright.compiler.choice import Choice
+from enginewright.compiler.lowering import Programs
 from enginewright.compiler.weights import WeightPool
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.pointwise import Builder, Fused, PointwiseProgram

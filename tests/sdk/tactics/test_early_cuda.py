@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from enginewright.compiler.candidates import candidates
-from enginewright.compiler.lowering import Choice
+from enginewright.compiler.choice import Choice
 from enginewright.graph.network import Layer, Network, Tensor
 from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from enginewright.compiler.lowering import Choice
+from enginewright.compiler.choice import Choice
 from enginewright.ops.recurrent_quantized import DynamicQuantizeLSTM
 from tests.sdk.tactics.one_step import OneLayer
 from tests.sdk.tactics.test_matrix_kernels import normal

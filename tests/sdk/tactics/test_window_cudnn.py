@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from enginewright.compiler.candidates import candidates
-from enginewright.compiler.lowering import Choice
+from enginewright.compiler.choice import Choice
 from enginewright.dims import Dim
 from enginewright.graph.network import Layer, Network
 from enginewright.ops.channels_last import ChannelsLast
