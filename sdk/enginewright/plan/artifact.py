@@ -28,7 +28,7 @@ from enginewright.errors import (
     PlanLimitExceeded,
 )
 from enginewright.plan.canonical import NotCanonical, decode_json, encode_json
-from enginewright.plan.hashing import ChunkHashing, chunk_digests
+from enginewright.plan.hashing import ChunkHashing, chunk_digests, claimed_weights
 from enginewright.plan.lazy_weights import LazyWeights
 from enginewright.plan.plugin_check import check_plugins
 from enginewright.plan.writing import artifact_bytes, write_artifact
@@ -149,9 +149,10 @@ def open_as(
     where = "bytes" if isinstance(source, bytes | bytearray | memoryview) else str(source)
     with _refusals(where):
         view = _view(source, mapped=mmap)
-        artifact, container = _check_frame(view, _Wanted(kinds, trust, runtime), where)
+        wanted = _Wanted(kinds, trust, runtime)
         if verify == "full":
-            return _decode_verified(artifact, container, decode)
+            return _open_verified(view, wanted, where, decode)
+        artifact, container = _check_frame(view, wanted, where)
         _check_machine(artifact)
         _check_content(artifact.sections, container)
         if verify == "header":
@@ -162,18 +163,23 @@ def open_as(
         return decode(artifact)
 
 
-def _decode_verified(artifact: Artifact, container: Container, decode: Callable[[Artifact], Content]) -> Content:
-    """Checks 11 to 14 and what `decode` makes of the rest, while other threads hash the weights."""
-    hashing = ChunkHashing(artifact.sections.get(Section.WEIGHTS, memoryview(b"")))
+def _open_verified(view: memoryview, wanted: _Wanted, where: str, decode: Callable[[Artifact], Content]) -> Content:
+    """All checks, and what `decode` makes of the artifact, while other threads hash what must be its weights."""
+    claimed = claimed_weights(view)
+    hashing = ChunkHashing(view[claimed])
     hashing.begin()
     try:
+        artifact, container = _check_frame(view, wanted, where)
         _check_machine(artifact)
         _check_content(artifact.sections, container)
         made = decode(artifact)
     except BaseException:
         hashing.cancel()
         raise
-    _compare_weights(hashing.digests(), artifact.sections, container.prefix)
+    found, entry = hashing.digests(), container.find(Section.WEIGHTS)
+    if entry is not None and slice(entry.offset, entry.end) != claimed:
+        raise corrupt_section(container.prefix, "WEIGHTS")  # the file was changed meanwhile
+    _compare_weights(found, artifact.sections, container.prefix)
     return made
 
 

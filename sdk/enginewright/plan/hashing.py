@@ -7,7 +7,18 @@ import os
 import numpy as np
 
 from enginewright import _native
-from enginewright_compat.layout import CHUNK, DIGEST_SIZE
+from enginewright_compat.layout import (
+    CHUNK,
+    DIGEST_SIZE,
+    ENTRY,
+    ENTRY_SIZE,
+    HEADER_SIZE,
+    MAGIC,
+    MAX_SECTIONS,
+    PREFIX,
+    PREFIX_SIZE,
+    Section,
+)
 
 UNIT, NODES = 128 << 10, 16
 """Bytes for each of which the kernel wants room for so many digests."""
@@ -58,3 +69,17 @@ class ChunkHashing:
 def chunk_digests(data: memoryview) -> bytes:
     """The BLAKE3-256 of each 4 MiB chunk of `data`, one after another, computed on all CPUs."""
     return ChunkHashing(data).digests()
+
+
+def claimed_weights(view: memoryview) -> slice:
+    """Where the section table of an unchecked artifact puts its weights: hashing them early believes nothing.
+
+    Nowhere if there is no such table.
+    """
+    if len(view) >= PREFIX_SIZE and view[: len(MAGIC)] == MAGIC:
+        table = view[HEADER_SIZE : HEADER_SIZE + ENTRY_SIZE * min(PREFIX.unpack_from(view)[-5], MAX_SECTIONS)]
+        for at in range(0, len(table) - ENTRY_SIZE + 1, ENTRY_SIZE):
+            number, _, offset, length, *_ = ENTRY.unpack_from(table, at)
+            if number == Section.WEIGHTS and offset + length <= len(view):
+                return slice(offset, offset + length)
+    return slice(0, 0)

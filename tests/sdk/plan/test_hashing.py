@@ -10,9 +10,12 @@ import pytest
 from blake3 import blake3
 
 from enginewright._native import call_kernel, isas
-from enginewright.plan import hashing
-from enginewright.plan.hashing import ChunkHashing, chunk_digests
+from enginewright.errors import PlanCorrupt
+from enginewright.plan import artifact, hashing
+from enginewright.plan.artifact import Kind, open_artifact
+from enginewright.plan.hashing import ChunkHashing, chunk_digests, claimed_weights
 from enginewright_compat.layout import CHUNK
+from tests.compat.artifacts import WEIGHTS, example_cache, example_plan
 
 DATA = memoryview(np.random.default_rng(0).integers(0, 256, 3 * CHUNK + 77, dtype=np.uint8))
 EXPECTED = b"".join(blake3(DATA[at : at + CHUNK]).digest() for at in range(0, len(DATA), CHUNK))
@@ -86,3 +89,23 @@ def test_nothing_and_little() -> None:
         begun = ChunkHashing(memoryview(data))
         begun.begin()
         assert begun.digests() == (blake3(data).digest() if data else b"")
+
+
+def test_what_a_table_claims() -> None:
+    plan = memoryview(example_plan())
+    assert bytes(plan[claimed_weights(plan)]) == WEIGHTS
+    assert claimed_weights(memoryview(example_cache())) == slice(0, 0)
+    for size in range(len(plan)):
+        assert plan[claimed_weights(plan[:size])] in (b"", WEIGHTS)
+    noise = np.random.default_rng(1)
+    for _ in range(1000):
+        data = bytearray(plan)
+        data[noise.integers(8, 1000)] = noise.integers(256)
+        claimed = claimed_weights(memoryview(data))
+        assert 0 <= claimed.start <= claimed.stop <= len(data)
+
+
+def test_a_table_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifact, "claimed_weights", lambda _: slice(0, 64))
+    with pytest.raises(PlanCorrupt, match="WEIGHTS"):
+        open_artifact(example_plan(), Kind.PLAN)
