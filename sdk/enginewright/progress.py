@@ -6,10 +6,14 @@ from typing import Protocol
 
 
 class ProgressMonitor(Protocol):
-    """Receives the phases of a build, nested by name; phases of one build have different names."""
+    """Receives the phases of a build as a tree: one phase, "build", holds the others, and is over last.
+
+    Phases that are open at the same time have different names. One may come again, as the timing of tactics does for
+    each profile and each way to lay out images; it is one step of the build all the same.
+    """
 
     def phase_started(self, phase: str, parent: str | None, steps: int) -> None:
-        """A phase of `steps` steps begins inside `parent` (None: the build itself)."""
+        """A phase of at most `steps` steps begins inside `parent`, which is open; None for the outermost phase."""
         ...
 
     def step(self, phase: str, done: int) -> bool:

@@ -59,6 +59,8 @@ Source = Any
 Read = Callable[[Replacer], Origin]
 MAX_SIZE = 2**31 - 1
 LOWEST_IN_PLACE = 3
+PHASES = ("parse", "optimize", "time tactics", "write", "probe")
+"""Of a build; for a device there is one more, "time in place"."""
 
 
 def build(source: Source, config: BuilderConfig | None = None, *, progress: ProgressMonitor | None = None) -> Plan:
@@ -97,6 +99,11 @@ class _Build:
     deprecated: tuple[str, ...] = ()
 
     def run(self, read: Read) -> Plan:
+        """The plan; all phases are inside one."""
+        with self.phases.phase("build", len(PHASES) + (self.config.target != "cpu")):
+            return self._run(read)
+
+    def _run(self, read: Read) -> Plan:
         origin, replacements = self._parse(read)
         network = origin.network
         registry.announce("enginewright_build_started", network=network, config=self.config)

@@ -12,23 +12,41 @@ from enginewright.progress import ProgressMonitor
 
 
 @dataclass
+class _Open:
+    """A phase that is not over, and the names of those inside it that are."""
+
+    name: str
+    inner: set[str] = field(default_factory=set)
+
+
+@dataclass
 class Phases:
-    """Reports the phases of one build; `cancelled` is set from another thread."""
+    """Reports the phases of one build, each inside the one that is open; `cancelled` is set from another thread."""
 
     monitor: ProgressMonitor | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
+    _open: list[_Open] = field(default_factory=list)
 
     @contextmanager
     def phase(self, name: str, steps: int) -> Iterator[Callable[[int, int], None]]:
-        """Start a phase; the block gets a function (done, total) to call after each step."""
+        """Start a phase; the block gets a function (done, total) to call after each step.
+
+        Where phases are inside it, its steps are their names.
+        """
         self._check()
+        parent = self._open[-1] if self._open else None
         if self.monitor is not None:
-            self.monitor.phase_started(name, None, steps)
+            self.monitor.phase_started(name, parent.name if parent else None, steps)
+        self._open.append(_Open(name))
         try:
             yield lambda done, total: self._step(name, done)
         finally:
+            self._open.pop()
             if self.monitor is not None:
                 self.monitor.phase_finished(name)
+        if parent is not None and name not in parent.inner:
+            parent.inner.add(name)
+            self._step(parent.name, len(parent.inner))
 
     def _step(self, name: str, done: int) -> None:
         self._check()

@@ -80,6 +80,7 @@ def test_build_prints_a_summary_and_phases(call: Call, folder: Path, tmp_path: P
         "time tactics",
         "write",
         "probe",
+        "build",
     ]
     content = json.loads(report.read_text())
     assert content["schema_version"] == 1

@@ -76,14 +76,16 @@ class Monitor:
 def test_monitor_sees_every_phase() -> None:
     monitor = Monitor()
     ew.build(chain(), progress=monitor)
-    assert monitor.started == monitor.finished == ["parse", "optimize", "time tactics", "write", "probe"]
+    assert monitor.started == ["build", "parse", "optimize", "time tactics", "write", "probe"]
+    assert monitor.finished == [*monitor.started[1:], "build"]
 
 
 def test_monitor_cancels() -> None:
     monitor = Monitor("time tactics")
     with pytest.raises(ew.BuildCancelled):
         ew.build(chain(), progress=monitor)
-    assert monitor.started == monitor.finished == ["parse", "optimize", "time tactics"]
+    assert monitor.started == ["build", "parse", "optimize", "time tactics"]
+    assert monitor.finished == ["parse", "optimize", "time tactics", "build"]
 
 
 def test_timings_are_kept_when_a_build_ends_early(tmp_path: Path) -> None:
