@@ -104,3 +104,36 @@ def test_layers_without_inputs_are_passed_over() -> None:
     net = Network()
     net.output("y", net.random_normal(shape=(2, 3)))
     assert group_positions(net) == 0
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+@pytest.mark.parametrize(
+    ("conv", "image", "weight", "neighbours"),
+    [
+        (Conv(padding=(1, 4, 1, 4)), (2, 5, 12, 3), (8, 3, 3, 9), 1),
+        (Conv(stride=2), (2, 6, 50, 3), (5, 3, 2, 20), 2),
+        (Conv(stride=2, padding=3), (1, 401, 1), (1, 1, 32), 15),
+        (Conv(padding=(0, 60)), (1, 1, 400, 1), (1, 1, 1, 121), 47),
+    ],
+)
+def test_infinity_and_nan_reach_neighbours_in_the_row(
+    conv: Conv, image: tuple[int, ...], weight: tuple[int, ...], neighbours: int, value: float
+) -> None:
+    """What the page on precision says: NaN of more outputs, in rows whose window it is in, at most so far away."""
+    net, x = network(ChannelsLast(conv), image, weight), numbers(*image)
+    x.reshape(image[0], -1, *image[-2:])[0, -1, image[-2] // 2, 0] = value
+    with np.errstate(invalid="ignore"):
+        wanted = net.evaluate({"x": x})["y"]
+        assert group_positions(net) == 1
+        net.infer()
+        found = net.evaluate({"x": x})["y"]
+    more = np.isnan(found) & ~np.isnan(wanted)
+    np.testing.assert_allclose(found[~more], wanted[~more], rtol=1e-4, atol=1e-4)
+    assert np.isfinite(wanted[more]).all()
+    seen, beyond = (
+        array.reshape(-1, wanted.shape[-2], wanted.shape[-1]).any(-1) for array in (~np.isfinite(wanted), more)
+    )
+    reached = [(np.flatnonzero(seen[row]), np.flatnonzero(beyond[row])) for row in np.flatnonzero(beyond.any(-1))]
+    assert reached
+    for own, others in reached:
+        assert 0 < max(own.min() - others.min(), others.max() - own.max()) <= neighbours
