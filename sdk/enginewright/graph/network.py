@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, overload
 
 import numpy as np
@@ -65,6 +67,8 @@ class Layer:
     outputs: list[Tensor] = field(default_factory=list)
     sources: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    _inferred: tuple[Any, ...] = field(default=(), init=False, repr=False)
+    """What its specs were found for: the operator, and all specs."""
 
     @property
     def key(self) -> Key:
@@ -142,9 +146,8 @@ class Network(OperatorMethods):
             kept.pop()
         layer = Layer(self._unique(name or self._label or op.KEY.name), op, kept, sources=self._sources)
         for spec in self._infer(layer):
-            tensor = self._tensor(f"{layer.name}:{len(layer.outputs)}", spec, layer)
-            layer.outputs.append(tensor)
-            tensor.spec = _bind(tensor.spec)
+            bound = _bind(spec, next(self._uids))
+            layer.outputs.append(Tensor(f"{layer.name}:{len(layer.outputs)}", bound, layer))
         for given in layer.inputs:
             if given is not None:
                 given.readers.append(layer)
@@ -199,7 +202,12 @@ class Network(OperatorMethods):
     def remove(self, layers: Iterable[Layer]) -> None:
         """Drop layers whose outputs nobody reads any more."""
         gone = {id(layer): layer for layer in layers}
-        self.layers = [layer for layer in self.layers if id(layer) not in gone]
+        if len(gone) == 1:
+            self.layers = self.layers.copy()
+            with contextlib.suppress(ValueError):
+                self.layers.remove(*gone.values())
+        else:
+            self.layers = [layer for layer in self.layers if id(layer) not in gone]
         for layer in gone.values():
             for tensor in dict.fromkeys(layer.inputs):
                 if tensor is not None:
@@ -211,10 +219,18 @@ class Network(OperatorMethods):
         return next(iter(readers)) if len(readers) == 1 and not self.is_output(tensor) else None
 
     def infer(self) -> None:
-        """Infer every spec again, in order; to be called after a pass changed what layers read."""
+        """Infer every spec again, in order; to be called after a pass changed what layers read.
+
+        A layer is left out if neither its operator nor any of its specs was replaced since the last time.
+        """
         for layer in self.layers:
+            known = _known_by(layer)
+            if len(known) == len(layer._inferred) and all(map(operator.is_, known, layer._inferred)):
+                continue
             for tensor, spec in zip(layer.outputs, self._infer(layer), strict=True):
-                tensor.spec = _bind(replace(spec, uid=tensor.spec.uid))
+                tensor.spec = _bind(spec, tensor.spec.uid)
+            # What an operator with networks inside gives depends on these, too.
+            layer._inferred = () if any(network_fields(layer.op)) else _known_by(layer)
 
     def is_output(self, tensor: Tensor) -> bool:
         """Whether the caller of the network sees this tensor."""
@@ -262,8 +278,8 @@ class Network(OperatorMethods):
             _check_limits(spec, layer)
         return found
 
-    def _tensor(self, name: str, spec: TensorSpec, producer: Layer | None = None) -> Tensor:
-        return Tensor(name, replace(spec, uid=next(self._uids)), producer)
+    def _tensor(self, name: str, spec: TensorSpec) -> Tensor:
+        return Tensor(name, replace(spec, uid=next(self._uids)))
 
     def _unique(self, name: str) -> str:
         found = name
@@ -277,10 +293,15 @@ class Network(OperatorMethods):
 
 def network_fields(op: Any) -> Iterator[tuple[str, Network]]:
     """The nested networks of an operator, in the order of its fields."""
-    for item in fields(op):
-        value = getattr(op, item.name)
+    for name in _names_of_fields(op.__class__):
+        value = getattr(op, name)
         if isinstance(value, Network):
-            yield item.name, value
+            yield name, value
+
+
+@cache
+def _names_of_fields(cls: type[Any]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(cls))
 
 
 def _constant_spec(data: Array) -> TensorSpec:
@@ -292,9 +313,15 @@ def _constant_spec(data: Array) -> TensorSpec:
     return spec
 
 
-def _bind(spec: TensorSpec) -> TensorSpec:
-    """Give the data-dependent sizes of a new tensor their identity: this tensor and axis."""
-    return replace(spec, shape=tuple(_bind_size(size, spec.uid, axis) for axis, size in enumerate(spec.shape)))
+def _known_by(layer: Layer) -> tuple[Any, ...]:
+    """All that shape rules read, and what they gave; specs and operators are never changed, only replaced."""
+    specs = [None if tensor is None else tensor.spec for tensor in layer.inputs]
+    return (layer.op, len(specs), *specs, *(tensor.spec for tensor in layer.outputs))
+
+
+def _bind(spec: TensorSpec, uid: int) -> TensorSpec:
+    """The spec of this tensor; data-dependent sizes of a new one get their identity: tensor and axis."""
+    return replace(spec, uid=uid, shape=tuple(_bind_size(size, uid, axis) for axis, size in enumerate(spec.shape)))
 
 
 def _bind_size(size: Size, uid: int, axis: int) -> Size:

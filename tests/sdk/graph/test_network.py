@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,3 +102,30 @@ def test_methods_are_those_of_the_operators() -> None:
     assert written == {name for name in dir(OperatorMethods) if not name.startswith("_")} - {"add"}
     names = {"MatMul": "matmul", "LayerNormalization": "layer_normalization", "And": "and_", "GatherND": "gather_nd"}
     assert {operator: method_name(operator) for operator in names} == names
+
+
+def test_only_what_changed_is_inferred_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer behind another spec, or with another operator, is; one whose specs and operator are the same is not."""
+    net = ew.Network()
+    x = net.input("x", ew.float32, (2, 3))
+    first = net.relu(x)
+    second = net.transpose(first, perm=(1, 0))
+    other = net.exp(net.input("z", ew.float32, (5,)))
+    net.output("y", second)
+    net.output("w", other)
+    net.infer()
+    asked: list[str] = []
+    whole = ew.Network._infer
+    monkeypatch.setattr(ew.Network, "_infer", lambda self, layer: (asked.append(layer.kind), whole(self, layer))[1])
+    net.infer()
+    assert asked == []
+    x.spec = x.spec.with_shape(7, 3)
+    net.infer()
+    assert (asked, second.shape) == (["Relu", "Transpose"], (3, 7))
+    (layer,) = (item for item in net.layers if item.kind == "Transpose")
+    layer.op = replace(layer.op, perm=(0, 1))
+    net.infer()
+    assert (asked[2:], second.shape) == (["Transpose"], (7, 3))
+    other.spec = other.spec.with_shape(1)
+    net.infer()
+    assert (asked[3:], other.shape) == (["Exp"], (5,))
