@@ -66,6 +66,8 @@ PHASES = ("parse", "optimize", "time tactics", "write", "probe")
 def build(source: Source, config: BuilderConfig | None = None, *, progress: ProgressMonitor | None = None) -> Plan:
     """Build a plan from an ONNX model (path, bytes, ModelProto) or a `Network`, which is left as it is.
 
+    Weights are read where they lie in a model's file, which must not be overwritten meanwhile (replaced it may be).
+
     Raises `ModelError`, `NetworkError`, `ConfigError`, `BuildError`; `BuildCancelled` where `progress` says so. Ctrl-C
     on the main thread raises KeyboardInterrupt at once. Timings measured before are kept in the cache.
     """
