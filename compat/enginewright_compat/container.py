@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from enginewright_compat.layout import (
@@ -111,7 +110,7 @@ class FileSource:
 
 
 @contextmanager
-def open_source(path: Path) -> Iterator[FileSource]:
+def open_source(path: str | os.PathLike[str]) -> Iterator[FileSource]:
     """Open a regular file for reading; anything else is refused without waiting for it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
-from enginewright._native.arrays import Array, TensorList, unpack_sub_byte
+from enginewright._native.arrays import Array, TensorList, address, unpack_sub_byte
 from enginewright._native.library import OK, PYTHON, error_of, ffi, lib
 from enginewright._native.log import drain_log
 from enginewright._native.python_steps import take_raised
@@ -26,6 +27,7 @@ _FEATURES = {
 }  # fmt: skip
 
 
+@functools.cache
 def isas() -> tuple[str, ...]:
     """The instruction sets that this library was built for and this machine has, the best first."""
     return tuple(ffi.string(lib.ew_isas()).decode().split())
@@ -102,7 +104,7 @@ def call_in_place(
     call.inputs, call.n_inputs = sources.tensors, sources.count
     call.outputs, call.n_outputs = targets.tensors, targets.count
     call.params, call.n_params = numbers, len(params)
-    call.workspace = ffi.cast("void *", workspace.ctypes.data)
+    call.workspace = address(workspace)
     call.workspace_size = workspace.nbytes
     _run(name, call, threads)
 

@@ -13,7 +13,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -228,7 +227,7 @@ def _view(source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, ma
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return _copy(memoryview(source).cast("B"))
-    with open_source(Path(source)) as file:
+    with open_source(source) as file:
         if file.size == 0:
             return memoryview(b"")
         view = memoryview(memory_map.mmap(file.descriptor, file.size, memory_map.MAP_SHARED, memory_map.PROT_READ))

@@ -76,7 +76,7 @@ def claimed_weights(view: memoryview) -> slice:
 
     Nowhere if there is no such table.
     """
-    if len(view) >= PREFIX_SIZE and view[: len(MAGIC)] == MAGIC:
+    if len(view) >= PREFIX_SIZE and bytes(view[: len(MAGIC)]) == MAGIC:
         table = view[HEADER_SIZE : HEADER_SIZE + ENTRY_SIZE * min(PREFIX.unpack_from(view)[-5], MAX_SECTIONS)]
         for at in range(0, len(table) - ENTRY_SIZE + 1, ENTRY_SIZE):
             number, _, offset, length, *_ = ENTRY.unpack_from(table, at)
