@@ -215,10 +215,8 @@ def summaries(rows: Sequence[Row]) -> Iterable[Summary]:
 def measure(model: TestModel, how: How, limits: Limits) -> Row:
     """One row: of several runs the one with the median ratio."""
     inputs = model.inputs if how.batch is None else batched(model, how.batch)
-    network = parse(model.path)
-    nested = any(network.nested())  # which may hold branches for other sizes than these
-    profiles = () if nested else (ew.Profile.from_samples([inputs]),)
-    config = ew.BuilderConfig(threads=how.threads, precision=how.precision, profiles=profiles)
+    profile = ew.Profile.from_samples([inputs])
+    config = ew.BuilderConfig(threads=how.threads, precision=how.precision, profiles=[profile])
     with tempfile.TemporaryDirectory() as folder:
         plan, built = build_twice(model, config, Path(folder))
         starts = start_all(model, Path(folder) / "plan", inputs, limits.threads, how.starts) if how.starts else {}
@@ -237,7 +235,7 @@ def measure(model: TestModel, how: How, limits: Limits) -> Row:
         close=tuple(name for name in how.peers if name in times and not times[name].differs(ours)),
         ratio=ratios[middle] if ratios else None,
         ratios=tuple(ratios),
-        floor=floor_of(network, inputs, how.precision, limits),
+        floor=floor_of(parse(model.path), inputs, how.precision, limits),
         reference_steps=len(plan.report.reference_steps),
         built=built,
         megabytes=model.path.stat().st_size / 1e6,
