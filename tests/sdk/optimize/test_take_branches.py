@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import enginewright as ew
 from enginewright.graph.network import Network, Tensor
 from enginewright.optimize.take_branches import take_branches
 from enginewright.tensors import bool_, int64
@@ -71,3 +72,32 @@ def test_an_if_with_another_condition_stays() -> None:
     net.output("y", y)
     assert take_branches(net) == 0
     assert operators(net) == ["If"]
+
+
+def test_a_loop_inside_the_branch_reads_outside_too() -> None:
+    """Its body is shaped by a value that the branch captured: one name for it in all three networks."""
+    net = Network()
+    x, k = net.input("x", FLOAT, (12,)), net.input("k", int64, (1,))
+    branches = []
+    for _ in range(2):
+        taken, (data, rows) = branch(net, x, k)
+        body = Network("body", parent=taken)
+        body.input("i", int64, ())
+        cond = body.input("c", bool_, ())
+        inside = body.input("x", FLOAT, (12,))
+        shape = body.concat(body.input("k", int64, (1,)), body.constant(np.array([-1])), axis=0)
+        body.output("c", cond)
+        body.output("row", body.reshape(inside, shape))
+        trips = taken.constant(np.array(3))
+        (rows_made,) = taken.loop(trips, None, data, rows, body=body, n_carried=0, n_scan=1)
+        taken.output("y", rows_made)
+        branches.append(taken)
+    (y,) = net.if_(net.constant(np.array(True)), x, k, then_branch=branches[0], else_branch=branches[1])
+    net.output("y", net.relu(y))
+    assert take_branches(net) == 1
+    net.infer()
+    assert operators(net) == ["Loop", "Relu"]
+    feeds = {"x": np.arange(12, dtype=np.float32), "k": np.array([2])}
+    np.testing.assert_array_equal(net.evaluate(feeds)["y"], np.stack([feeds["x"].reshape(2, 6)] * 3))
+    engine = ew.load(ew.build(net, ew.BuilderConfig(timing_cache="", level=1)))
+    np.testing.assert_array_equal(engine.run(feeds)["y"], np.stack([feeds["x"].reshape(2, 6)] * 3))
