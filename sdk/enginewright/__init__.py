@@ -12,7 +12,7 @@ _PUBLIC = {
     "enginewright.loading": "load",
     "enginewright.plan.plan": "Plan",
     "enginewright.plan.timing_cache": "TimingCache",
-    "enginewright.plan.timing_entries": "TimingEntry TimingDescription TacticTime",
+    "enginewright.plan.timing_entries": "TimingEntry TimingDescription TacticTime RoundingTrial",
     "enginewright.plan.calibration_cache": "CalibrationCache TensorRange",
     "enginewright.plan.signing": "sign",
     "enginewright.runtime.engine": "Engine Context",

@@ -128,6 +128,7 @@ from enginewright.plan.timing_cache import (
     TimingCache as TimingCache,
 )
 from enginewright.plan.timing_entries import (
+    RoundingTrial as RoundingTrial,
     TacticTime as TacticTime,
     TimingDescription as TimingDescription,
     TimingEntry as TimingEntry,

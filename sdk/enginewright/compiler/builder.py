@@ -27,6 +27,7 @@ from enginewright.compiler.recipe import default_rtol, make_recipe
 from enginewright.compiler.report import BuildReport
 from enginewright.compiler.safety import refuse_unsafe
 from enginewright.compiler.sensitive_products import optimize_measured
+from enginewright.compiler.sensitive_roundings import Trials, optimize_rounded
 from enginewright.compiler.tuning import HEURISTIC, IMPORTED, LOWEST_TIMED, MEASURED, Tuner, default_sizes
 from enginewright.compiler.weights import WeightPool, room_for
 from enginewright.device.cuda import find_cuda, use_cuda
@@ -37,6 +38,7 @@ from enginewright.graph.network import Network, Tensor
 from enginewright.onnx_io.origin import NONE, Origin, read_origin
 from enginewright.optimize import PIPELINE, Pass, optimize, pipeline
 from enginewright.optimize.autocast import autocast_bf16
+from enginewright.optimize.round_products import round_products
 from enginewright.plan.artifact import Kind, Passport, Section
 from enginewright.plan.features import find_features
 from enginewright.plan.meta import SCHEMA, Items, Meta, Port, ProfileRecord
@@ -115,10 +117,11 @@ class _Build:
         profiles = profile_records(self.config, network)
         tolerance = Tolerance(default_rtol(network), 0.0)
         probes = wanted_probes(network, profiles) if origin.mode != NONE else []
-        with self._phase("optimize", 1):
-            layouts = optimize_for(network, self.config)
         self.cache = self._timing_cache()
-        layout, tuners, programs = self._programs(layouts, profiles, threads, self.cache)
+        trials = Trials(self.cache, threads, self.config.error_on_timing_cache_miss)
+        with self._phase("optimize", 1):
+            layouts = optimize_for(network, self.config, trials)
+        layout, tuners, programs = self._programs(layouts, profiles, trials)
         network = layout.network
         embedded = embed(programs.choices, self._architecture()) if self.config.embed_code else Embedded()
         meta = Meta(
@@ -191,13 +194,13 @@ class _Build:
         return "" if self.config.target == "cpu" else find_cuda(self.config.target).architecture
 
     def _programs(
-        self, layouts: Sequence[Layout], profiles: Sequence[ProfileRecord], threads: int, cache: TimingCache
+        self, layouts: Sequence[Layout], profiles: Sequence[ProfileRecord], trials: Trials
     ) -> tuple[Layout, list[Tuner], Programs]:
         """Tune and lower once for each profile; the programs for all profiles come first, in their order."""
         wanted: Sequence[ProfileRecord | None] = profiles or [None]
-        tuned = [self._tuned(layouts, profile, threads, cache) for profile in wanted]
+        tuned = [self._tuned(layouts, profile, trials.threads, trials.cache) for profile in wanted]
         tuners = [tuner for _, _, tuner in tuned]
-        check_misses(tuners, profiles)
+        check_misses(tuners, profiles, trials.missing)
         choices = {layer: choice for tuner in tuners for layer, choice in tuner.choices.items()}
         programs = Programs(choices, WeightPool(room_for(choices)))
         with self._phase("write", len(tuned)):
@@ -254,10 +257,14 @@ class _Build:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def check_misses(tuners: Sequence[Tuner], profiles: Sequence[ProfileRecord]) -> None:
-    """Raise TimingCacheMiss for the layers of all profiles that must not be timed; nothing was timed by now."""
+def check_misses(tuners: Sequence[Tuner], profiles: Sequence[ProfileRecord], untried: Sequence[str] = ()) -> None:
+    """Raise TimingCacheMiss for the layers of all profiles that must not be timed, and what must not be tried.
+
+    Nothing was timed or tried by now.
+    """
     names = [f" ({profile.name})" if len(profiles) > 1 else "" for profile in profiles] or [""]
     missing = [layer + name for tuner, name in zip(tuners, names, strict=True) for layer in tuner.missing]
+    missing += untried
     if missing:
         raise TimingCacheMiss(
             f"{len(missing)} layers are not in the timing cache",
@@ -266,14 +273,19 @@ def check_misses(tuners: Sequence[Tuner], profiles: Sequence[ProfileRecord]) -> 
         )
 
 
-def optimize_for(network: Network, config: BuilderConfig) -> list[Layout]:
-    """The network after the passes for the target and the precision, in all ways in which it may run there."""
+def optimize_for(network: Network, config: BuilderConfig, trials: Trials | None = None) -> list[Layout]:
+    """The network after the passes for the target and the precision, in all ways in which it may run there.
+
+    Without `trials` nothing is known of earlier ones.
+    """
     passes = pipeline(config.target.partition(":")[0], config.precision) if config.level else ()
-    if autocast_bf16 not in passes:
+    if round_products not in passes and autocast_bf16 not in passes:
         return optimize_layouts(network, passes)
     enginewright.tactics.load()  # trials run on the CPU
-    inputs = [probe.arrays() for probe in wanted_probes(network, profile_records(config, network))]
-    return optimize_measured(network, passes, inputs, threads_for(config))
+    probes, threads = wanted_probes(network, profile_records(config, network)), threads_for(config)
+    if round_products in passes:
+        return optimize_rounded(network, passes, probes, trials or Trials(TimingCache(), threads))
+    return optimize_measured(network, passes, [probe.arrays() for probe in probes], threads)
 
 
 def threads_for(config: BuilderConfig) -> int:

@@ -19,7 +19,7 @@ from enginewright.optimize.round_products import round_products
 
 UNUSED = {
     quantize_products.__name__: "no product has a weight that the model stores as int8",
-    round_products.__name__: "there is no product, convolution or recurrent layer that could be rounded",
+    round_products.__name__: "no product, convolution or recurrent layer is rounded",
 }
 """What a pass that reduces precision did not find, where it changed nothing."""
 
@@ -44,27 +44,27 @@ def optimize_layouts(network: Network, passes: Sequence[Pass]) -> list[Layout]:
     """The network in all ways in which it may run, the one that is most likely the fastest first.
 
     Images may lie with their channels last or first. Where products are computed in bfloat16, the tensors of the first
-    way may be of that type, too, and the last ways are those in float32.
+    way may be of that type, too, which the passes from `NARROWING` on make, and the last ways are those in float32.
     """
-    if round_products not in passes:
+    if NARROWING[0] not in passes:
         return _optimize_orders(network, tuple(passes))
-    exact = copy_network(network)
-    rounded = _with_narrow(_optimize_orders(network, tuple(run for run in passes if run not in NARROWING)))
+    exact, at = copy_network(network), passes.index(NARROWING[0])
+    rounded = _with_narrow(_optimize_orders(network, tuple(passes[:at])), tuple(passes[at:]))
     if not any(record.changes for record in rounded[0].records if record.name == round_products.__name__):
         return rounded
     others = _optimize_orders(exact, pipeline())
     return [*rounded, *(replace(layout, name=f"{layout.name}, float32", exact=True) for layout in others)]
 
 
-def _with_narrow(layouts: list[Layout]) -> list[Layout]:
-    """The same, and before them the first one with tensors of bfloat16 if any can be."""
+def _with_narrow(layouts: list[Layout], narrowing: tuple[Pass, ...]) -> list[Layout]:
+    """The same, and before them the first one with tensors of bfloat16, by these passes, if any can be."""
     first = layouts[0]
     narrow = copy_network(first.network)
-    records = optimize(narrow, NARROWING)
+    records = optimize(narrow, narrowing)
     if not any(record.changes for record in records):
         return layouts
     name = f"{first.name}, bfloat16"
-    return [Layout(name, narrow, (*first.passes, *NARROWING), (*first.records, *records)), *layouts]
+    return [Layout(name, narrow, (*first.passes, *narrowing), (*first.records, *records)), *layouts]
 
 
 def _optimize_orders(network: Network, passes: tuple[Pass, ...]) -> list[Layout]:

@@ -39,7 +39,7 @@ class BuildReport:
     `timings`, also in the plan's passport, says what the choices rest on, in the worst case: "measured" on a machine
     like this one, by this build or an earlier one, "imported" (times came from a text, or a tactic is pinned),
     "heuristic" (chosen by rule).
-    `wide` names the layers that stay in float32 on a GPU though `precision` allows fewer bits, each with the reason.
+    `wide` names the layers that stay in float32 though `precision` allows fewer bits, each with the reason.
     """
 
     passes: tuple[PassRecord, ...] = ()

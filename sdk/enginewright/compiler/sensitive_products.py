@@ -8,19 +8,24 @@ seeds that never change, with the network before it is made for its device.
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from enginewright.compiler.fixed_sizes import fix_sizes
 from enginewright.compiler.layouts import Layout, optimize_layouts
-from enginewright.compiler.lowering import Programs
-from enginewright.compiler.one_step import meta_of
-from enginewright.compiler.tuning import Tuner
-from enginewright.compiler.weights import WeightPool
+from enginewright.compiler.trials import (
+    AIM,
+    ALLOWED,
+    UNMEASURED,
+    Array,
+    Arrays,
+    largest_error,
+    named_sizes,
+    run_untimed,
+    why_untried,
+)
 from enginewright.graph.copying import copy_network
 from enginewright.graph.multiplications import multiplications
 from enginewright.graph.network import Network
@@ -32,18 +37,6 @@ from enginewright.optimize.fold_constants import fold_constants
 from enginewright.optimize.fuse_epilogues import fuse_epilogues
 from enginewright.optimize.fuse_pointwise import fuse_pointwise
 from enginewright.optimize.widen_halves import widen_halves
-from enginewright.plan.timing_cache import TimingCache
-from enginewright.runtime.session import Session, output_array
-
-Array = np.ndarray[Any, Any]
-Arrays = Mapping[str, Array]
-ALLOWED, AIM = 0.03, 0.02
-"""The error of an output, the norm of the difference over the norm, beyond which products stay in float32, and what is
-left then: other inputs may do worse than those that were tried."""
-UNMEASURED = "the error of bfloat16 was not measured"
-UNTIMED = 1
-MOST_MULTIPLICATIONS, MOST_BYTES = 1 << 30, 1 << 26
-"""Networks with more of them, or more bytes of weights, are not measured: it would take the CPU seconds."""
 
 
 def optimize_measured(network: Network, passes: Sequence[Pass], inputs: Sequence[Arrays], threads: int) -> list[Layout]:
@@ -66,18 +59,12 @@ def find_sensitive(network: Network, inputs: Sequence[Arrays], threads: int) -> 
     with all of them, as random numbers are; none, and a note of it, if it is too large to be tried, or does not run on
     these inputs.
     """
-    sizes = {
-        str(size): length
-        for tensor in network.inputs
-        for size, length in zip(tensor.shape, inputs[0][tensor.name].shape if inputs else (), strict=False)
-    }
+    sizes = named_sizes(network, {name: array.shape for name, array in inputs[0].items()} if inputs else {})
     work = {layer.name: multiplications(layer, sizes) for layer in network.layers if layer.kind in PRODUCTS}
-    weights = {tensor for layer in network.layers for tensor in layer.inputs if tensor is not None}
-    nbytes = sum(tensor.const.nbytes for tensor in weights if tensor.const is not None)
     if not work:
         return frozenset()
-    if not inputs or sum(work.values()) > MOST_MULTIPLICATIONS or nbytes > MOST_BYTES:
-        network.notes.append(f"{UNMEASURED}: " + ("it is large" if inputs else "there are no inputs to try it on"))
+    if why := why_untried(network, inputs, sum(work.values())):
+        network.notes.append(why)
         return frozenset()
     fixed = copy_network(network)
     fix_sizes(fixed, sizes)
@@ -130,36 +117,14 @@ class _Trial:
         """The largest error of any output if only the products of these names stay in float32."""
         network = copy_network(self.network)
         optimize(network, (_keeping(kept), widen_halves, fold_constants, eliminate_common))
-        return max(map(_relative, self._run(network), self.wanted), default=0.0)
+        return largest_error(self._run(network), self.wanted)
 
     def _run(self, network: Network) -> list[Array]:
         """What comes out on the CPU, which computes in float32 what lies between two roundings."""
         optimize(network, (eliminate_dead, fuse_pointwise, fuse_epilogues))
-        tuner = Tuner(UNTIMED, self.threads, TimingCache())
-        tuner.run(network)
-        programs = Programs(tuner.choices, WeightPool())
-        programs.add(network)
-        session = Session(meta_of(programs), programs.weights.data(), threads=self.threads, target="cpu")
-        found = []
-        for arrays in self.inputs:
-            for index, tensor in enumerate(network.inputs):
-                session.bind_input(index, arrays[tensor.name])
-            session.run()
-            kinds = [tensor.dtype for _, tensor in network.outputs]
-            found += [output_array(session.context, i, kind) for i, kind in enumerate(kinds) if kind.is_float]
-        return found
+        return run_untimed(network, self.inputs, self.threads)
 
 
 def _keeping(kept: Collection[str]) -> Pass:
     """The pass that computes in bfloat16 all but these."""
     return functools.wraps(autocast_bf16)(functools.partial(autocast_bf16, keep=kept))
-
-
-def _relative(found: Array, wanted: Array) -> float:
-    """The norm of the difference over the norm; 0 where float32 itself gives no numbers."""
-    exact = wanted.astype(np.float64)
-    error = float(np.linalg.norm(found.astype(np.float64) - exact))
-    norm = float(np.linalg.norm(exact))
-    if not math.isfinite(norm) or error == 0:
-        return 0.0
-    return error / norm if norm and math.isfinite(error) else math.inf

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any
 
 import numpy as np
+from blake3 import blake3
 
+from enginewright.compiler.weights import dense_bytes
 from enginewright.device.kernels import KernelSource
 from enginewright.dims import Dim
 from enginewright.errors import PluginError
@@ -36,6 +38,22 @@ def describe(
         inputs=[_input_text(spec) for spec in specs],
         kernel_library=kernels,
         plugins=_plugins(layer),
+        device=device,
+        clock=CLOCK,
+    )
+
+
+def describe_network(
+    network: Network, inputs: Sequence[str], device: dict[str, str], kernels: str
+) -> TimingDescription:
+    """The description of trial runs of a whole network, weights and all, in bfloat16 on these inputs."""
+    plugins = [_plugins(layer) for layer in _all_layers(network)]
+    return TimingDescription(
+        operator="network in bfloat16",
+        fields={"network": _digest(_network_text(network).encode()), "weights": _weights_digest(network)},
+        inputs=list(inputs),
+        kernel_library=kernels,
+        plugins={name: identity for found in plugins for name, identity in found.items()},
         device=device,
         clock=CLOCK,
     )
@@ -119,6 +137,23 @@ def _network_text(network: Network) -> str:
         ends = [None if end is None else f"{end[0]} {_input_text(end[1])}" for end in inputs]
         lines.append(f"{layer.key}({_fields(layer.op)}) {ends} -> {outputs}")
     return "\n".join([*lines, str([numbers.get(tensor) for _, tensor in network.outputs])])
+
+
+def _weights_digest(network: Network) -> str:
+    """Of all constants in the order in which layers read them."""
+    found = blake3()
+    for layer in _all_layers(network):
+        for tensor in layer.inputs:
+            if tensor is not None and tensor.const is not None:
+                found.update(dense_bytes(tensor.const).data)
+    return found.hexdigest()[:32]
+
+
+def _all_layers(network: Network) -> Iterator[Layer]:
+    """Nested ones first."""
+    for _, _, inner in network.nested():
+        yield from _all_layers(inner)
+    yield from network.layers
 
 
 def _digest(data: bytes) -> str:

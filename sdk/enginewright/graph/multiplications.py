@@ -16,9 +16,10 @@ Shape = Sequence[int]
 def multiplications(layer: Layer, sizes: Mapping[str, int]) -> float:
     """Of one run of a product, a convolution, attention or a recurrent layer; 0 for all others.
 
-    Sizes that have a name are looked up in `sizes`; those that only a run tells count as 1.
+    Images may have their channels last. Sizes that have a name are looked up in `sizes`; those that only a run tells
+    count as 1.
     """
-    count = COUNTS.get(layer.kind)
+    count = COUNTS.get(layer.op.anchor.KEY.name if layer.kind == "ChannelsLast" else layer.kind)
     if count is None:
         return 0.0
 

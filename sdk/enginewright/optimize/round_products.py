@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from enginewright.graph.multiplications import multiplications
 from enginewright.graph.network import Layer, Network
+from enginewright.graph.wide_layers import WideLayer
 from enginewright.ops.rounded import Rounded
+from enginewright.optimize.autocast import MEASURED
 from enginewright.registry.registry import Launch
 from enginewright.tactics.recurrent import gru_units_f32, lstm_units_f32
 from enginewright.tensors import bfloat16, float32
 
 FEW_ROWS, RANK_OF_IMAGES = 8, 4
+NO_SIZES: Mapping[str, int] = MappingProxyType({})
 UNITS = {"LSTM": lstm_units_f32, "GRU": gru_units_f32}
 """Recurrent layers, and the tactics whose conditions are those of their kernels in bfloat16."""
 
 
-def round_products(network: Network) -> int:
+def round_products(network: Network, largest_kept: float = -1, sizes: Mapping[str, int] = NO_SIZES) -> int:
     """Put each product of float32 into its rounded form; the number of layers changed.
 
-    All else stays in float32 here; `narrow_tensors` makes tensors between layers bfloat16.
+    All else stays in float32 here; `narrow_tensors` makes tensors between layers bfloat16. Products of at most
+    `largest_kept` multiplications, where named sizes have these lengths, stay in float32, too, and the network says so.
     """
-    found = [layer for layer in network.layers if _gains(layer)]
+    found = [layer for layer in network.layers if gains_by_rounding(layer)]
+    if network.parent is None:
+        kept = [layer for layer in found if multiplications(layer, sizes) <= largest_kept]
+        network.wide += [WideLayer(layer.name, layer.kind, MEASURED, layer.sources) for layer in kept]
+        found = [layer for layer in found if layer not in kept]
     for layer in found:
         with network.at(layer):
             made = network.add(Rounded(layer.op, bfloat16), *layer.inputs)
@@ -29,7 +41,7 @@ def round_products(network: Network) -> int:
     return len(found)
 
 
-def _gains(layer: Layer) -> bool:
+def gains_by_rounding(layer: Layer) -> bool:
     """Float32, and enough rows to pay for packing a right-hand side that is not constant; convolutions with one."""
     conv = layer.kind == "ChannelsLast" and layer.op.anchor.KEY.name == "Conv"
     if layer.kind in UNITS:

@@ -25,6 +25,7 @@ from enginewright.plan.artifact import (
 from enginewright.plan.graph_rules import TooMany
 from enginewright.plan.timing_entries import (
     Entries,
+    RoundingTrial,
     TacticTime,
     TimingDescription,
     TimingEntry,
@@ -166,10 +167,18 @@ class TimingCache(Mapping[str, TimingEntry]):
 
         The first call raises `PlanWriteError` where the file can't be written: after a long build it would be late.
         """
+        return self._add(TimingEntry(description.key, description, dict(timings)))
+
+    def record_rounding(self, description: TimingDescription, trial: RoundingTrial) -> RoundingTrial:
+        """Add what trial runs of a network in bfloat16 told, in the same way, and return what is known."""
+        entry = self._add(TimingEntry(description.key, description, {}, rounding=trial))
+        assert entry.rounding is not None
+        return entry.rounding
+
+    def _add(self, entry: TimingEntry) -> TimingEntry:
         if not (self._changed or self.is_default or self.path is None):
             check_writable(self.path, Kind.TIMING_CACHE.label)
-        key = description.key
-        entry = TimingEntry(key, description, dict(timings))
+        key = entry.key
         self._entries[key] = merge_entries({key: entry}, self._only(key))[key]
         self.measured.add(key)
         self._changed = True

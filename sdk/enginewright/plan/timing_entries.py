@@ -34,6 +34,20 @@ class TacticTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     imported: bool = False
 
 
+class RoundingTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """What trial runs told of a network in bfloat16: `kept` of its `products` stay in float32.
+
+    Errors are norms of differences over norms, in millionths: `without` any care, and those that are `left`. Where care
+    changes anything, products of at most `largest_kept` multiplications stay; -1: none does.
+    """
+
+    products: int
+    kept: int
+    without: int
+    left: int
+    largest_kept: int | None = None
+
+
 class TimingDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was timed: operator with its fields, a text for each input, kernels, plugins, and the device.
 
@@ -65,18 +79,26 @@ class TimingDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class TimingEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The timings of one layer on one kind of device, by tactic; a `pinned` tactic is taken whatever the times say."""
+    """The timings of one layer on one kind of device, by tactic; a `pinned` tactic is taken whatever the times say.
+
+    Of a whole network in bfloat16 it holds no timings, but the `rounding` that trials found.
+    """
 
     key: str
     description: TimingDescription
     timings: dict[str, TacticTime]
     pinned: str | None = None
+    rounding: RoundingTrial | None = None
 
     @property
     def fastest(self) -> str | None:
         """The tactic that took the least time, the first by name among equals; None if none could be timed."""
         timed = {name: time.nanoseconds for name, time in self.timings.items() if time.samples}
         return min(timed, key=lambda name: (timed[name], name), default=None)
+
+
+MOST_MILLIONTHS = 10**12
+"""Of an error: what it is where the outputs have no numbers."""
 
 
 class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,7 +140,18 @@ def _merged(one: TimingEntry, other: TimingEntry) -> TimingEntry:
     timings = dict(one.timings)
     for tactic, time in other.timings.items():
         timings[tactic] = merge_times(timings[tactic], time) if tactic in timings else time
-    return TimingEntry(one.key, one.description, timings, one.pinned or other.pinned)
+    return TimingEntry(one.key, one.description, timings, one.pinned or other.pinned, _more_careful(one, other))
+
+
+def _more_careful(one: TimingEntry, other: TimingEntry) -> RoundingTrial | None:
+    """Of two trials the one that keeps larger products: CPUs of one kind agree, unless somebody edited it."""
+    found = [entry.rounding for entry in (one, other) if entry.rounding is not None]
+    return max(found, key=_care, default=None)
+
+
+def _care(trial: RoundingTrial) -> tuple[int, ...]:
+    largest = -2 if trial.largest_kept is None else trial.largest_kept
+    return largest, trial.kept, trial.without, trial.left, trial.products
 
 
 def _pins(entries: Iterable[TimingEntry]) -> set[str]:
@@ -160,5 +193,15 @@ def _check_entry(entry: TimingEntry) -> None:
         check_text(tactic)
         if not 0 <= min(time.nanoseconds, time.samples) <= max(time.nanoseconds, time.samples) < 2**63:
             raise ValueError(f'entry {entry.key}: tactic "{tactic}" has a negative or too large number')
+    if entry.rounding is not None:
+        _check_rounding(entry.key, entry.rounding)
     if entry.pinned is not None and entry.pinned not in entry.timings:
         raise ValueError(f"entry {entry.key}: the pinned tactic is none of those that have a time")
+
+
+def _check_rounding(key: str, trial: RoundingTrial) -> None:
+    largest = -1 if trial.largest_kept is None else trial.largest_kept
+    if not 0 <= trial.kept <= trial.products < 2**63 or not -1 <= largest < 2**63:
+        raise ValueError(f"entry {key}: the trial keeps a number of products that there cannot be")
+    if not 0 <= min(trial.without, trial.left) <= max(trial.without, trial.left) <= MOST_MILLIONTHS:
+        raise ValueError(f"entry {key}: the trial has a negative or too large error")

@@ -47,6 +47,20 @@ def test_info_of_a_timing_cache(capsys: Text, timing: Path) -> None:
     assert (entry["fastest"], entry["pinned"], entry["timings"]["a"]["nanoseconds"]) == ("a", "b", 1)
 
 
+def test_info_of_a_trial(capsys: Text, tmp_path: Path) -> None:
+    cache = ew.TimingCache(tmp_path / "t.timing")
+    cache.record_rounding(what(), ew.RoundingTrial(9, 2, 40_000, 10_000, largest_kept=64))
+    cache.save()
+    code, out, _ = call(capsys, "info", tmp_path / "t.timing")
+    assert code == 0
+    assert f"{what().key}  ew::a@1 on float32[2]: 2 of 9 products stay in float32\n" in out
+    (entry,) = json.loads(call(capsys, "info", tmp_path / "t.timing", "--json")[1])["entries"]
+    assert entry["rounding"] == {
+        "products": 9, "kept": 2, "largest_kept": 64,
+        "error_without_millionths": 40_000, "error_left_millionths": 10_000,
+    }  # fmt: skip
+
+
 def test_info_of_a_calibration_cache(capsys: Text, tmp_path: Path) -> None:
     path = tmp_path / "c.calibration"
     ew.CalibrationCache(GRAPH, RANGES).save(path)

@@ -10,8 +10,9 @@ import pytest
 
 import enginewright as ew
 import enginewright.tactics
-from enginewright.compiler import sensitive_products
-from enginewright.compiler.sensitive_products import AIM, ALLOWED, UNMEASURED, find_sensitive, optimize_measured
+from enginewright.compiler import sensitive_products, trials
+from enginewright.compiler.sensitive_products import find_sensitive, optimize_measured
+from enginewright.compiler.trials import AIM, ALLOWED, UNMEASURED
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network, Tensor
 from enginewright.optimize import pipeline
@@ -42,11 +43,11 @@ def difference_of_products(net: Network, x: Tensor) -> Tensor:
     )
 
 
-def sensitive(rows: int | str = 8) -> Network:
-    """A large product that does not matter much, and two small ones that do."""
+def sensitive(rows: int | str = 8, width: int = 256) -> Network:
+    """A large product, by a weight of `width` columns, that does not matter much, and two small ones that do."""
     net = Network()
     x = net.input("x", float32, (rows, 16))
-    large = net.relu(net.matmul(net.matmul(x, net.constant(random(16, 256))), net.constant(random(256, 16) / 64)))
+    large = net.relu(net.matmul(net.matmul(x, net.constant(random(16, width))), net.constant(random(width, 16) / 64)))
     net.output("y", net.matmul(difference_of_products(net, large), net.constant(np.eye(16, dtype=np.float32))))
     return net
 
@@ -100,7 +101,7 @@ def test_large_networks_and_those_without_inputs_are_not_tried(monkeypatch: pyte
         net = sensitive()
         assert not find_sensitive(net, given, threads=1)
         assert net.notes == [f"{UNMEASURED}: {why}"]
-        monkeypatch.setattr(sensitive_products, limit, 1000)
+        monkeypatch.setattr(trials, limit, 1000)
 
 
 def test_inputs_that_a_network_refuses_are_no_failure() -> None:

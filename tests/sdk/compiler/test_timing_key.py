@@ -13,7 +13,8 @@ import pytest
 
 import enginewright as ew
 from enginewright.compiler import timing_key
-from enginewright.compiler.timing_key import describe
+from enginewright.compiler.timing_key import describe, describe_network
+from enginewright.ops.control import If
 from enginewright.ops.conv import Conv
 from enginewright.plan.timing_entries import TimingDescription
 from enginewright.registry.discovery import Source
@@ -120,6 +121,36 @@ def test_nested_networks_are_told_apart() -> None:
     text = timing_key._text(_inner(2))
     assert timing_key._text(_inner(2)) == text
     assert timing_key._text(_inner(2, twice=True)) != text
+
+
+def small(weight: float = 1.0, **fields: Any) -> ew.Network:
+    """A convolution by equal weights, more of them than a shape rule sees."""
+    net = ew.Network()
+    x = net.input("x", ew.float32, (1, 3, 8, 8))
+    net.output("y", net.conv(x, net.constant(np.full((4, 3, 3, 3), weight, np.float32)), **fields))
+    return net
+
+
+def test_a_whole_network_is_described_by_its_layers_weights_and_inputs() -> None:
+    def described(net: ew.Network, text: str = "float32[1, 3, 8, 8] linear of seed 0") -> TimingDescription:
+        return describe_network(net, [text], DEVICE, "kernels")
+
+    first = described(small())
+    assert first.title == "network in bfloat16 on float32[1, 3, 8, 8]"
+    assert (first.device, first.kernel_library, first.plugins) == (DEVICE, "kernels", {})
+    assert described(small()) == first
+    others = [described(small(2.0)), described(small(padding=(1, 1))), described(small(), "float32[1] linear")]
+    assert len({first.key, *(other.key for other in others)}) == 4
+
+
+def test_weights_of_nested_networks_are_told_apart() -> None:
+    def key(weight: float) -> str:
+        net = ew.Network()
+        branches = If(small(weight), small())
+        net.output("y", net.add(branches, net.input("c", ew.bool_, ()), net.input("x", ew.float32, (1, 3, 8, 8)))[0])
+        return describe_network(net, [], DEVICE, "kernels").key
+
+    assert key(1.0) != key(2.0)
 
 
 def test_operators_of_plugins_bring_their_version(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,12 @@ import pytest
 from enginewright.graph.multiplications import COUNTS, multiplications
 from enginewright.graph.network import Network, Tensor
 from enginewright.ops.attention import Attention
+from enginewright.ops.channels_last import ChannelsLast
 from enginewright.ops.conv import Conv
 from enginewright.ops.conv_integer import ConvInteger, QLinearConv
 from enginewright.ops.conv_transpose import ConvTranspose
 from enginewright.ops.matmul import Gemm, MatMul, MatMulInteger, QLinearMatMul
+from enginewright.ops.pool import MaxPool
 from enginewright.ops.recurrent import GRU, LSTM, RNN
 from enginewright.ops.recurrent_quantized import DynamicQuantizeLSTM
 from enginewright.tensors import float32, int8, uint8
@@ -35,6 +37,14 @@ def test_products_of_floats(kind: str) -> None:
     net.add(op, *(net.input(f"x{number}", float32, shape) for number, shape in enumerate(shapes)))
     assert net.layers[0].kind == kind
     assert multiplications(net.layers[0], {}) == wanted
+
+
+def test_images_with_channels_last() -> None:
+    net = Network()
+    w = net.input("w", float32, (7, 3, 3, 3))
+    net.add(ChannelsLast(Conv()), net.input("x", float32, (2, 8, 8, 3)), w)
+    net.add(ChannelsLast(MaxPool(kernel_shape=(2, 2))), net.input("z", float32, (2, 8, 8, 3)))
+    assert [multiplications(layer, {}) for layer in net.layers] == [2 * 7 * 6 * 6 * 3 * 9, 0]
 
 
 def quantized(net: Network, name: str, *shape: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,6 +7,7 @@ import pytest
 
 import enginewright as ew
 from enginewright.optimize import NARROWING, optimize, pipeline
+from enginewright.optimize.autocast import MEASURED
 from enginewright.optimize.round_products import round_products
 from tests.sdk.optimize.rewriting import operators, rewrite
 
@@ -123,3 +124,17 @@ def _inner(op: object) -> list[str]:
     """The names of what an operator is made of."""
     anchor = getattr(op, "anchor", None)
     return [] if anchor is None else [anchor.KEY.name, *_inner(anchor)]
+
+
+def test_small_products_may_stay_and_are_named() -> None:
+    net = mlp()  # of 4 * 64 * 32 and 4 * 32 * 8 multiplications
+    assert round_products(net, largest_kept=4 * 32 * 8) == 1
+    assert [layer.kind for layer in net.layers] == ["Rounded", "Relu", "MatMul"]
+    assert [(item.layer, item.operator, item.reason) for item in net.wide] == [("MatMul", "MatMul", MEASURED)]
+
+
+def test_products_are_as_large_as_their_named_sizes_say() -> None:
+    net = ew.Network()
+    net.output("y", net.matmul(net.input("x", ew.float32, ("rows", 64)), net.constant(weight(64, 8))))
+    assert round_products(net, largest_kept=64 * 8, sizes={"rows": 2}) == 1
+    assert not net.wide

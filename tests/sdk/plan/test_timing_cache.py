@@ -17,7 +17,14 @@ from enginewright import errors
 from enginewright.device import cache_folder
 from enginewright.plan.artifact import Kind, Passport, Section, artifact_bytes, open_artifact
 from enginewright.plan.timing_cache import TimingCache
-from enginewright.plan.timing_entries import TacticTime, TimingDescription, TimingEntry, as_imported, merge_entries
+from enginewright.plan.timing_entries import (
+    RoundingTrial,
+    TacticTime,
+    TimingDescription,
+    TimingEntry,
+    as_imported,
+    merge_entries,
+)
 from enginewright_compat.version import running_version
 from tests.compat.artifacts import example_plan
 from tests.fuzz.mutation import with_section
@@ -48,6 +55,7 @@ def saved(path: Path, cache: TimingCache) -> Path:
 # --- Merging ----------------------------------------------------------------------------------------------------------
 
 TACTICS = st.sampled_from(["a", "b", "c"])
+TRIALS = st.builds(RoundingTrial, st.integers(2, 3), *[st.integers(0, 2)] * 3, st.none() | st.integers(-1, 2))
 TIMES = st.dictionaries(TACTICS, st.builds(TacticTime, st.integers(0, 3), st.integers(0, 3), st.booleans()), min_size=1)
 
 
@@ -58,7 +66,7 @@ def caches(draw: st.DrawFn) -> Entries:
     for name in draw(st.sets(TACTICS)):
         times = draw(TIMES)
         pinned = draw(st.none() | st.sampled_from(sorted(times)))
-        made[what(name).key] = TimingEntry(what(name).key, what(name), times, pinned)
+        made[what(name).key] = TimingEntry(what(name).key, what(name), times, pinned, draw(st.none() | TRIALS))
     return made
 
 
@@ -207,6 +215,20 @@ def test_saving_merges_with_what_others_wrote(tmp_path: Path) -> None:
     assert len(other) == 2
 
 
+def test_trials_are_kept_merged_and_edited_like_timings(tmp_path: Path) -> None:
+    less, more = RoundingTrial(9, 0, 40_000, 40_000), RoundingTrial(9, 2, 40_000, 10_000, largest_kept=64)
+    one, other = TimingCache(tmp_path / "t.timing"), TimingCache(tmp_path / "t.timing")
+    assert one.record_rounding(what(), less) == less
+    assert other.record_rounding(what(), more) == more
+    one.save()
+    other.save()
+    kept = TimingCache.load(tmp_path / "t.timing")
+    assert kept[what().key].rounding == more, "the one that keeps larger products"
+    assert (kept[what().key].timings, kept[what().key].fastest) == ({}, None)
+    assert dict(TimingCache.from_text(kept.to_text())) == dict(kept)
+    assert kept.record_rounding(what(), less) == more
+
+
 def test_nothing_new_writes_nothing(tmp_path: Path) -> None:
     path = saved(tmp_path / "t.timing", cache_with(a=1))
     before = path.stat().st_mtime_ns
@@ -349,6 +371,11 @@ def at(*path: str) -> Callable[[dict[str, Any]], Any]:
     return find
 
 
+def trial(**changed: int) -> dict[str, int]:
+    """What a file holds of a trial."""
+    return {"products": 3, "kept": 1, "without": 40_000, "left": 10_000, "largest_kept": 8} | changed
+
+
 BAD: list[tuple[str, Damage, str]] = [
     ("unknown field", lambda c: c.update(more=1), "unknown field"),
     ("no entries", lambda c: c.clear(), "missing required field"),
@@ -372,6 +399,12 @@ BAD: list[tuple[str, Damage, str]] = [
         "cont",
     ),
     ("name of 1,025 bytes", lambda c: at("timings")(c).update({"n" * 1025: TIME}), "1024"),
+    ("trial that keeps more than all", lambda c: at()(c).update(rounding=trial(kept=4)), "cannot be"),
+    ("trial that keeps fewer than none", lambda c: at()(c).update(rounding=trial(kept=-1)), "cannot be"),
+    ("trial of too small products", lambda c: at()(c).update(rounding=trial(largest_kept=-2)), "cannot be"),
+    ("trial with a negative error", lambda c: at()(c).update(rounding=trial(left=-1)), "negative"),
+    ("trial with a too large error", lambda c: at()(c).update(rounding=trial(without=2**62)), "too large"),
+    ("unknown field of a trial", lambda c: at()(c).update(rounding=trial(more=1)), "unknown field"),
     ("pin of an unknown tactic", lambda c: at()(c).update(pinned="z"), "none of those"),
     ("pin written out as none", lambda c: at()(c).update(pinned=None), "canonical"),
     ("input that is a number", lambda c: at("description")(c).update(inputs=[1]), "Expected `str`"),

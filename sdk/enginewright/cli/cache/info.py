@@ -13,6 +13,7 @@ from enginewright.cli._state import common, current, json_option
 if TYPE_CHECKING:
     from enginewright.plan.calibration_cache import CalibrationCache
     from enginewright.plan.timing_cache import TimingCache
+    from enginewright.plan.timing_entries import RoundingTrial, TimingEntry
 
 EPILOG = """\b
 Examples:
@@ -55,6 +56,7 @@ def _entries(cache: TimingCache) -> dict[str, Any]:
             },
             "fastest": entry.fastest,
             "pinned": entry.pinned,
+            "rounding": None if entry.rounding is None else _trial(entry.rounding),
         }
         for key, entry in cache.items()
     ]
@@ -65,8 +67,25 @@ def _entry_lines(cache: TimingCache) -> Iterator[str]:
     """One line an entry, not a table: keys are there to be copied whole."""
     yield f"{cache.path or 'no file'}: timing cache, {len(cache)} entries"
     for key, entry in cache.items():
-        chosen = f"pinned {entry.pinned}" if entry.pinned else entry.fastest or "none could be timed"
-        yield f"  {key}  {entry.description.title}: {chosen} of {len(entry.timings)}"
+        yield f"  {key}  {entry.description.title}: {_outcome(entry)}"
+
+
+def _outcome(entry: TimingEntry) -> str:
+    """What a build takes of it."""
+    if entry.rounding is not None:
+        return f"{entry.rounding.kept} of {entry.rounding.products} products stay in float32"
+    chosen = f"pinned {entry.pinned}" if entry.pinned else entry.fastest or "none could be timed"
+    return f"{chosen} of {len(entry.timings)}"
+
+
+def _trial(found: RoundingTrial) -> dict[str, int | None]:
+    return {
+        "products": found.products,
+        "kept": found.kept,
+        "largest_kept": found.largest_kept,
+        "error_without_millionths": found.without,
+        "error_left_millionths": found.left,
+    }
 
 
 def _ranges(cache: CalibrationCache) -> dict[str, Any]:
