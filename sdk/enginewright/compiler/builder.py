@@ -100,12 +100,17 @@ class _Build:
     phases: Phases
     seconds: dict[str, float] = field(default_factory=dict)
     cache: TimingCache | None = None
+    origin: Origin | None = None
     deprecated: tuple[str, ...] = ()
 
     def run(self, read: Read) -> Plan:
-        """The plan; all phases are inside one."""
-        with self.phases.phase("build", len(PHASES) + (self.config.target != "cpu")):
-            return self._run(read)
+        """The plan; all phases are inside one, and when it ends, in whatever way, nobody reads the model's file."""
+        try:
+            with self.phases.phase("build", len(PHASES) + (self.config.target != "cpu")):
+                return self._run(read)
+        finally:
+            if self.origin is not None:
+                self.origin.settle()
 
     def _run(self, read: Read) -> Plan:
         origin, replacements = self._parse(read)
@@ -160,7 +165,7 @@ class _Build:
             replacer = replacer_for(self.config)
             enginewright.ops.load()
             enginewright.tactics.load()
-            origin = read(replacer)
+            origin = self.origin = read(replacer)
             replacer.replace_all(origin.network)
         if not origin.network.outputs:
             raise NetworkError("the network has no outputs", hint="Mark one with network.output(name, tensor).")

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from blake3 import blake3
 
 from enginewright import _native
 from enginewright.compiler.choice import Choice
 from enginewright.graph.network import Layer
+from enginewright.plan.hashing import chunk_digests
 from enginewright.plan.meta import Weight
 from enginewright.plan.texts import encode_texts
 from enginewright.registry.registry import Pack
@@ -62,8 +62,7 @@ class WeightPool:
         key = id(array), pack, kernel
         if key not in self.packed:
             data = dense_bytes(array) if pack is None else self._pack(array, pack, kernel)
-            threads = blake3.AUTO if len(data) > LARGE else 1
-            digest = blake3(data.data, max_threads=threads).digest() + len(data).to_bytes(8, "little")
+            digest = chunk_digests(data.data) + len(data).to_bytes(8, "little")
             same = self._by_content.get(digest)
             if pack is not None and same is not None:
                 data[:] = 0  # the next weight will lie there

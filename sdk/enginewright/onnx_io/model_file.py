@@ -58,7 +58,7 @@ def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto, *, apar
                 f"cannot read the model: {error.strerror or error}", hint="Check the path.", where=str(path)
             ) from None
         light, weights = take_apart(memoryview(data)) if apart else (data, {})
-        found = ModelFile(_decode(light, str(path)), path.resolve().parent, str(path), data, weights)
+        found = ModelFile(_decode(light, str(path), len(data)), path.resolve().parent, str(path), data, weights)
     _check_header(found)
     return found
 
@@ -84,7 +84,8 @@ def _check_header(model: ModelFile) -> None:
         raise ModelInvalid("its graph has no output", hint=EXPORT_AGAIN, where=where)
 
 
-def _decode(data: bytes | memoryview, where: str) -> onnx.ModelProto:
+def _decode(data: bytes | memoryview, where: str, size: int = 0) -> onnx.ModelProto:
+    """The model in these bytes, which are all there is or, without its large weights, of `size` bytes."""
     proto = onnx.ModelProto()
     if not data:
         raise ModelNotReadable("the model is empty (0 bytes)", hint="Give an .onnx file.", where=where)
@@ -100,7 +101,9 @@ def _decode(data: bytes | memoryview, where: str) -> onnx.ModelProto:
         }
         kind = known.get(bytes(data[:2]), "truncated, damaged, or another format")
         raise ModelNotReadable(
-            f"this is no ONNX model: it is {kind} ({len(data):,} bytes)", hint="Give an .onnx file.", where=where
+            f"this is no ONNX model: it is {kind} ({size or len(data):,} bytes)",
+            hint="Give an .onnx file.",
+            where=where,
         ) from None
     return proto
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,11 @@ class Origin:
         """What a recipe says of the model; it may take until the digest of a large file is there."""
         return self.known if isinstance(self.known, SourceInfo) else self.known.result()
 
+    def settle(self) -> None:
+        """Wait until the model's files are read no more, whether that went well or not."""
+        if isinstance(self.known, Future):
+            wait([self.known])
+
     @property
     def model(self) -> ModelInfo:
         """What the passport says of it."""
@@ -64,9 +69,12 @@ def read_origin(model: Model, wanted: str | None, replacer: Replacer) -> Origin:
             network = parse_model(found, replacer)
             places = external_places(found.proto)  # only now, as the parser refuses those outside the folder
             known = pool.submit(lambda: SourceInfo("onnx", whole.result(), _of_files(path.parent, places)))
-        finally:
-            pool.shutdown(wait=False)
-        return Origin(network, known, _whole(path, alone=not places) if mode == FULL else b"", mode)
+            source = _whole(path, alone=not places) if mode == FULL else b""
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # nobody reads the file any more: it may be written anew
+            raise
+        pool.shutdown(wait=False)
+        return Origin(network, known, source, mode)
     network = parse_model(found, replacer)
     content = found.proto.SerializeToString(deterministic=True) if isinstance(model, onnx.ModelProto) else bytes(model)
     return Origin(network, SourceInfo("onnx", source_file("", content)), content if mode == FULL else b"", mode)

@@ -166,16 +166,16 @@ def _open_verified(view: memoryview, wanted: _Wanted, where: str, decode: Callab
     """All checks, and what `decode` makes of the artifact, while other threads hash what must be its weights."""
     claimed = claimed_weights(view)
     hashing = ChunkHashing(view[claimed])
-    hashing.begin()
     try:
+        hashing.begin()
         artifact, container = _check_frame(view, wanted, where)
         _check_machine(artifact)
         _check_content(artifact.sections, container)
-        made = decode(artifact)
-    except BaseException:
+        made, found = decode(artifact), hashing.digests()
+    except BaseException:  # Ctrl-C too, wherever it comes
         hashing.cancel()
         raise
-    found, entry = hashing.digests(), container.find(Section.WEIGHTS)
+    entry = container.find(Section.WEIGHTS)
     if entry is not None and slice(entry.offset, entry.end) != claimed:
         raise corrupt_section(container.prefix, "WEIGHTS")  # the file was changed meanwhile
     _compare_weights(found, artifact.sections, container.prefix)

@@ -22,7 +22,7 @@ from enginewright_compat.layout import (
 
 UNIT, NODES = 128 << 10, 16
 """Bytes for each of which the kernel wants room for so many digests."""
-CLAIMED, NUMBERS = 0, 2
+CLAIMED, BEGUN, NUMBERS = 0, 1, 2
 NO_WORKSPACE = np.empty(0, np.uint8)
 WORTH_WAKING = 1 << 20
 """From so many bytes on other threads begin: one takes as long to wake as to hash a fifth of them."""

@@ -10,6 +10,7 @@ from enginewright import _native
 from enginewright.compiler.weights import ALIGN, PAGE, WeightPool, room_for
 from enginewright.registry.registry import Pack
 from enginewright.tactics.matmul import panel_bytes
+from tests.sdk.plan.test_writing import run
 
 KERNEL = f"cpu_pack_gemm_b_f32@{_native.isas()[0]}"
 
@@ -74,3 +75,19 @@ def test_there_is_room_for_a_network_of_known_weights() -> None:
     programs.add(net)
     assert np.shares_memory(programs.weights.data(), room)
     assert programs.weights.size == panel_bytes(3, 5)
+
+
+def test_a_forked_child_can_build_after_its_parent_did() -> None:
+    """Large weights are hashed on threads that the child does not have."""
+    program = """
+        import os, signal
+        import numpy as np
+        from enginewright.compiler.weights import WeightPool
+        array = np.arange(1 << 20, dtype=np.float32)
+        WeightPool().add("w", array)
+        if os.fork() == 0:
+            signal.alarm(60)
+            os._exit(WeightPool().add("w", array))
+        print(os.waitstatus_to_exitcode(os.wait()[1]))
+    """
+    assert run(program).stdout == "0\n"

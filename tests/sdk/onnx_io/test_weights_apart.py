@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 
 import ml_dtypes
@@ -12,10 +13,10 @@ import pytest
 from google.protobuf.message import DecodeError
 
 import enginewright as ew
-from enginewright.errors import ModelInvalid
-from enginewright.onnx_io import weights_apart
+from enginewright.errors import ModelInvalid, ModelNotReadable
+from enginewright.onnx_io import origin, weights_apart
 from enginewright.onnx_io.model_file import read_model
-from enginewright.onnx_io.origin import read_origin
+from enginewright.onnx_io.origin import SourceFile, read_origin, source_file
 from enginewright.onnx_io.parser import parse
 from enginewright.onnx_io.weights_apart import take_apart
 from enginewright.replacement.replacer import Replacer
@@ -53,10 +54,10 @@ def test_light_model_and_weights_are_the_whole() -> None:
 def test_networks_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(model_of().SerializeToString())
-    origin = read_origin(path, None, Replacer())
+    found = read_origin(path, None, Replacer())
     whole = parse(path)
     x = np.ones((2, 3), np.float32)
-    np.testing.assert_array_equal(origin.network.evaluate({"x": x})["y"], whole.evaluate({"x": x})["y"])
+    np.testing.assert_array_equal(found.network.evaluate({"x": x})["y"], whole.evaluate({"x": x})["y"])
     light = read_model(path, apart=True)
     assert len(light.apart) == len(SIZES)
     assert light.joined().proto == read_model(path).proto
@@ -146,3 +147,32 @@ def test_damaged_models_are_read_as_ever(kind: str) -> None:
             continue
         with pytest.raises(DecodeError):
             found.ParseFromString(bytes(light))
+
+
+@pytest.mark.parametrize("place", ["parse", "profile"])
+def test_a_build_that_fails_reads_the_file_no_more(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another model may be written there at once: to shorten a file that is still mapped and read ends the process."""
+    path = tmp_path / "model.onnx"
+    model = model_of() if place != "parse" else make_model([node("NoSuchOperator", "x")])
+    path.write_bytes(model.SerializeToString())
+    readers: list[str] = []
+
+    def slowly(name: str, content: bytes | memoryview) -> SourceFile:
+        readers.append(name)
+        time.sleep(0.05)
+        found = source_file(name, content)
+        readers.remove(name)
+        return found
+
+    monkeypatch.setattr(origin, "source_file", slowly)
+    profiles = [ew.Profile({"nobody": (1,)})] if place == "profile" else []
+    with pytest.raises(ew.EnginewrightError):
+        ew.build(path, ew.BuilderConfig(timing_cache="", profiles=profiles))
+    assert not readers
+
+
+def test_the_size_of_what_is_no_model_is_that_of_its_file(tmp_path: Path) -> None:
+    path, data = tmp_path / "model.onnx", model_of().SerializeToString() + b"\x3b"
+    path.write_bytes(data)
+    with pytest.raises(ModelNotReadable, match=f"\\({len(data):,} bytes\\)"):
+        ew.build(path)

@@ -13,7 +13,7 @@ from enginewright._native import call_kernel, isas
 from enginewright.errors import PlanCorrupt
 from enginewright.plan import artifact, hashing
 from enginewright.plan.artifact import Kind, open_artifact
-from enginewright.plan.hashing import ChunkHashing, chunk_digests, claimed_weights
+from enginewright.plan.hashing import BEGUN, ChunkHashing, chunk_digests, claimed_weights
 from enginewright_compat.layout import CHUNK
 from tests.compat.artifacts import WEIGHTS, example_cache, example_plan
 
@@ -109,3 +109,25 @@ def test_a_table_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(artifact, "claimed_weights", lambda _: slice(0, 64))
     with pytest.raises(PlanCorrupt, match="WEIGHTS"):
         open_artifact(example_plan(), Kind.PLAN)
+
+
+@pytest.mark.parametrize("place", ["begin", "_check_frame", "_check_machine", "digests"])
+def test_whatever_is_raised_while_others_hash_ends_that(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C may come in any line: then too the threads are free for the next one, and nobody reads what is gone."""
+    monkeypatch.setattr(hashing.os, "sched_getaffinity", lambda _: range(2))
+    monkeypatch.setattr(hashing, "WORTH_WAKING", 1)
+    begin = ChunkHashing.begin
+
+    def interrupted(*arguments: object) -> None:
+        if place == "begin":
+            begin(arguments[0])  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ChunkHashing if place in ("begin", "digests") else artifact, place, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            open_artifact(example_plan(), Kind.PLAN)
+    others = ChunkHashing(DATA)
+    others.begin()
+    assert others._numbers[BEGUN]
+    assert others.digests() == EXPECTED
