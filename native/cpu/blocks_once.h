@@ -26,19 +26,31 @@ class BlocksOnce {
     void need(int64_t first, int64_t last, Do &&do_block) const {
         if (!states_) return;
         for (int64_t i = first; i < last; ++i) {
-            uint8_t undone = UNDONE;
-            if (states_[i].load(std::memory_order_relaxed) != UNDONE) continue;
-            if (!states_[i].compare_exchange_strong(undone, BEGUN, std::memory_order_relaxed)) continue;
+            if (!begin(i)) continue;
             do_block(i);
-            states_[i].store(DONE, std::memory_order_release);
+            end(i);
         }
-        for (int64_t i = first; i < last; ++i)
-            wait_until([this, i] { return states_[i].load(std::memory_order_acquire) == DONE; });
+        for (int64_t i = first; i < last; ++i) wait_until([this, i] { return done(i); });
     }
+
+    // Whether the blocks from first up to last, without it, are done.
+    bool done(int64_t first, int64_t last) const {
+        while (first < last && (!states_ || done(first))) ++first;
+        return first == last;
+    }
+
+    // Claims a block that nobody has begun; the caller does it and then says so, as others wait for it.
+    bool begin(int64_t block) const {
+        uint8_t undone = UNDONE;
+        return states_ && states_[block].load(std::memory_order_relaxed) == UNDONE &&
+               states_[block].compare_exchange_strong(undone, BEGUN, std::memory_order_relaxed);
+    }
+    void end(int64_t block) const { states_[block].store(DONE, std::memory_order_release); }
 
   private:
     using State = std::atomic<uint8_t>;
     static_assert(sizeof(State) == 1);
+    bool done(int64_t block) const { return states_[block].load(std::memory_order_acquire) == DONE; }
     static constexpr uint8_t UNDONE = 0, BEGUN = 1, DONE = 2;
     State *states_ = nullptr;
 };

@@ -1,20 +1,21 @@
 // Matrix products whose two sides are rounded to bfloat16 and summed in float32. A and the output are float32 or bfloat16, B
 // is float32.
 //
-// Inputs and params are those of gemm_matmul.cpp. A row of A is rounded once, by the task that needs it first; B comes in
-// panels of words (narrow_gemm.h) packed when building, or each task packs its own.
+// Inputs and params are those of gemm_matmul.cpp. A row of A is rounded once, by the task that needs it first, and most of
+// them between the products of the rows above (rows_ahead.h). B comes in panels of words (narrow_gemm.h) packed when building,
+// or each task packs its own.
 #include "cpu/blocks_once.h"
 #include "cpu/matmul.h"
-#include "cpu/narrow_gemm.h"
 #include "cpu/pack_columns.h"
+#include "cpu/rows_ahead.h"
 
 namespace ew::EW_ISA {
 
 namespace {
 
-constexpr int64_t ROWS = 16;  // rows that are rounded at once
+constexpr int64_t ROWS = RowsAhead::ROWS;  // rows that are rounded at once
 
-// A's matrices one after the other as rows of words, which are there once `rows` asked for them.
+// A's matrices one after the other as rows of words, which are there once somebody needed them.
 class Rounded {
   public:
     Rounded(const ew_call *call, const Problem &p)
@@ -32,12 +33,27 @@ class Rounded {
         if (blocks > 0) blocks_ = BlocksOnce(memory + words, blocks);
     }
 
-    // Words from this row on, of which so many rows are read.
-    Words rows(int64_t matrix, int64_t row, int64_t rows) const {
-        const int64_t first = matrix * blocks_of_matrix_;
-        blocks_.need(first + row / ROWS, first + ceil_div(row + rows, ROWS), [&](int64_t block) { round(block); });
-        return {words_ + (matrix * p_.m + row) * ld_, ld_, 1};
+    // Words from this row on, whether or not they are there.
+    Words words(int64_t matrix, int64_t row) const { return {words_ + (matrix * p_.m + row) * ld_, ld_, 1}; }
+
+    bool done(int64_t matrix, int64_t row, int64_t rows) const {
+        return blocks_.done(block(matrix, row), block(matrix, row + rows + ROWS - 1));
     }
+
+    void need(int64_t matrix, int64_t row, int64_t rows) const {
+        blocks_.need(block(matrix, row), block(matrix, row + rows + ROWS - 1), [&](int64_t block) { round(block); });
+    }
+
+    // The first block of these rows that nobody has begun. Only blocks of all rows, of pairs of float32: no others are
+    // rounded between products.
+    RowsAhead begin(int64_t matrix, int64_t row, int64_t rows) const {
+        if (input_.dtype != EW_FLOAT32 || p_.a.col != 1 || p_.k % 2) return {};
+        for (int64_t at = row / ROWS * ROWS; at < row + rows && at + ROWS <= p_.m; at += ROWS)
+            if (blocks_.begin(block(matrix, at)))
+                return {f32(input_) + from(matrix, at), p_.a.row, p_.k, own(matrix, at), ld_, block(matrix, at)};
+        return {};
+    }
+    void end(const RowsAhead &rows) const { blocks_.end(rows.block); }
 
   private:
     // Rows of bfloat16 that consist of words and do not share cache sets.
@@ -45,14 +61,18 @@ class Rounded {
         return input_.dtype == EW_BFLOAT16 && p_.a.col == 1 && p_.k % 2 == 0 && (spaced(ld_) == ld_ || p_.m < MR);
     }
 
+    int64_t block(int64_t matrix, int64_t row) const { return matrix * blocks_of_matrix_ + row / ROWS; }
+    int64_t from(int64_t matrix, int64_t row) const { return matrix * p_.m * p_.k + row * p_.a.row; }
+    int32_t *own(int64_t matrix, int64_t row) const { return own_ + (matrix * p_.m + row) * ld_; }
+
     void round(int64_t block) const {
         const int64_t matrix = block / blocks_of_matrix_, row = block % blocks_of_matrix_ * ROWS;
-        const int64_t rows = least(ROWS, p_.m - row), from = matrix * p_.m * p_.k + row * p_.a.row;
-        int32_t *out = own_ + (matrix * p_.m + row) * ld_;
+        const int64_t rows = least(ROWS, p_.m - row), first = from(matrix, row);
+        int32_t *out = own(matrix, row);
         if (input_.dtype == EW_BFLOAT16)
-            for (int64_t r = 0; r < rows; ++r) copy_row(from + r * p_.a.row, out + r * ld_);
+            for (int64_t r = 0; r < rows; ++r) copy_row(first + r * p_.a.row, out + r * ld_);
         else
-            pack_bf16_rows({f32(input_) + from, p_.a.row, p_.a.col}, rows, p_.k, out, ld_);
+            pack_bf16_rows({f32(input_) + first, p_.a.row, p_.a.col}, rows, p_.k, out, ld_);
     }
 
     void copy_row(int64_t from, int32_t *out) const {
@@ -73,6 +93,19 @@ class Rounded {
     BlocksOnce blocks_;
 };
 
+// The rows of a task.
+class RowsOfTask final : public RowSource {
+  public:
+    RowsOfTask(const Rounded &left, int64_t matrix, int64_t row) : left_(left), matrix_(matrix), row_(row) {}
+    void need(int64_t row, int64_t rows) const override { left_.need(matrix_, row_ + row, rows); }
+    RowsAhead begin(int64_t row, int64_t rows) const override { return left_.begin(matrix_, row_ + row, rows); }
+    void end(const RowsAhead &rows) const override { left_.end(rows); }
+
+  private:
+    const Rounded &left_;
+    int64_t matrix_, row_;
+};
+
 struct Product {
     const ew_call *call;
     const Problem &p;
@@ -89,14 +122,14 @@ struct Product {
         float *c = direct ? p.c + index * p.m * p.n + row * p.n + col : scratch(SCRATCH_C, rows * cols);
         const int64_t ldc = direct ? p.n : cols;
         After after{&epilogue, c, ldc, index * p.m + row, col};
-        NarrowGemm g{
-            rows, cols, steps, left.rows(matrix, row, rows), packed ? packed + steps * col : pack_own(index, col, cols),
-            c,    ldc};
+        const int32_t *panels = packed ? packed + steps * col : pack_own(index, col, cols);
+        NarrowGemm g{rows, cols, steps, left.words(matrix, row), panels, c, ldc};
         if (!epilogue.empty()) {
             g.after = After::run;
             g.arg = &after;
         }
-        run_bf16_gemm(g, shifted(finish, row, col));
+        if (left.done(matrix, row, rows)) return run_bf16_gemm(g, shifted(finish, row, col));
+        run_bf16_gemm(g, shifted(finish, row, col), RowsOfTask(left, matrix, row));
     }
 
     const int32_t *pack_own(int64_t index, int64_t col, int64_t cols) const {

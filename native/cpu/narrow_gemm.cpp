@@ -7,6 +7,7 @@
 #include "cpu/gemm_finish.h"
 #include "cpu/gemm_half.h"
 #include "cpu/narrow_dot.h"
+#include "cpu/rows_ahead.h"
 
 namespace ew::EW_ISA {
 
@@ -71,31 +72,51 @@ EW_INLINE void finish_sums(const NarrowTile &t, const ByteFinish &f, int64_t row
 
 typedef int32_t AnyWord __attribute__((aligned(1), may_alias));  // bytes of A may be used where they lie
 
-// `Rows`: the words of a row of A follow each other, else those of a step.
-template <class Kind, int M, int V, bool Rows, bool Whole>
-void tile_kernel(const NarrowTile &t, const typename FinishOf<Kind>::type &f) {
+// Steps before which the lines of C are brought: at a tile's beginning that would hold up its first products.
+constexpr int64_t LAST_STEPS = 16;
+
+// `Rows`: the words of a row of A follow each other, else those of a step. Every RowsAhead::STEPS steps `between` is called.
+template <class Kind, int M, int V, bool Rows, bool Whole, typename Between>
+EW_INLINE void sum_tiles(const NarrowTile &t, const typename FinishOf<Kind>::type &f, Between &&between) {
+    constexpr bool INTERRUPTED = !std::is_same_v<std::decay_t<Between>, std::nullptr_t>;
     int32_t *c = t.c;
     for (int64_t row = 0; row < t.count * M; row += M, c += M * t.ldc) {
-        expect_writes<M, V>(c, t.ldc);
         typename Kind::Sums acc[M][V] = {};
         const int32_t *a = t.a.data + row * t.a.row, *b = t.b;
         const int64_t stride = Rows ? t.a.row : t.a.step, row_b = t.row_b;
-        for (int64_t k = t.steps; k > 0; --k) {
-            typename Kind::Wide bv[V];
+        const auto sum = [&](int64_t steps) __attribute__((always_inline)) {
+            for (int64_t k = steps; k > 0; --k) {
+                typename Kind::Wide bv[V];
 #pragma GCC unroll 4
-            for (int v = 0; v < V; ++v) bv[v] = Kind::widen(load(b + v * VL));
+                for (int v = 0; v < V; ++v) bv[v] = Kind::widen(load(b + v * VL));
 #pragma GCC unroll 8
-            for (int r = 0; r < M; ++r) {
-                const auto *word = reinterpret_cast<const AnyWord *>(a + (Rows ? r * stride : r));
-                const vi av = splat(static_cast<int32_t>(*word));
+                for (int r = 0; r < M; ++r) {
+                    const auto *word = reinterpret_cast<const AnyWord *>(a + (Rows ? r * stride : r));
+                    const vi av = splat(static_cast<int32_t>(*word));
 #pragma GCC unroll 4
-                for (int v = 0; v < V; ++v) acc[r][v] = Kind::dot(acc[r][v], av, bv[v]);
+                    for (int v = 0; v < V; ++v) acc[r][v] = Kind::dot(acc[r][v], av, bv[v]);
+                }
+                a += Rows ? 1 : stride;
+                b += row_b;
             }
-            a += Rows ? 1 : stride;
-            b += row_b;
-        }
+        };
+        int64_t left = t.steps;
+        if constexpr (INTERRUPTED)
+            for (; left >= RowsAhead::STEPS; left -= RowsAhead::STEPS) {
+                sum(RowsAhead::STEPS);
+                between();
+            }
+        const int64_t last = least(left, LAST_STEPS);
+        sum(left - last);
+        expect_writes<M, V>(c, t.ldc);
+        sum(last);
         finish_sums<M, V, Whole>(t, f, row, c, acc);
     }
+}
+
+template <class Kind, int M, int V, bool Rows, bool Whole>
+void tile_kernel(const NarrowTile &t, const typename FinishOf<Kind>::type &f) {
+    sum_tiles<Kind, M, V, Rows, Whole>(t, f, nullptr);
 }
 
 template <class Kind>
@@ -131,20 +152,106 @@ void run_tile(const NarrowTile &tile, int64_t m, int64_t vectors, const typename
 constexpr int64_t GROUP = 192 / NR * NR;  // columns handed on at once, as in gemm_core.cpp
 constexpr int64_t MAX_ROWS = 128;
 
+// All rows times one panel.
 template <class Kind>
-void run_rows(const NarrowGemm &g, const typename FinishOf<Kind>::type &finish, int64_t first, int64_t rows) {
-    const Heights heights(rows);
+void run_panel(const NarrowGemm &g, const typename FinishOf<Kind>::type &finish, int64_t col, int64_t first,
+               int64_t rows) {
+    const int64_t width = panel_width(g.n, col / NR), columns = least(NR, g.n - col);
+    Heights(rows).each([&](int64_t r, int64_t height, int64_t tiles) {
+        r += first;
+        int32_t *c = static_cast<int32_t *>(g.c) + r * g.ldc + col;
+        const Words a{g.a.data + r * g.a.row, g.a.row, g.a.step};
+        const NarrowTile tile{a, g.panels + col * g.steps, width, g.steps, c, g.ldc, columns, tiles};
+        run_tile<Kind>(tile, height, width / VL, shifted(finish, r, col));
+    });
+}
+
+// ---- rounding to bfloat16 ----
+
+EW_INLINE int32_t word(float even, float odd) {
+    return static_cast<int32_t>(static_cast<uint32_t>(narrow(odd, true)) << 16 | narrow(even, true));
+}
+
+// A row whose numbers follow each other.
+void round_row(const float *x, int64_t k, int32_t *out) {
+    int64_t i = 0;
+#if EW_ISA_AVX512
+    for (; i + 2 * VL <= k; i += 2 * VL)
+        store(out + i / 2, (vi)(__m512i)_mm512_cvtne2ps_pbh((__m512)load(x + i + VL), (__m512)load(x + i)));
+    for (; i < k; i += VL) {
+        const int64_t n = least(VL, k - i);
+        const auto words = static_cast<__mmask8>(_bzhi_u32(0xff, static_cast<uint32_t>(ceil_div(n, 2))));
+        _mm256_mask_storeu_epi32(out + i / 2, words, (__m256i)_mm512_cvtneps_pbh((__m512)load_n(x + i, n)));
+    }
+#else
+    for (; i + 2 <= k; i += 2) out[i / 2] = word(x[i], x[i + 1]);
+    if (i < k) out[i / 2] = word(x[i], 0);
+#endif
+}
+
+// ---- the first panel, while A is rounded ----
+
+#if EW_ISA_AVX512
+// A whole tile, and a block of rows between its products.
+template <int M>
+void tile_and_rows(const NarrowTile &t, const Finish &f, const RowsAhead &rows) {
+    static_assert(RowsAhead::STEPS == VL);
+    const float *from = rows.from;
+    int32_t *to = rows.to;
+    sum_tiles<Bf16, M, NV, true, true>(t, f, [&]() __attribute__((always_inline)) {
+#pragma GCC unroll 8
+        for (int64_t r = 0; r < RowsAhead::ROWS; ++r) {
+            const float *x = from + r * rows.row_from;
+            store(to + r * rows.row_to, (vi)(__m512i)_mm512_cvtne2ps_pbh((__m512)load(x + VL), (__m512)load(x)));
+        }
+        from += 2 * VL;
+        to += VL;
+    });
+    for (int64_t r = 0; r < RowsAhead::ROWS; ++r)
+        round_row(from + r * rows.row_from, rows.k - (from - rows.from), to + r * rows.row_to);
+}
+
+template <int... M>
+void run_tile_and_rows(const NarrowTile &t, const Finish &f, const RowsAhead &rows, int64_t height,
+                       std::integer_sequence<int, M...>) {
+    static constexpr void (*kernels[])(const NarrowTile &, const Finish &,
+                                       const RowsAhead &) = {tile_and_rows<M + 1>...};
+    kernels[height - 1](t, f, rows);
+}
+#endif
+
+// One tile, once its rows are there; a block of the rows below it is rounded meanwhile if nobody else does.
+void run_tile_of_source(const NarrowGemm &g, const Finish &finish, const RowSource &source, int64_t row,
+                        int64_t height) {
+    source.need(row, height);
+#if EW_ISA_AVX512
+    const int64_t below = row + height;
+    const RowsAhead ahead = g.n >= NR ? source.begin(below, least(2 * RowsAhead::ROWS, g.m - below)) : RowsAhead{};
+    if (ahead.from) {
+        const Words a{g.a.data + row * g.a.row, g.a.row, 1};
+        const NarrowTile tile{a, g.panels, NR, g.steps, static_cast<int32_t *>(g.c) + row * g.ldc, g.ldc, NR, 1};
+        run_tile_and_rows(tile, shifted(finish, row, 0), ahead, height, std::make_integer_sequence<int, MR>());
+        return source.end(ahead);
+    }
+#endif
+    run_panel<Bf16>(g, finish, 0, row, height);
+}
+
+void run_first_panel(const NarrowGemm &g, const Finish &finish, const RowSource &source, int64_t first, int64_t rows) {
+    Heights(rows).each([&](int64_t r, int64_t height, int64_t tiles) {
+        for (int64_t i = 0; i < tiles; ++i) run_tile_of_source(g, finish, source, first + r + i * height, height);
+    });
+}
+
+template <class Kind>
+void run_rows(const NarrowGemm &g, const typename FinishOf<Kind>::type &finish, int64_t first, int64_t rows,
+              const RowSource *source) {
     for (int64_t col = 0; col < g.n; col += NR) {
-        const int64_t width = panel_width(g.n, col / NR), columns = least(NR, g.n - col);
-        const int32_t *b = g.panels + col * g.steps;
-        heights.each([&](int64_t r, int64_t height, int64_t tiles) {
-            r += first;
-            int32_t *c = static_cast<int32_t *>(g.c) + r * g.ldc + col;
-            const Words a{g.a.data + r * g.a.row, g.a.row, g.a.step};
-            const NarrowTile tile{a, b, width, g.steps, c, g.ldc, columns, tiles};
-            run_tile<Kind>(tile, height, width / VL, shifted(finish, r, col));
-        });
-        const int64_t done = col + columns, begin = col / GROUP * GROUP;
+        bool run = false;
+        if constexpr (std::is_same_v<Kind, Bf16>)
+            if ((run = source && col == 0)) run_first_panel(g, finish, *source, first, rows);
+        if (!run) run_panel<Kind>(g, finish, col, first, rows);
+        const int64_t done = least(col + NR, g.n), begin = col / GROUP * GROUP;
         if (g.after && (done == g.n || done % GROUP == 0)) g.after(g.arg, first, rows, begin, done - begin);
     }
 }
@@ -207,13 +314,17 @@ void run_byte_column(const NarrowGemm &g, const ByteFinish &finish) {
 }
 
 template <class Kind>
-void run_all(const NarrowGemm &g, const typename FinishOf<Kind>::type &finish) {
-    for (int64_t row = 0; row < g.m; row += MAX_ROWS) run_rows<Kind>(g, finish, row, least(MAX_ROWS, g.m - row));
+void run_all(const NarrowGemm &g, const typename FinishOf<Kind>::type &finish, const RowSource *source = nullptr) {
+    for (int64_t row = 0; row < g.m; row += MAX_ROWS)
+        run_rows<Kind>(g, finish, row, least(MAX_ROWS, g.m - row), source);
 }
 
 }  // namespace
 
 void run_bf16_gemm(const NarrowGemm &gemm, const Finish &finish) { run_all<Bf16>(gemm, finish); }
+void run_bf16_gemm(const NarrowGemm &gemm, const Finish &finish, const RowSource &source) {
+    run_all<Bf16>(gemm, finish, &source);
+}
 
 void run_byte_gemm(const NarrowGemm &gemm, const ByteFinish &finish) {
     if (gemm.a.step == 1 && gemm.n == 1 && gemm.m > 1 && gemm.steps <= MOST_STEPS) {
@@ -230,32 +341,7 @@ void run_byte_gemm(const NarrowGemm &gemm, const ByteFinish &finish) {
     if (rest.n > 0) run_all<Bytes>(rest, shifted(finish, 0, done));
 }
 
-// ---- rounding to bfloat16 ----
-
-namespace {
-
-EW_INLINE int32_t word(float even, float odd) {
-    return static_cast<int32_t>(static_cast<uint32_t>(narrow(odd, true)) << 16 | narrow(even, true));
-}
-
-// A row whose numbers follow each other.
-void round_row(const float *x, int64_t k, int32_t *out) {
-    int64_t i = 0;
-#if EW_ISA_AVX512
-    for (; i + 2 * VL <= k; i += 2 * VL)
-        store(out + i / 2, (vi)(__m512i)_mm512_cvtne2ps_pbh((__m512)load(x + i + VL), (__m512)load(x + i)));
-    for (; i < k; i += VL) {
-        const int64_t n = least(VL, k - i);
-        const auto words = static_cast<__mmask8>(_bzhi_u32(0xff, static_cast<uint32_t>(ceil_div(n, 2))));
-        _mm256_mask_storeu_epi32(out + i / 2, words, (__m256i)_mm512_cvtneps_pbh((__m512)load_n(x + i, n)));
-    }
-#else
-    for (; i + 2 <= k; i += 2) out[i / 2] = word(x[i], x[i + 1]);
-    if (i < k) out[i / 2] = word(x[i], 0);
-#endif
-}
-
-}  // namespace
+// ---- packing of bfloat16 ----
 
 void pair_bf16(const float *even, const float *odd, int64_t n, int32_t *out) {
     int64_t i = 0;
