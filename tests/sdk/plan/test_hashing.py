@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
+from enginewright import BuilderConfig, Engine, Network, _native, build, float32
 from enginewright._native import call_kernel, isas
 from enginewright.errors import PlanCorrupt
 from enginewright.plan import artifact, hashing
@@ -66,6 +67,22 @@ def test_kernels_run_while_others_hash() -> None:
     call_kernel(f"cpu_copy@{isas()[0]}", [x], [y])
     assert np.array_equal(x, y)
     assert begun.digests() == EXPECTED
+
+
+def test_memory_of_all_threads_is_taken_while_others_hash() -> None:
+    """All threads are called for that; those that hash on behalf of the same caller would never come."""
+    net = Network("small")
+    net.output("y", net.relu(net.input("x", float32, (8,))))
+    with Engine(build(net, BuilderConfig(threads=2, timing_cache=""))) as engine:
+        begun = ChunkHashing(DATA)
+        begun.begin()
+        context = _native.Context(engine.loaded.model, 0, 2)
+        context.bind_input(0, np.ones(8, np.float32))
+        context.bind_output(0, np.empty(8, np.float32))
+        context.resolve()
+        context.reserve()
+        assert begun.digests() == EXPECTED
+        context.close()
 
 
 def test_many_threads_load() -> None:
