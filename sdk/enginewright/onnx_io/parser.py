@@ -285,8 +285,7 @@ class _Graph:
         where = f'node "{name}" ({proto.op_type})'
         domain = proto.domain or DOMAIN
         function = self.model.functions.get((proto.domain, proto.op_type))
-        if not proto.op_type:
-            raise ModelInvalid("its op_type is empty", hint=EXPORT_AGAIN, where=where)
+        _check_names(proto, where)
         try:
             proto = resolve_references(proto, self.attributes)
             version = self._version(domain, function)
@@ -509,6 +508,15 @@ class _Graph:
             raise NestedProblems(problems)
         nested.outputs(graph)
         return network
+
+
+def _check_names(proto: onnx.NodeProto, where: str) -> None:
+    """Raise `ModelInvalid` unless an operator is named; protobuf gives bytes for what is no text."""
+    if not proto.op_type:
+        raise ModelInvalid("its op_type is empty", hint=EXPORT_AGAIN, where=where)
+    for field_name in ("op_type", "domain"):
+        if isinstance(getattr(proto, field_name), bytes):
+            raise ModelInvalid(f"its {field_name} is no UTF-8 text", hint=EXPORT_AGAIN, where=where)
 
 
 def _imported(rule: OnnxRule, network: Network, node: OnnxNode) -> Any:

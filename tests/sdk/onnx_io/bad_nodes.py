@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from enginewright.errors import ModelInvalid
-from tests.sdk.onnx_io.bad_models import INT64, BadModel, constant, make_model, node, saved, value
+from tests.sdk.onnx_io.bad_models import INT64, BadModel, constant, holding, make_model, node, saved, value
 
 Shapes: TypeAlias = dict[str, tuple[int, ...]]
 Case: TypeAlias = tuple[str, onnx.NodeProto, Shapes]
@@ -25,6 +25,10 @@ def models() -> Iterator[BadModel]:
         yield BadModel(name, saved(make_model([bad], inputs)), ModelInvalid, ("culprit",))
     for name, model in (*_types(), *_contents()):
         yield BadModel(name, saved(model), ModelInvalid, ("culprit",))
+    data = make_model([node("Relu", "x", domain="here")]).SerializeToString()
+    for field, good, bad_text in (("op_type", b"Relu", b"Rel\xff"), ("domain", b"here", b"her\xff")):
+        made = holding(data.replace(good, bad_text))
+        yield BadModel(f"{field}_is_no_text", made, ModelInvalid, ("culprit", field, "UTF-8"))
 
 
 def _attributes() -> Iterator[Case]:
