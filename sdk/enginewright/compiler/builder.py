@@ -380,7 +380,7 @@ def _items(held: ItemSpec | None) -> Items | None:
 def _passport(network: Network, meta: Meta, model: ModelInfo, report: BuildReport) -> Passport:
     machine = this_machine()
     isas = {item.kernel.partition("@")[2] for item in report.layers}
-    needs = sorted(feature for isa in isas for feature in _native.isa_features(isa))
+    needs = sorted({feature for isa in isas for feature in _native.isa_features(isa)})
     return Passport(
         enginewright=str(running_version()),
         name=network.name,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import enginewright as ew
+from enginewright import _native
 from enginewright.compiler.candidates import broadcast_pattern, candidates, kernel_variants
 from enginewright.compiler.tuning import default_sizes
 from enginewright.errors import BuildCancelled, CacheMissDetails, ConfigError, PlanError, TimingCacheMiss
@@ -280,3 +281,21 @@ def test_a_first_axis_that_is_no_batch_is_timed_as_others_are() -> None:
     net.output("a", net.relu(x))
     net.output("b", net.relu(y))
     assert default_sizes(net) == {"sequence_length": 128, "frames": 1}  # the other one would have 8 million elements
+
+
+def test_a_plan_of_kernels_for_several_instruction_sets_names_each_feature_once(tmp_path: Path) -> None:
+    """The highest level times them all, and the fastest for one layer may be for another set than that of the next."""
+    net = ew.Network()
+    net.output("y", net.softmax(net.cumsum(net.input("x", ew.float32, (64, 64)), net.constant(np.int64(0)))))
+    config = ew.BuilderConfig(timing_cache=str(tmp_path / "t.timing"), level=5)
+    ew.build(net, config)
+    cache = TimingCache.load(tmp_path / "t.timing")
+    for key, isa in zip(cache, _native.isas(), strict=False):
+        cache.pin(key, next(name for name in cache[key].timings if name.endswith(f"@{isa}")))
+    cache.save()
+    plan = ew.build(net, config)
+    sets = [layer.kernel.partition("@")[2] for layer in plan.report.layers]
+    target = ew.Plan.load(plan.to_bytes()).passport.target
+    assert target is not None
+    assert set(target.needs) == {feature for isa in sets for feature in _native.isa_features(isa)}
+    assert len(set(sets)) == min(2, len(_native.isas()))
