@@ -84,7 +84,7 @@ inline bool read_byte_conv(const ew_call *call, ByteConv &c) {
     c.y = y.data;
     c.real = y.dtype == EW_FLOAT32;
     c.tame = is_tame(c);
-    return c.group > 0 && c.m % c.group == 0 && c.channels * c.group == c.c && w.shape[0] == c.m;
+    return c.group > 0 && c.m % c.group == 0 && c.channels * c.group == c.c && w.shape[0] == c.m && c.taps() > 0;
 }
 
 // ---- the image as windows see it ----

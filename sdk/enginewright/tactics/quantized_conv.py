@@ -24,6 +24,8 @@ def _sizes(x: TensorSpec, w: TensorSpec) -> tuple[int, ...] | str:
     """Those of the weight, if a kernel can have them."""
     if x.rank > 5:
         return "needs at most three spatial axes"
+    if 0 in w.shape[2:]:
+        return "its window is empty"
     return known_sizes(w) if w.constant else "the weight is not known when building"
 
 
