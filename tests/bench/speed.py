@@ -29,17 +29,20 @@ COLUMNS = (
 )  # fmt: skip
 INTRO = """\
 Median time of one inference on {machine}, {threads} threads, {precision}, by `python -m tests.bench models`. A ratio
-above 1 means that ours is faster; ~ marks a difference that is not significant. Of {runs} runs, in each of which all
-take turns, the one with the median ratio counts; the range of all is behind it. The best is that of {rivals}. {text}.
+above 1 means that ours is faster; ~ marks a difference that is not significant. Number of runs: {runs}. In each all
+take turns, and the one with the median ratio counts, with the range of all behind it. The best is that of {rivals};
+"fails" where it refuses the model. {text}.
 
 Measured at the start: {limits}. The floor is the time of all products (two operations each) at that peak or, marked
 mem, that of reading the weights, where no cache holds them and it is longer; filtering leaves out products, so that a
 run may take less.
 
-A build begins with an empty timing cache, for the sizes that are run, as the peers are told them; only the sessions of
-ONNX Runtime whose loading is timed take every size that the model does. The build after it finds the timings of the
-first, and the two plans are compared byte by byte. Loading means `ew.load`, every byte verified, beside the creation of
-a session of ONNX Runtime: the second time in a process that has loaded its libraries by the first, files cached by the
+A build begins with an empty timing cache, for the sizes that are run, as the peers are told them. The build after it
+finds the timings of the first, and the two plans are compared byte by byte."""
+LOADING = """
+
+Loading means `ew.load`, every byte verified, beside the creation of a session of ONNX Runtime that takes every size
+that the model does: the second time in a process that has loaded its libraries by the first, files cached by the
 system, medians of {starts} processes. The peak is that of a process that has loaded and run once."""
 
 
@@ -173,7 +176,7 @@ def report(wanted: Sequence[str], how: How, pages: Pages) -> Found:
 def _write(how: How, limits: Limits, rows: list[Row], lines: list[tuple[str, ...]], pages: Pages) -> None:
     if pages.markdown is not None:
         text = "; ".join(map(str, summaries(rows)))
-        intro = INTRO.format(
+        intro = (INTRO + (LOADING if how.starts else "")).format(
             machine=this_machine().model, threads=how.count_threads(), precision=how.precision, runs=how.runs,
             rivals=" and ".join(how.rivals), text=text, limits=limits, starts=how.starts,
         )  # fmt: skip
@@ -185,21 +188,27 @@ def _write(how: How, limits: Limits, rows: list[Row], lines: list[tuple[str, ...
 
 @dataclass(frozen=True)
 class Summary:
-    """The ratios to the best peer of one kind of model: the geometric mean of so many, and the worst."""
+    """The ratios to the best peer of one kind of model: the geometric mean of so many, and the worst.
+
+    So many more were `alone`: no peer runs them.
+    """
 
     group: str
-    mean: float
     count: int
-    worst: float
-    name: str
+    alone: int
+    mean: float = math.nan
+    worst: float = math.nan
+    name: str = ""
 
     def __str__(self) -> str:
         """As one sentence."""
+        if not self.count:
+            return f"{self.group}: no peer runs one of these {self.alone}"
         return f"{self.group}: geometric mean {self.mean:.2f} of {self.count}, worst {self.worst:.2f} ({self.name})"
 
 
 def summaries(rows: Sequence[Row]) -> Iterable[Summary]:
-    """By kind of model; without the models that no peer runs."""
+    """By kind of model, where there are any."""
     groups = {
         "real and light": [row for row in rows if row.kind != "generated" and not row.int8],
         "int8": [row for row in rows if row.int8],
@@ -209,7 +218,9 @@ def summaries(rows: Sequence[Row]) -> Iterable[Summary]:
         found = [(row.ratio, row.name) for row in members if row.ratio is not None]
         if found:
             mean = math.exp(sum(math.log(ratio) for ratio, _ in found) / len(found))
-            yield Summary(group, mean, len(found), *min(found))
+            yield Summary(group, len(found), len(members) - len(found), mean, *min(found))
+        elif members:
+            yield Summary(group, 0, len(members))
 
 
 def measure(model: TestModel, how: How, limits: Limits) -> Row:

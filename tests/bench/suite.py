@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from enginewright_compat.machine import this_machine
 from tests.bench.page import write_page
 from tests.bench.speed import Found, How, Pages, report as measure_table, summaries
 
-COLUMNS = ("table", "threads", "precision", "batch", "models", "geometric mean", "of", "worst", "model", "not measured")
+COLUMNS = (
+    "table", "threads", "precision", "batch", "models", "compared", "geometric mean", "worst", "of", "no peer", "failed"
+)  # fmt: skip
 INTRO = """\
-The better peer's time over ours on {machine}, as `python -m tests.bench suite` measured it: above 1 means that ours is
-faster. Peers compute in the same precision; OpenVINO's default counts as bfloat16. Each table has a file here."""
+The better peer's time over ours on {machine}, {date}, runs of each: {runs}, by `python -m tests.bench suite` (`make
+bench-models`): above 1 means that ours is faster. Peers compute in the same precision: {peers}, whose default counts as
+bfloat16. "no peer": models that no peer runs in this precision; "failed": those that could not be measured. Each table
+has a file here."""
+PEERS = {"ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
 BATCH, STARTS = 8, 3
 BATCHED = ("resnet50_dyn", "mobilenet_v2_dyn", "vit_b16_dyn")
 """Models of images, which are run in batches."""
@@ -46,14 +53,20 @@ def report(names: Sequence[str], folder: Path, runs: int) -> int:
         found = measure_table(chosen, how, Pages(folder / f"{table}.md", folder / f"{table}.json"))
         failed += found.failed
         lines += _lines(table, how, found)
-        write_page(folder / "summary.md", "Summary", INTRO.format(machine=this_machine().model), COLUMNS, lines)
+        write_page(folder / "summary.md", "Summary", _intro(runs), COLUMNS, lines)
     print("\n" + (folder / "summary.md").read_text(encoding="utf-8"))
     return int(failed > 0)
+
+
+def _intro(runs: int) -> str:
+    peers = ", ".join(f"{name} {version(package)}" for name, package in PEERS.items())
+    today = datetime.now(UTC).date()
+    return INTRO.format(machine=this_machine().model, date=today, runs=runs, peers=peers)
 
 
 def _lines(table: str, how: How, found: Found) -> Iterable[tuple[str, ...]]:
     """One for each kind of model."""
     shown = (table, str(how.count_threads()), how.precision, str(how.batch or 1))
     for kind in summaries(found.rows):
-        figures = (kind.group, f"{kind.mean:.2f}", str(kind.count), f"{kind.worst:.2f}", kind.name)
-        yield (*shown, *figures, str(found.failed))
+        ratios = (f"{kind.mean:.2f}", f"{kind.worst:.2f}") if kind.count else ("", "")
+        yield (*shown, kind.group, str(kind.count), *ratios, kind.name, str(kind.alone), str(found.failed))

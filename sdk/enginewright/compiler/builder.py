@@ -28,7 +28,15 @@ from enginewright.compiler.report import BuildReport
 from enginewright.compiler.safety import refuse_unsafe
 from enginewright.compiler.sensitive_products import optimize_measured
 from enginewright.compiler.sensitive_roundings import Trials, optimize_rounded
-from enginewright.compiler.tuning import HEURISTIC, IMPORTED, LOWEST_TIMED, MEASURED, Tuner, default_sizes
+from enginewright.compiler.tuning import (
+    HEURISTIC,
+    IMPORTED,
+    LOWEST_TIMED,
+    MEASURED,
+    Tuner,
+    all_networks,
+    default_sizes,
+)
 from enginewright.compiler.weights import WeightPool, room_for
 from enginewright.device.cuda import find_cuda, use_cuda
 from enginewright.dims import Dim
@@ -36,6 +44,7 @@ from enginewright.errors import CacheMissDetails, NetworkError, TimingCacheMiss
 from enginewright.graph.copying import copy_network
 from enginewright.graph.network import Network, Tensor
 from enginewright.onnx_io.origin import NONE, Origin, read_origin
+from enginewright.ops.refusal import Refusal
 from enginewright.optimize import PIPELINE, Pass, optimize, pipeline
 from enginewright.optimize.autocast import autocast_bf16
 from enginewright.optimize.round_products import round_products
@@ -219,7 +228,8 @@ class _Build:
         found = []
         for layout in layouts if self.config.level >= LOWEST_TIMED else layouts[:1]:
             inner = specialize(layout.network, profile, layout.passes)
-            with self._phase("time tactics", len(inner.layers)) as step:
+            total = sum(len(network.layers) for network in all_networks(inner))
+            with self._phase("time tactics", total) as step:
                 tuner = Tuner(
                     self.config.level, threads, cache, _sizes(inner, profile),
                     strict=self.config.error_on_timing_cache_miss, target=self.config.target, progress=step,
@@ -299,10 +309,12 @@ def threads_for(config: BuilderConfig) -> int:
 
 
 def tuning_notes(tuner: Tuner) -> Iterator[str]:
-    """What a user should know about the timings: sizes that nobody gave, and layers that could not be timed."""
+    """What a user should know about the choices: sizes that nobody gave, branches left out, layers not timed."""
     if tuner.assumed and tuner.measured:
         sizes = ", ".join(f"{name} = {tuner.sizes[name]}" for name in tuner.assumed)
-        yield f"no profile gives these sizes, so tactics were timed with {sizes}"
+        yield f"tactics were timed at assumed sizes ({sizes}): a profile of those that run may find faster ones"
+    if unfit := sum(report.operator == Refusal.__name__ for report in tuner.reports):
+        yield f"{unfit} branches do not fit the sizes of the profile and are left out: ShapeError if one is taken"
     if tuner.untimed:
         yield f"chosen by rule, not by time: {', '.join(tuner.untimed)}"
     yield from tuner.notes

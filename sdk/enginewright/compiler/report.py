@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from enginewright.errors import RejectedTactic
 from enginewright.graph.wide_layers import WideLayer
+from enginewright.ops.refusal import Refusal
 from enginewright.optimize import PassRecord
 from enginewright.replacement.report import ReplacementReport
 
@@ -54,5 +55,6 @@ class BuildReport:
 
     @property
     def reference_steps(self) -> tuple[str, ...]:
-        """The layers that call back into Python at each run, for want of a kernel."""
-        return tuple(f"{item.layer} ({item.operator})" for item in self.layers if item.kernel == "python")
+        """The layers that call back into Python at each run, for want of a kernel; a branch left out only refuses."""
+        found = (item for item in self.layers if item.kernel == "python" and item.operator != Refusal.__name__)
+        return tuple(f"{item.layer} ({item.operator})" for item in found)

@@ -28,9 +28,10 @@ from enginewright.compiler.trials import (
     run_untimed,
     why_untried,
 )
+from enginewright.compiler.tuning import all_networks
 from enginewright.device.fingerprint import device_fingerprint, kernel_library
 from enginewright.graph.copying import copy_network
-from enginewright.graph.multiplications import multiplications
+from enginewright.graph.multiplications import COUNTS, multiplications
 from enginewright.graph.network import Network
 from enginewright.optimize import Pass, optimize
 from enginewright.optimize.even_weights import even_weights
@@ -64,6 +65,8 @@ def optimize_rounded(
     The networks that round get a note that says what stays and why, or why it was not tried. What stays is not looked
     at again, when sizes are fixed and passes run once more.
     """
+    nested = (layer for inner in all_networks(network) if inner is not network for layer in inner.layers)
+    inside = f"{UNMEASURED} in branches and loops" if any(layer.kind in COUNTS for layer in nested) else ""
     probes = [probe for probe in probes if _shapes(probe) == _shapes(probes[0])]
     sizes = named_sizes(network, _shapes(probes[0]) if probes else {})
     found, note = _find(network, sizes, passes, probes, trials)
@@ -72,9 +75,10 @@ def optimize_rounded(
     else:
         layouts = optimize_layouts(network, _careful(passes, found.largest_kept, sizes))
         layouts = [layout if layout.exact else replace(layout, passes=_without(layout.passes)) for layout in layouts]
+    notes = [text for text in (note, inside) if text]
     for layout in layouts:
-        if note and any(record.changes for record in layout.records if record.name == NAME):
-            layout.network.notes.append(note)
+        if any(record.changes for record in layout.records if record.name == NAME):
+            layout.network.notes += notes
     return layouts
 
 

@@ -52,6 +52,12 @@ def test_a_branch_that_does_not_fit_fails_only_if_it_is_taken(level: int, fits_i
     np.testing.assert_array_equal(engine.run(taken)["y"], -taken["x"])  # and the engine goes on
 
 
+def test_a_branch_left_out_is_noted_and_is_no_step_in_python() -> None:
+    report = build_for(model_of("c", NEG, ADD), 5).report
+    assert [note for note in report.notes if note.startswith("1 branches do not fit the sizes of the profile")]
+    assert report.reference_steps == ()
+
+
 @pytest.mark.parametrize("condition", [True, False])
 def test_branches_that_fit_are_both_kept(condition: bool) -> None:
     model, feeds = model_of("c", ADD, NEG), feeds_of(3, condition=condition)

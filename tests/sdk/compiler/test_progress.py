@@ -73,6 +73,20 @@ def test_a_build_with_several_profiles_is_one_tree() -> None:
     assert steps == list(range(1, len(PHASES) + 1))
 
 
+def test_layers_of_branches_are_steps_of_timing() -> None:
+    net = ew.Network()
+    x, cond = net.input("x", ew.float32, (4,)), net.input("c", ew.bool_, ())
+    branches = [ew.Network("branch", parent=net) for _ in range(2)]
+    for branch in branches:
+        branch.output("v", branch.relu(branch.neg(branch.input("x", ew.float32, (4,)))))
+    (y,) = net.if_(cond, x, then_branch=branches[0], else_branch=branches[1])
+    net.output("y", y)
+    tree = Tree()
+    ew.build(net, ew.BuilderConfig(timing_cache="", level=1), progress=tree)
+    (steps,) = (told[3] for told in tree.told if told[:2] == ("start", "time tactics"))
+    assert max(told[2] for told in tree.told if told[:2] == ("step", "time tactics")) == steps - 1
+
+
 def test_a_step_of_the_build_can_cancel_it() -> None:
     tree = Tree(last=("build", 2))
     with pytest.raises(ew.BuildCancelled, match="build"):

@@ -91,6 +91,18 @@ def test_a_network_that_hides_errors_is_as_it_would_be_untried() -> None:
         assert not (layout.network.wide or layout.network.notes)
 
 
+def test_products_in_branches_are_rounded_untried_and_a_note_says_so() -> None:
+    net = ew.Network()
+    x, cond = net.input("x", ew.float32, (32, 64)), net.input("c", ew.bool_, ())
+    branches = [ew.Network("branch", parent=net) for _ in range(2)]
+    for branch in branches:
+        branch.output("v", branch.matmul(branch.input("x", ew.float32, (32, 64)), branch.constant(random(64, 64))))
+    (y,) = net.if_(cond, x, then_branch=branches[0], else_branch=branches[1])
+    net.output("y", y)
+    config = ew.BuilderConfig(precision="bf16", timing_cache="", level=2)
+    assert f"{UNMEASURED} in branches and loops" in ew.build(net, config).report.notes
+
+
 def test_where_too_many_would_stay_nothing_changes_and_a_note_says_so() -> None:
     """Here the small products have 8 % of all multiplications."""
     rounding, *_ = optimized(sensitive())
