@@ -33,26 +33,31 @@ class Phases:
 
         Where phases are inside it, its steps are their names.
         """
-        self._check()
+        self._check(name)
         parent = self._open[-1] if self._open else None
         if self.monitor is not None:
             self.monitor.phase_started(name, parent.name if parent else None, steps)
         self._open.append(_Open(name))
         try:
-            yield lambda done, total: self._step(name, done)
+            yield lambda done, total: self._step(name, done, at=name)
         finally:
             self._open.pop()
             if self.monitor is not None:
                 self.monitor.phase_finished(name)
         if parent is not None and name not in parent.inner:
             parent.inner.add(name)
-            self._step(parent.name, len(parent.inner))
+            self._step(parent.name, len(parent.inner), at=name)
 
-    def _step(self, name: str, done: int) -> None:
-        self._check()
-        if self.monitor is not None and not self.monitor.step(name, done):
-            raise BuildCancelled(f"the build was cancelled while it was at: {name}", hint="Start it again.")
+    def _step(self, name: str, done: int, at: str) -> None:
+        """Tell a step of the phase `name`; `at` is the innermost phase that runs, or that was just finished."""
+        self._check(at)
+        if self.monitor is not None and self.monitor.step(name, done) is False:
+            raise _cancelled(at)
 
-    def _check(self) -> None:
+    def _check(self, at: str) -> None:
         if self.cancelled.is_set():
-            raise BuildCancelled("the build was cancelled", hint="Start it again.")
+            raise _cancelled(at)
+
+
+def _cancelled(at: str) -> BuildCancelled:
+    return BuildCancelled(f"the build was cancelled while it was at: {at}", hint="Start it again.")

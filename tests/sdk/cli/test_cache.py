@@ -93,7 +93,7 @@ def test_export_edit_import(capsys: Text, timing: Path, tmp_path: Path) -> None:
     content: Any = json.loads(text.read_text())
     content["entries"][0]["pinned"] = "a"
     text.write_text(json.dumps(content))
-    assert call(capsys, "import", text, "-o", timing)[0] == 0
+    assert call(capsys, "import", text, "-o", timing) == (0, f"{timing}: 1 entry imported\n", "")
     assert ew.TimingCache.load(timing)[what().key].pinned == "a"
 
 

@@ -142,3 +142,10 @@ def test_exit_code_of_main(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as raised:
         main(["x"])
     assert raised.value.code == 5
+
+
+def test_the_module_is_the_program() -> None:
+    done = subprocess.run([sys.executable, "-m", "enginewright", "--help"], capture_output=True, text=True, check=True)
+    assert "Usage: enginewright " in done.stdout
+    wrong = subprocess.run([sys.executable, "-m", "enginewright", "nothing"], capture_output=True, check=False)
+    assert wrong.returncode == subprocess.run([*PROGRAM, "nothing"], capture_output=True, check=False).returncode != 0

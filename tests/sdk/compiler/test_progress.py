@@ -20,7 +20,7 @@ class Tree:
     def phase_started(self, phase: str, parent: str | None, steps: int) -> None:
         self.told.append(("start", phase, parent, steps))
 
-    def step(self, phase: str, done: int) -> bool:
+    def step(self, phase: str, done: int) -> bool | None:
         self.told.append(("step", phase, done))
         return (phase, done) != self.last
 
@@ -89,6 +89,23 @@ def test_layers_of_branches_are_steps_of_timing() -> None:
 
 def test_a_step_of_the_build_can_cancel_it() -> None:
     tree = Tree(last=("build", 2))
-    with pytest.raises(ew.BuildCancelled, match="build"):
+    with pytest.raises(ew.BuildCancelled, match="at: optimize"):
         ew.build(network(), ew.BuilderConfig(timing_cache=""), progress=tree)
     assert tree.told[-3:] == [("finish", "optimize"), ("step", "build", 2), ("finish", "build")]
+
+
+def test_a_monitor_that_returns_nothing_cancels_nothing() -> None:
+    class Silent(Tree):
+        def step(self, phase: str, done: int) -> None:
+            super().step(phase, done)
+
+    tree = Silent()
+    ew.build(network(), ew.BuilderConfig(timing_cache=""), progress=tree)
+    assert ("step", "build", len(PHASES)) in tree.told
+
+
+def test_a_build_that_is_cancelled_between_phases_names_the_next_one() -> None:
+    phases = Phases()
+    phases.cancelled.set()
+    with pytest.raises(ew.BuildCancelled, match="at: parse"), phases.phase("parse", 1):
+        pass

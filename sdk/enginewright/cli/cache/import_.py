@@ -23,10 +23,13 @@ Examples:
 def command(text: IO[str], output: str) -> None:
     """Make a timing cache that holds what TEXT says; - is standard input. To add to a cache, merge the result."""
     import enginewright as ew
+    from enginewright.cli._output import print_text
 
     start_logging(current())
     try:
         content = text.read()
     except (OSError, UnicodeDecodeError) as error:
         raise click.FileError(text.name, str(error)) from error
-    ew.TimingCache.from_text(content, text.name).save(output, replace=True)
+    cache = ew.TimingCache.from_text(content, text.name)
+    cache.save(output, replace=True)
+    print_text(f"{output}: {len(cache)} {'entry' if len(cache) == 1 else 'entries'} imported")
