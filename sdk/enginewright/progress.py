@@ -19,7 +19,7 @@ class ProgressMonitor(Protocol):
         """A phase of at most `steps` steps begins inside `parent`, which is open; None for the outermost phase."""
         ...
 
-    def step(self, phase: str, done: int) -> bool | None:
+    def step(self, phase: str, done: int) -> bool:
         """`done` steps of the phase are finished; return False to cancel the build; None lets it go on."""
         ...
 
