@@ -51,7 +51,8 @@ class Phases:
     def _step(self, name: str, done: int, at: str) -> None:
         """Tell a step of the phase `name`; `at` is the innermost phase that runs, or that was just finished."""
         self._check(at)
-        if self.monitor is not None and self.monitor.step(name, done) is False:
+        go_on: object = True if self.monitor is None else self.monitor.step(name, done)
+        if go_on is not None and not go_on:  # None is a step that returns nothing; NumPy's False is one, too
             raise _cancelled(at)
 
     def _check(self, at: str) -> None:

@@ -106,6 +106,15 @@ def test_a_monitor_that_returns_nothing_cancels_nothing() -> None:
     assert ("step", "build", len(PHASES)) in tree.told
 
 
+def test_false_of_numpy_cancels() -> None:
+    class Compares(Tree):
+        def step(self, phase: str, done: int) -> Any:
+            return np.int64(done) < 0
+
+    with pytest.raises(ew.BuildCancelled):
+        ew.build(network(), ew.BuilderConfig(timing_cache=""), progress=Compares())
+
+
 def test_a_build_that_is_cancelled_between_phases_names_the_next_one() -> None:
     phases = Phases()
     phases.cancelled.set()
