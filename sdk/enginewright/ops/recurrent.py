@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -275,7 +276,7 @@ class LSTM(Recurrent):
         yield relu, [x, w, r, b, None, None, None, None]
 
 
-class _OneState(Recurrent):
+class _OneState(Recurrent, ABC):
     """GRU and RNN: what they carry from step to step is what they give; `_step` says how it changes."""
 
     def infer(
@@ -314,9 +315,9 @@ class _OneState(Recurrent):
         y, (h,) = self.run(wide, sequence_lens, [zeros_or(initial_h, state, wide.dtype)], steps)
         return y.astype(x.dtype), h.astype(x.dtype)
 
+    @abstractmethod
     def _step(self, direction: int, w: Array, r: Array, bias: tuple[Array, Array]) -> Step:
         """The step function of one direction, from its weights and the biases of input and recurrence."""
-        raise NotImplementedError
 
 
 @operator("ew::GRU")
