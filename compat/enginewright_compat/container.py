@@ -30,9 +30,11 @@ from enginewright_compat.layout import (
     MAX_SECTIONS,
     MAX_SIZE,
     NEEDED,
+    PIECE,
     PREFIX,
     PREFIX_SIZE,
     SHA256_AND_BLAKE3,
+    SUM_SIZE,
     ZERO_DIGEST,
     Entry,
     Header,
@@ -42,6 +44,7 @@ from enginewright_compat.layout import (
     SectionFlag,
     align_up,
     chunk_count,
+    piece_count,
     root_digest,
     section_align,
     section_flags,
@@ -347,7 +350,7 @@ def _check_section(prefix: Prefix, entry: Entry) -> None:
 
 
 def _check_linked_digests(container: Container) -> None:
-    """Check that CHUNKS has one digest a chunk, that WEIGHTS is sealed by it, and RECIPE by the header."""
+    """Check that CHUNKS has one digest a chunk, SUMS one sum a piece, that CHUNKS seals WEIGHTS, the header RECIPE."""
     recipe, weights, chunks = (container.find(name) for name in (Section.RECIPE, Section.WEIGHTS, Section.CHUNKS))
     if container.header.recipe != (recipe.digest if recipe else ZERO_DIGEST):
         raise _invalid(container.prefix, "recipe digest", "another one", "the digest of RECIPE")
@@ -358,3 +361,7 @@ def _check_linked_digests(container: Container) -> None:
         raise _invalid(container.prefix, "CHUNKS length", f"{chunks.length} bytes", expected)
     if weights.digest != chunks.digest:
         raise _invalid(container.prefix, "WEIGHTS digest", "another one", "the digest of CHUNKS")
+    sums, pieces = container.find(Section.SUMS), piece_count(weights.length)
+    if sums is not None and (pieces == 0 or sums.length != SUM_SIZE * pieces):
+        expected = f"{pieces} sums" if pieces else f"none, for weights of less than {PIECE:,} bytes"
+        raise _invalid(container.prefix, "SUMS length", f"{sums.length} bytes", expected)

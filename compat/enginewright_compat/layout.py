@@ -1,4 +1,4 @@
-"""The byte layout of format 1.0: numbers, structures and limits of the container, shared by reader and writer."""
+"""The byte layout of format 1.1: numbers, structures and limits of the container, shared by reader and writer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from enum import IntEnum, IntFlag
 from enginewright_compat.version import Version
 
 MAGIC = b"\x89EWP\r\n\x1a\n"
-FORMAT = (1, 0)
+FORMAT = (1, 1)
 PREFIX_SIZE = 64
 HEADER_SIZE = 320
 ENTRY_SIZE = 80
@@ -19,6 +19,8 @@ DIGEST_SIZE = 32
 ALIGN = 64
 WEIGHTS_ALIGN = 4096
 CHUNK = 4 << 20
+PIECE = 256 << 10
+SUM_SIZE = 16
 ZERO_DIGEST = bytes(DIGEST_SIZE)
 SIGNED_TEXT = b"enginewright artifact v1\0"
 
@@ -66,6 +68,7 @@ class Section(IntEnum):
     CODE = 9
     ENTRIES = 10
     RANGES = 11
+    SUMS = 12
 
 
 class SectionFlag(IntFlag):
@@ -80,7 +83,7 @@ HAS_CODE = 1  # the only bit of flags_incompat that this release knows
 SHA256_AND_BLAKE3 = 1  # digest_alg
 ED25519 = 1  # signature_alg
 
-OPTIONAL = frozenset({Section.PROBES, Section.LAYERINFO})
+OPTIONAL = frozenset({Section.PROBES, Section.LAYERINFO, Section.SUMS})
 NEEDED = {
     Kind.PLAN: frozenset({Section.PASSPORT, Section.META, Section.WEIGHTS, Section.CHUNKS}),
     Kind.TIMING_CACHE: frozenset({Section.PASSPORT, Section.ENTRIES}),
@@ -88,7 +91,8 @@ NEEDED = {
     Kind.SAFE_PLAN: frozenset({Section.PASSPORT, Section.META, Section.WEIGHTS, Section.CHUNKS}),
 }
 ALLOWED = NEEDED | {
-    Kind.PLAN: NEEDED[Kind.PLAN] | {Section.RECIPE, Section.SOURCE, Section.PROBES, Section.LAYERINFO, Section.CODE},
+    Kind.PLAN: NEEDED[Kind.PLAN]
+    | {Section.RECIPE, Section.SOURCE, Section.PROBES, Section.LAYERINFO, Section.CODE, Section.SUMS},
 }
 LIMITS = {
     Section.PASSPORT: MAX_PASSPORT,
@@ -122,6 +126,11 @@ def align_up(offset: int, align: int) -> int:
 def chunk_count(length: int) -> int:
     """Return the number of chunks of a chunked section of `length` bytes."""
     return -(-length // CHUNK)
+
+
+def piece_count(length: int) -> int:
+    """Return the number of pieces of weights of `length` bytes that have a sum: the last takes what is left over."""
+    return length // PIECE
 
 
 @dataclass(frozen=True, slots=True)

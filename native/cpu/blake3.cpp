@@ -7,15 +7,13 @@
 #if defined(EW_ISA_AVX512)
 #include <immintrin.h>
 #endif
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <utility>
 
+#include "cpu/hash_units.h"
 #include "src/kernel.h"
-#include "src/thread_pool.h"
 
 namespace ew::EW_ISA {
 
@@ -36,7 +34,6 @@ constexpr int64_t BLOCK = 64, LEAF = 1024, UNIT = 128 * LEAF;  // a unit is what
 constexpr int64_t DIGEST = 32, UNIT_LEAVES = UNIT / LEAF;
 constexpr int LEVELS = 3, ROUNDS = 7;  // a unit climbs three levels of the tree: any more have few nodes for the lanes
 constexpr int64_t UNIT_NODES = UNIT_LEAVES >> LEVELS;
-constexpr int64_t UNITS_AT_ONCE = 8, MOST_THREADS = 256;
 enum Flag : uint32_t { LEAF_START = 1, LEAF_END = 2, PARENT = 4, ROOT = 8 };
 
 constexpr uint32_t IV[8] = {0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A,
@@ -340,91 +337,43 @@ void join(uint8_t *nodes, int64_t chunk, uint8_t *digest) {
         std::memcpy(digest, nodes, DIGEST);
 }
 
-// Lets the kernel map what is read next, in one call and on the thread that reads it: less than half of what a page
-// fault for every 64 KiB takes. Kernels before 5.14 refuse, and then there are such faults.
-void map_pages(const uint8_t *data, int64_t size) {
-#ifdef MADV_POPULATE_READ
-    const uintptr_t start = reinterpret_cast<uintptr_t>(data) & ~uintptr_t{4095};
-    madvise(reinterpret_cast<void *>(start), reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(size) - start,
-            MADV_POPULATE_READ);
-#else
-    (void)data, (void)size;
-#endif
-}
-
-// What all threads that hash the same bytes do: each claims units that lie side by side, fewer of them towards the end so
-// that all come to it together, until none is left; the last of a chunk joins its nodes.
+// What all threads that hash the same bytes do; the last of a chunk joins its nodes.
 struct Job {
-    const uint8_t *data;
+    Units units;
     uint8_t *digests, *nodes;
-    int64_t *claimed, *hashed;  // units: of all, and of each chunk
-    int64_t size, chunk, units;
-
-    int64_t length(int64_t start, int64_t most) const { return size - start < most ? size - start : most; }
-
-    bool claim(int64_t &unit, int64_t &n) const {
-        const std::atomic_ref<int64_t> next(*claimed);
-        unit = next.load(std::memory_order_relaxed);
-        do {
-            if (unit >= units) return false;
-            n = std::clamp<int64_t>((units - unit) / UNITS_AT_ONCE, 1, UNITS_AT_ONCE);
-        } while (!next.compare_exchange_weak(unit, unit + n, std::memory_order_relaxed));
-        return true;
-    }
+    int64_t *hashed;  // units of each chunk
+    int64_t chunk;
 
     void work() const {
-        for (int64_t unit = 0, n = 0; claim(unit, n);) {
-            map_pages(data + unit * UNIT, length(unit * UNIT, n * UNIT));
-            for (; n > 0; --n) hash(unit++);
-        }
+        units.each([this](int64_t unit) { hash(unit); });
     }
 
     void hash(int64_t unit) const {
         const int64_t in_chunk = chunk / UNIT, index = unit / in_chunk, start = index * chunk;
-        hash_unit(data + unit * UNIT, length(unit * UNIT, UNIT), static_cast<uint64_t>((unit * UNIT - start) / LEAF),
-                  length(start, chunk), nodes + unit * UNIT_NODES * DIGEST);
+        const int64_t length = std::min(units.size - start, chunk);
+        hash_unit(units.data + unit * UNIT, units.end(unit) - unit * UNIT,
+                  static_cast<uint64_t>((unit * UNIT - start) / LEAF), length, nodes + unit * UNIT_NODES * DIGEST);
         const int64_t done = std::atomic_ref(hashed[index]).fetch_add(1, std::memory_order_acq_rel) + 1;
-        if (done == std::min(in_chunk, units - index * in_chunk))
-            join(nodes + index * in_chunk * UNIT_NODES * DIGEST, length(start, chunk), digests + index * DIGEST);
+        if (done == std::min(in_chunk, units.count - index * in_chunk))
+            join(nodes + index * in_chunk * UNIT_NODES * DIGEST, length, digests + index * DIGEST);
     }
 };
 
-void work(void *job, int64_t) { static_cast<const Job *>(job)->work(); }
-
-// inputs: bytes; outputs: 32 bytes for each chunk; 512 bytes for each 128 KiB begun; numbers, all zero at first: two, and
-// one for each chunk. params: bytes of a chunk, a multiple of 128 KiB; with how many threads to begin. A call that begins
-// returns at once; the next one on the same outputs, which must come, begins nothing and returns when all is done.
+// inputs: bytes; outputs: 32 bytes for each chunk; numbers, all zero at first: two, and one for each chunk; 512 bytes for
+// each 128 KiB begun. params: bytes of a chunk, a multiple of 128 KiB; with how many threads to begin (see hash_units.h).
 int32_t blake3_chunks(const ew_call *call) {
     const ew_tensor &in = call->inputs[0];
     const int64_t size = in.shape[0], chunk = call->n_params == 2 ? call->params[0].i : 0;
     if (chunk <= 0 || chunk % UNIT) return call->host->error(call, EW_FAILED, "chunks are multiples of 128 KiB");
-    const int64_t chunks = (size + chunk - 1) / chunk, units = (size + UNIT - 1) / UNIT;
+    const int64_t chunks = (size + chunk - 1) / chunk, count = (size + UNIT - 1) / UNIT;
     const ew_tensor *out = call->outputs;
-    if (call->n_outputs != 3 || out[0].shape[0] != chunks * DIGEST || out[1].shape[0] != units * UNIT_NODES * DIGEST ||
-        out[2].shape[0] != 2 + chunks)
+    if (call->n_outputs != 3 || out[0].shape[0] != chunks * DIGEST || out[1].shape[0] != 2 + chunks ||
+        out[2].shape[0] != count * UNIT_NODES * DIGEST)
         return call->host->error(call, EW_SHAPE, "each chunk has one digest and a number, its units their nodes");
-    auto *numbers = static_cast<int64_t *>(out[2].data);
-    Job job{static_cast<const uint8_t *>(in.data),
-            static_cast<uint8_t *>(out[0].data),
-            static_cast<uint8_t *>(out[1].data),
-            numbers,
-            numbers + 2,
-            size,
-            chunk,
-            units};
-    int64_t &begun = numbers[1];  // the address of the job that others work on
-    if (const auto threads = static_cast<int32_t>(call->params[1].i); threads > 0) {
-        auto *shared = new Job(job);
-        if (begin_parallel(work, shared, threads))
-            begun = reinterpret_cast<intptr_t>(shared);
-        else
-            delete shared;
-    } else if (begun != 0) {
-        end_parallel();
-        delete reinterpret_cast<Job *>(std::exchange(begun, 0));
-    } else {
-        call->host->parallel(call, std::min(units, MOST_THREADS), work, &job);
-    }
+    auto *numbers = static_cast<int64_t *>(out[1].data);
+    const Units units{static_cast<const uint8_t *>(in.data), size, UNIT, count, numbers};
+    const Job job{units, static_cast<uint8_t *>(out[0].data), static_cast<uint8_t *>(out[2].data), numbers + 2, chunk};
+    begin_or_finish(call, job, count, static_cast<int32_t>(call->params[1].i), numbers[1]);
     return EW_OK;
 }
 

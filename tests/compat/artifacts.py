@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from enginewright.plan.artifact import Kind, Section, artifact_bytes
-from enginewright_compat.layout import ENTRY, ENTRY_SIZE, HEADER, HEADER_SIZE, PREFIX, PREFIX_SIZE
+from enginewright_compat.layout import ENTRY, ENTRY_SIZE, HEADER, HEADER_SIZE, PIECE, PREFIX, PREFIX_SIZE
 from enginewright_compat.machine import this_machine
 from enginewright_compat.passport import ModelInfo, Passport, Target, TensorInfo, Tolerance
 from enginewright_compat.version import running_version
@@ -51,8 +51,14 @@ def example_plan(**changes: Any) -> bytes:
     return artifact_bytes(Kind.PLAN, sections, example_passport(**changes))
 
 
+def heavy_plan() -> bytes:
+    """Return a plan with so many weights that they have three sums; the last is of more bytes than the others."""
+    sections = {Section.META: META, Section.WEIGHTS: WEIGHTS * (3 * PIECE // len(WEIGHTS) + 9)}
+    return artifact_bytes(Kind.PLAN, sections, example_passport())
+
+
 def rich_plan() -> bytes:
-    """Return a plan with a section of every type but CODE."""
+    """Return a plan with a section of every type but CODE and SUMS."""
     texts = {section: section.name.encode() for section in (Section.RECIPE, Section.SOURCE, Section.PROBES)}
     sections = {Section.META: META, Section.WEIGHTS: WEIGHTS, Section.LAYERINFO: b"facts"} | texts
     return artifact_bytes(Kind.PLAN, sections, example_passport())
@@ -133,3 +139,12 @@ def relaid(parts: Parts) -> bytes:
         end = entry["offset"] + len(section)
     parts.prefix["file_size"], parts.prefix["n_sections"] = end, len(parts.entries)
     return parts.seal()
+
+
+def without_sums(data: bytes | bytearray) -> bytes:
+    """Return a sealed artifact without the sums of its weights."""
+    parts = take_apart(bytes(data))
+    at = parts.find(Section.SUMS)
+    for listed in (parts.entries, parts.gaps, parts.sections):
+        del listed[at]
+    return relaid(parts)

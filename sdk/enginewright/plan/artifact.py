@@ -27,7 +27,7 @@ from enginewright.errors import (
     PlanLimitExceeded,
 )
 from enginewright.plan.canonical import NotCanonical, decode_json, encode_json
-from enginewright.plan.hashing import ChunkHashing, chunk_digests, claimed_weights
+from enginewright.plan.hashing import Claim, claim_of, early_claim
 from enginewright.plan.lazy_weights import LazyWeights
 from enginewright.plan.plugin_check import check_plugins
 from enginewright.plan.writing import artifact_bytes, write_artifact
@@ -43,7 +43,7 @@ from enginewright_compat.container import (
     read_prefix,
 )
 from enginewright_compat.features import judge_features
-from enginewright_compat.layout import DIGEST_SIZE, Header, Kind, Prefix, Section
+from enginewright_compat.layout import DIGEST_SIZE, SUM_SIZE, Header, Kind, Prefix, Section
 from enginewright_compat.machine import machine_for
 from enginewright_compat.passport import Passport, check_passport
 from enginewright_compat.reason import Refused
@@ -163,22 +163,25 @@ def open_as(
 
 
 def _open_verified(view: memoryview, wanted: _Wanted, where: str, decode: Callable[[Artifact], Content]) -> Content:
-    """All checks, and what `decode` makes of the artifact, while other threads hash what must be its weights."""
-    claimed = claimed_weights(view)
-    hashing = ChunkHashing(view[claimed])
+    """All checks, and what `decode` makes of the artifact, while other threads hash what must be its weights.
+
+    If nobody signed it, whoever changes its weights can change their digests as well: then sums do, which find
+    accidents as surely.
+    """
+    claim = early_claim(view)
+    hashing = claim.hashing(view)
     try:
         hashing.begin()
         artifact, container = _check_frame(view, wanted, where)
         _check_machine(artifact)
         _check_content(artifact.sections, container)
-        made, found = decode(artifact), hashing.digests()
+        made, found = decode(artifact), hashing.found()
     except BaseException:  # Ctrl-C too, wherever it comes
         hashing.cancel()
         raise
-    entry = container.find(Section.WEIGHTS)
-    if entry is not None and slice(entry.offset, entry.end) != claimed:
+    if claim_of(container) != claim:
         raise corrupt_section(container.prefix, "WEIGHTS")  # the file was changed meanwhile
-    _compare_weights(found, artifact.sections, container.prefix)
+    _compare_weights(found, claim, artifact.sections, container.prefix)
     return made
 
 
@@ -195,7 +198,9 @@ def check_file(path: str | os.PathLike[str]) -> tuple[Artifact, Container, memor
         container = read_container(source, prefix, read_header(source, prefix))
         passport, sections = check_passport(source, container), _sections(view, container)
         _check_content(sections, container)
-        _compare_weights(chunk_digests(sections.get(Section.WEIGHTS, memoryview(b""))), sections, container.prefix)
+        for by_sums in (False, True) if Section.SUMS in sections else (False,):
+            claim = replace(claim_of(container), by_sums=by_sums)
+            _compare_weights(claim.hashing(view).found(), claim, sections, container.prefix)
     return Artifact(container.kind, prefix.version, passport, sections, where), container, view
 
 
@@ -324,11 +329,12 @@ def _check_content(sections: Mapping[Section, memoryview], container: Container)
             raise corrupt_section(container.prefix, section.name)
 
 
-def _compare_weights(found: bytes, sections: Mapping[Section, memoryview], prefix: Prefix) -> None:
-    """Check 14: says which chunk has not the digest that was written."""
-    expected = sections.get(Section.CHUNKS, b"")
+def _compare_weights(found: bytes, claim: Claim, sections: Mapping[Section, memoryview], prefix: Prefix) -> None:
+    """Check 14: says which piece or chunk has not the sum or digest that was written."""
+    section, size, name = (Section.SUMS, SUM_SIZE, "piece") if claim.by_sums else (Section.CHUNKS, DIGEST_SIZE, "chunk")
+    expected = sections.get(section, b"")
     if found == expected:
         return
-    starts = range(0, len(found), DIGEST_SIZE)
-    damaged = next(i for i in starts if found[i : i + DIGEST_SIZE] != expected[i : i + DIGEST_SIZE]) // DIGEST_SIZE
-    raise corrupt_section(prefix, f"WEIGHTS chunk {damaged}")
+    starts = range(0, len(found), size)
+    damaged = next(i for i in starts if found[i : i + size] != expected[i : i + size]) // size
+    raise corrupt_section(prefix, f"WEIGHTS {name} {damaged}")

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from enginewright.errors import PlanDetails, PlanInvalid, PlanLimitExceeded, PlanWriteError
-from enginewright.plan.hashing import chunk_digests
+from enginewright.plan.hashing import chunk_digests, piece_sums
 from enginewright_compat.layout import (
     ALLOWED,
     ENTRY_SIZE,
@@ -34,6 +34,7 @@ from enginewright_compat.layout import (
     Prefix,
     Section,
     align_up,
+    piece_count,
     root_digest,
     section_align,
     section_flags,
@@ -61,7 +62,7 @@ class _Sealed:
 
 
 def artifact_bytes(kind: Kind, sections: Mapping[Section, Data], passport: Passport) -> bytes:
-    """Return an artifact as bytes; PASSPORT and CHUNKS are made here. Raises PlanInvalid or PlanLimitExceeded."""
+    """Return an artifact as bytes; PASSPORT, CHUNKS and SUMS are made here. Raises PlanInvalid or PlanLimitExceeded."""
     sealed = _seal(kind, sections, passport)
     return b"".join((sealed.head, *sealed.pieces()))
 
@@ -114,7 +115,10 @@ def _seal(kind: Kind, sections: Mapping[Section, Data], passport: Passport) -> _
     """Lay out the sections in the order of their types, and compute all digests."""
     contents = {section: _bytes_of(data) for section, data in sections.items()}
     if Section.WEIGHTS in contents:
-        contents[Section.CHUNKS] = memoryview(chunk_digests(contents[Section.WEIGHTS]))
+        weights = contents[Section.WEIGHTS]
+        contents[Section.CHUNKS] = memoryview(chunk_digests(weights))
+        if Section.SUMS in ALLOWED[kind] and piece_count(len(weights)):
+            contents[Section.SUMS] = memoryview(piece_sums(weights))
     contents[Section.PASSPORT] = memoryview(_encode(kind, passport))
     _check_sections(kind, contents)
     offset, entries = HEADER_SIZE + ENTRY_SIZE * len(contents), []

@@ -25,7 +25,7 @@ def expected(data: np.ndarray, chunk: int) -> bytes:
 def digests(data: np.ndarray, chunk: int, isa: str, threads: int = 0) -> bytes:
     count = -(-len(data) // chunk)
     found = np.empty(32 * count, np.uint8)
-    outputs = [found, np.empty(-(-len(data) // UNIT) * 512, np.uint8), np.zeros(2 + count, np.int64)]
+    outputs = [found, np.zeros(2 + count, np.int64), np.empty(-(-len(data) // UNIT) * 512, np.uint8)]
     for begin_with in (threads, 0) if threads else (0,):
         call_kernel(f"cpu_blake3_chunks@{isa}", [data], outputs, (chunk, begin_with), threads=2)
     return found.tobytes()
@@ -66,6 +66,6 @@ def test_a_chunk_that_is_no_multiple_of_a_unit() -> None:
 @pytest.mark.parametrize("sizes", [(32, 512, 2), (32, 511, 3), (31, 512, 3)])
 def test_room_that_does_not_fit(sizes: tuple[int, int, int]) -> None:
     digest, nodes, numbers = sizes
-    outputs = [np.empty(digest, np.uint8), np.empty(nodes, np.uint8), np.zeros(numbers, np.int64)]
+    outputs = [np.empty(digest, np.uint8), np.zeros(numbers, np.int64), np.empty(nodes, np.uint8)]
     with pytest.raises(EnginewrightError, match="each chunk has one digest"):
         call_kernel(f"cpu_blake3_chunks@{isas()[0]}", [np.zeros(10, np.uint8)], outputs, (UNIT, 0))

@@ -1,12 +1,14 @@
-"""Chunks are hashed on other threads from `begin` on, and by nobody any more after `digests` or `cancel`."""
+"""Weights are hashed on other threads from `begin` on, and by nobody any more after `found` or `cancel`."""
 
 from __future__ import annotations
 
 import mmap
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+import xxhash
 from blake3 import blake3
 
 from enginewright import BuilderConfig, Engine, Network, _native, build, float32
@@ -14,12 +16,27 @@ from enginewright._native import call_kernel, isas
 from enginewright.errors import PlanCorrupt
 from enginewright.plan import artifact, hashing
 from enginewright.plan.artifact import Kind, open_artifact
-from enginewright.plan.hashing import BEGUN, ChunkHashing, chunk_digests, claimed_weights
-from enginewright_compat.layout import CHUNK
-from tests.compat.artifacts import WEIGHTS, example_cache, example_plan
+from enginewright.plan.hashing import (
+    BEGUN,
+    ChunkHashing,
+    Claim,
+    Hashing,
+    PieceHashing,
+    chunk_digests,
+    early_claim,
+    piece_sums,
+)
+from enginewright_compat.layout import CHUNK, PIECE
+from tests.compat.artifacts import WEIGHTS, example_cache, example_plan, heavy_plan
 
 DATA = memoryview(np.random.default_rng(0).integers(0, 256, 3 * CHUNK + 77, dtype=np.uint8))
 EXPECTED = b"".join(blake3(DATA[at : at + CHUNK]).digest() for at in range(0, len(DATA), CHUNK))
+
+
+STARTS = range(0, len(DATA) - PIECE + 1, PIECE)
+SUMS = b"".join(xxhash.xxh3_128_digest(DATA[a : len(DATA) if a == STARTS[-1] else a + PIECE]) for a in STARTS)
+BOTH = pytest.mark.parametrize(("hashing", "expected"), [(ChunkHashing, EXPECTED), (PieceHashing, SUMS)])
+Make = Callable[[memoryview], Hashing]
 
 
 @pytest.fixture(params=[1, 2, 5])
@@ -28,36 +45,43 @@ def cpus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(hashing.os, "sched_getaffinity", lambda _: range(request.param))
 
 
+@BOTH
 @pytest.mark.usefixtures("cpus")
-def test_begun_or_not() -> None:
+def test_begun_or_not(hashing: Make, expected: bytes) -> None:
     for _ in range(3):
-        begun = ChunkHashing(DATA)
+        begun = hashing(DATA)
         begun.begin()
-        assert begun.digests() == EXPECTED
+        assert begun.found() == expected
+        assert hashing(DATA).found() == expected
+
+
+def test_functions() -> None:
     assert chunk_digests(DATA) == EXPECTED
+    assert piece_sums(DATA) == SUMS
 
 
+@BOTH
 @pytest.mark.usefixtures("cpus")
-def test_nobody_reads_after_it_was_cancelled() -> None:
+def test_nobody_reads_after_it_was_cancelled(hashing: Make, expected: bytes) -> None:
     """The memory is gone at once, and the next to come has the threads again."""
     for _ in range(20):
         pages = mmap.mmap(-1, 16 << 20)
         view = memoryview(pages)
-        begun = ChunkHashing(view)
+        begun = hashing(view)
         begun.begin()
         begun.cancel()
         del begun
         view.release()
         pages.close()
-    assert chunk_digests(DATA) == EXPECTED
+    assert hashing(DATA).found() == expected
 
 
 def test_two_at_the_same_time() -> None:
     first, second = ChunkHashing(DATA), ChunkHashing(DATA[CHUNK:])
     first.begin()
     second.begin()
-    assert second.digests() == EXPECTED[32:]
-    assert first.digests() == EXPECTED
+    assert second.found() == EXPECTED[32:]
+    assert first.found() == EXPECTED
 
 
 def test_kernels_run_while_others_hash() -> None:
@@ -66,7 +90,7 @@ def test_kernels_run_while_others_hash() -> None:
     x, y = np.ones(1 << 16, np.float32), np.empty(1 << 16, np.float32)
     call_kernel(f"cpu_copy@{isas()[0]}", [x], [y])
     assert np.array_equal(x, y)
-    assert begun.digests() == EXPECTED
+    assert begun.found() == EXPECTED
 
 
 def test_memory_of_all_threads_is_taken_while_others_hash() -> None:
@@ -81,7 +105,7 @@ def test_memory_of_all_threads_is_taken_while_others_hash() -> None:
         context.bind_output(0, np.empty(8, np.float32))
         context.resolve()
         context.reserve()
-        assert begun.digests() == EXPECTED
+        assert begun.found() == EXPECTED
         context.close()
 
 
@@ -91,7 +115,7 @@ def test_many_threads_load() -> None:
     def hash_once() -> None:
         begun = ChunkHashing(DATA)
         begun.begin()
-        found.append(begun.digests())
+        found.append(begun.found())
 
     threads = [threading.Thread(target=hash_once) for _ in range(8)]
     for thread in threads:
@@ -105,35 +129,44 @@ def test_nothing_and_little() -> None:
     for data in (b"", b"x", bytes(1000)):
         begun = ChunkHashing(memoryview(data))
         begun.begin()
-        assert begun.digests() == (blake3(data).digest() if data else b"")
+        assert begun.found() == (blake3(data).digest() if data else b"")
+    for size in (PIECE, PIECE + 1, 2 * PIECE - 1):
+        assert piece_sums(DATA[:size]) == xxhash.xxh3_128_digest(DATA[:size])
 
 
-def test_what_a_table_claims() -> None:
-    plan = memoryview(example_plan())
-    assert bytes(plan[claimed_weights(plan)]) == WEIGHTS
-    assert claimed_weights(memoryview(example_cache())) == slice(0, 0)
-    for size in range(len(plan)):
-        assert plan[claimed_weights(plan[:size])] in (b"", WEIGHTS)
+@pytest.mark.parametrize(("plan", "by_sums"), [(example_plan(), False), (heavy_plan(), True)])
+def test_what_a_table_claims(plan: bytes, by_sums: bool) -> None:
+    claim = early_claim(memoryview(plan))
+    assert claim.by_sums == by_sums
+    assert plan[claim.start : claim.end].startswith(WEIGHTS)
+    for size in [*range(1000), len(plan) - 1]:
+        assert early_claim(memoryview(plan)[:size]) in (Claim(), claim)
     noise = np.random.default_rng(1)
     for _ in range(1000):
         data = bytearray(plan)
         data[noise.integers(8, 1000)] = noise.integers(256)
-        claimed = claimed_weights(memoryview(data))
-        assert 0 <= claimed.start <= claimed.stop <= len(data)
+        found = early_claim(memoryview(data))
+        assert 0 <= found.start <= found.end <= len(data)
+        found.hashing(memoryview(data)).cancel()
 
 
-def test_a_table_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifact, "claimed_weights", lambda _: slice(0, 64))
+def test_a_cache_claims_nothing() -> None:
+    assert early_claim(memoryview(example_cache())) == Claim()
+
+
+@pytest.mark.parametrize("claim", [Claim(0, 64), Claim()])
+def test_a_table_that_changes_while_it_is_read(claim: Claim, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifact, "early_claim", lambda _: claim)
     with pytest.raises(PlanCorrupt, match="WEIGHTS"):
         open_artifact(example_plan(), Kind.PLAN)
 
 
-@pytest.mark.parametrize("place", ["begin", "_check_frame", "_check_machine", "digests"])
+@pytest.mark.parametrize("place", ["begin", "_check_frame", "_check_machine", "found"])
 def test_whatever_is_raised_while_others_hash_ends_that(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C may come in any line: then too the threads are free for the next one, and nobody reads what is gone."""
     monkeypatch.setattr(hashing.os, "sched_getaffinity", lambda _: range(2))
-    monkeypatch.setattr(hashing, "WORTH_WAKING", 1)
-    begin = ChunkHashing.begin
+    monkeypatch.setattr(ChunkHashing, "WORTH_WAKING", 1)
+    begin = Hashing.begin
 
     def interrupted(*arguments: object) -> None:
         if place == "begin":
@@ -141,10 +174,10 @@ def test_whatever_is_raised_while_others_hash_ends_that(place: str, monkeypatch:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(ChunkHashing if place in ("begin", "digests") else artifact, place, interrupted)
+        patch.setattr(Hashing if place in ("begin", "found") else artifact, place, interrupted)
         with pytest.raises(KeyboardInterrupt):
             open_artifact(example_plan(), Kind.PLAN)
     others = ChunkHashing(DATA)
     others.begin()
     assert others._numbers[BEGUN]
-    assert others.digests() == EXPECTED
+    assert others.found() == EXPECTED

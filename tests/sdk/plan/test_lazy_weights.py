@@ -12,7 +12,7 @@ import enginewright as ew
 from enginewright.errors import PlanCorrupt
 from enginewright.plan import hashing, lazy_weights
 from enginewright.plan.plan import Plan
-from enginewright_compat.layout import CHUNK
+from enginewright_compat.layout import CHUNK, PIECE
 
 ROWS = 3000  # two products of 4.8 MB: three chunks
 
@@ -107,9 +107,9 @@ def test_all_are_hashed_at_load_beside_decoding_or_after_it(
     plan: ew.Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worth: int
 ) -> None:
     """Either way the same plan, and the same error."""
-    monkeypatch.setattr(hashing, "WORTH_WAKING", worth)
+    monkeypatch.setattr(hashing.PieceHashing, "WORTH_WAKING", worth)
     plan.save(tmp_path / "intact.plan")
     assert Plan.load(tmp_path / "intact.plan").to_bytes() == plan.to_bytes()
     for chunk in range(3):
-        with pytest.raises(PlanCorrupt, match=f"WEIGHTS chunk {chunk}"):
+        with pytest.raises(PlanCorrupt, match=f"WEIGHTS piece {chunk * CHUNK // PIECE}"):
             ew.load(damaged(plan, tmp_path, chunk))

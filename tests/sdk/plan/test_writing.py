@@ -45,7 +45,7 @@ def test_layout_is_the_documented_one() -> None:
     data = artifact_bytes(Kind.PLAN, SECTIONS, example_passport())
     assert data[:8] == bytes.fromhex("894557500d0a1a0a")
     parts = take_apart(data)
-    assert (parts.prefix["format_major"], parts.prefix["format_minor"], parts.prefix["kind"]) == (1, 0, 1)
+    assert (parts.prefix["format_major"], parts.prefix["format_minor"], parts.prefix["kind"]) == (1, 1, 1)
     assert (parts.prefix["header_size"], parts.prefix["entry_size"]) == (320, 80)
     assert [(entry["type"], entry["flags"], entry["align"]) for entry in parts.entries] == [
         (1, 1, 64),
