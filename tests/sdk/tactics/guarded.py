@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+import xxhash
+from blake3 import blake3
 
 from enginewright import _native
 from enginewright.compiler.choice import Choice
@@ -33,7 +35,9 @@ from enginewright.ops.rounded import Rounded
 from enginewright.ops.row_quantized import RowQuantizedMatMul
 from enginewright.ops.softmax import Softmax
 from enginewright.ops.transpose import Transpose
+from enginewright.plan.hashing import NODES, UNIT
 from enginewright.tensors import TensorSpec, float32, int8, int32, uint8
+from enginewright_compat.layout import CHUNK
 from tests.sdk.tactics.one_step import OneLayer, arrays_of, assert_close, narrowed, operators_with_tactics
 
 Array = np.ndarray[Any, Any]
@@ -42,6 +46,7 @@ CONTROL = ("If", "Loop", "Scan")  # their fields hold networks
 VECTORS = (4, 8, 16)
 SIZES = sorted({0, 1, *(size + more for size in VECTORS for more in (-1, 0, 1))})
 FEW = 2  # examples of a tactic
+LEAST_PIECE = 240  # XXH3 has other hashes for bytes as few or fewer
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -145,6 +150,30 @@ def run_all(cases: Iterable[tuple[Any, list[Any]]], isas: tuple[str, ...], most:
     return sum(runs.values())
 
 
+def run_hashes(isas: tuple[str, ...]) -> int:
+    """Hash bytes of sizes around those at which the hashes change their way; the number of runs."""
+    edges = (64, 1024, 2048, 16 << 10, UNIT, CHUNK)
+    sizes = [1, *(edge + more for edge in edges for more in (-1, 0, 1))]
+    data = np.random.default_rng(0).integers(0, 256, sizes[-1], dtype=np.uint8)
+    for size in sizes:
+        for isa in isas:
+            for at_end in (True, False):
+                print("hashes", isa, size, "guarded", "behind" if at_end else "before", flush=True)
+                given = guarded(data[:size], at_end=at_end)
+                digests = [np.zeros(32 * -(-size // UNIT), np.uint8), np.zeros(2 + -(-size // UNIT), np.int64)]
+                nodes = np.zeros(NODES * 32 * -(-size // UNIT), np.uint8)
+                outputs = [guarded(array, at_end=at_end) for array in (*digests, nodes)]
+                _native.call_kernel(f"cpu_blake3_chunks@{isa}", [given], outputs, (UNIT, 0), threads=2)
+                for index in range(len(outputs[0]) // 32):
+                    expected = blake3(data[index * UNIT : min(size, (index + 1) * UNIT)]).digest()
+                    assert outputs[0][32 * index : 32 * index + 32].tobytes() == expected
+                if size > LEAST_PIECE:
+                    outputs = [guarded(np.zeros(16, np.uint8), at_end=at_end), np.zeros(2, np.int64)]
+                    _native.call_kernel(f"cpu_xxh3_pieces@{isa}", [given], outputs, (size, 0), threads=2)
+                    assert outputs[0].tobytes() == xxhash.xxh3_128_digest(data[:size])
+    return 2 * len(sizes) * len(isas)
+
+
 def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.sdk.tactics.guarded", description=__doc__.splitlines()[0])
@@ -152,7 +181,8 @@ def main() -> int:
     parser.add_argument("--isa", action="append", help="default: the best; with --all: all")
     arguments = parser.parse_args()
     isas = tuple(arguments.isa or (_native.isas() if arguments.all else _native.isas()[:1]))
-    done = run_all(sized_layers(), isas, None) + run_all(examples(), isas, None if arguments.all else FEW)
+    few = None if arguments.all else FEW
+    done = run_hashes(isas) + run_all(sized_layers(), isas, None) + run_all(examples(), isas, few)
     print(f"{done} runs on {', '.join(isas)} kept within their arrays")
     return 0
 
