@@ -127,7 +127,12 @@ def _show_all(found: Inspection, wanted: str, *, attributes: bool) -> None:
                 print_text(f"  {name} = {value}")
     _show_wide(found, wanted)
     steps = [step for step in found.steps if _matches(wanted, step.layer, step.sources)]
-    rows = [[step.layer, step.kernel, "; ".join(step.outputs), " ".join(step.sources)] for step in steps]
+    rows = []
+    for outer, step in zip([(), *(step.within for step in steps)], steps, strict=False):
+        if step.within and step.within != outer:
+            rows.append([f"{'  ' * (len(step.within) - 1)}in {step.within[-1]}:", "", "", ""])
+        name = f"{'  ' * len(step.within)}{step.layer}"
+        rows.append([name, step.kernel, "; ".join(step.outputs), " ".join(step.sources)])
     print_table(["step", "kernel", "gives", "ONNX nodes"], rows)
     for choice in found.choices:
         if wanted and _matches(wanted, choice.layer, choice.sources):

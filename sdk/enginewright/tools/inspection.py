@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -22,6 +23,8 @@ from enginewright.tensors import DataType
 from enginewright.tools.subject import Source, is_plan
 from enginewright_compat.deprecation import deprecated
 
+BRANCHES, BODY = ("then", "else"), ("body",)
+
 
 @dataclass(frozen=True, slots=True)
 class LayerInfo:
@@ -37,13 +40,17 @@ class LayerInfo:
 
 @dataclass(frozen=True, slots=True)
 class StepInfo:
-    """A step of a plan: the kernel, the tensors that it reads and writes, and the ONNX nodes inside."""
+    """A step of a plan: the kernel, the tensors that it reads and writes, and the ONNX nodes inside.
+
+    `within` names the branches and bodies around it, outermost first, each by its If or Loop: "cond.then".
+    """
 
     layer: str
     kernel: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     sources: tuple[str, ...]
+    within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +67,9 @@ class MemoryInfo:
 class Inspection:
     """What is known of a model or plan; what was not asked for, or a plan does not record, is empty.
 
-    `layers` are those after the passes, `choices` the tactics with their times, `steps` those of the first program;
-    `wide` what stays in float32 on a GPU though the precision allows fewer bits, each layer with the reason.
+    `layers` are those after the passes, `choices` the tactics with their times, `steps` those of the first profile,
+    each followed by those in its branches or its body; `wide` what stays in float32 on a GPU though the precision
+    allows fewer bits, each layer with the reason.
     """
 
     subject: str
@@ -191,26 +199,27 @@ def _inspect_plan(plan: Plan) -> Inspection:
         subject=plan.name,
         inputs=tuple(f"{p.name} {DataType(p.dtype)}{list(p.shape)}" for p in plan.meta.inputs),
         outputs=tuple(f"{p.name} {DataType(p.dtype)}{list(p.shape)}" for p in plan.meta.outputs),
-        steps=tuple(_steps(program)),
+        steps=tuple(_steps(plan.meta.programs, program, ())),
         memory=_memory(plan, program),
     )
 
 
-def _steps(program: Program) -> list[StepInfo]:
+def _steps(programs: list[Program], program: Program, within: tuple[str, ...]) -> Iterator[StepInfo]:
     texts = [
         f"{tensor.name} {DataType(tensor.dtype)}[{', '.join(_operand(size) for size in tensor.shape)}]"
         for tensor in program.tensors
     ]
-    return [
-        StepInfo(
+    for step in program.steps:
+        yield StepInfo(
             step.layer,
             step.kernel,
             tuple(texts[index] if index >= 0 else "-" for index in step.inputs),
             tuple(texts[index] if index >= 0 else "-" for index in step.outputs),
             tuple(step.sources),
+            within,
         )
-        for step in program.steps
-    ]
+        for name, inner in zip(BRANCHES if len(step.programs) > 1 else BODY, step.programs, strict=False):
+            yield from _steps(programs, programs[inner], (*within, f"{step.layer}.{name}"))
 
 
 def _operand(size: Operand) -> str:

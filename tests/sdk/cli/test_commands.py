@@ -12,7 +12,7 @@ import pytest
 
 from enginewright.cli._group import group
 from enginewright.cli._running import run
-from tests.sdk.tools.small_models import chain, lookup, save, unsupported
+from tests.sdk.tools.small_models import branches, chain, lookup, save, unsupported
 
 COMMANDS = ["bench", "build", "doctor", "inspect", "run", "verify"]
 
@@ -185,6 +185,22 @@ def test_inspect(call: Call, folder: Path) -> None:
     assert "reads" in one.out
     assert "tactics of first" not in one.out
     assert call("inspect", folder / "chain.plan", "--json").json["steps"]
+
+
+def test_inspect_shows_what_is_in_branches(call: Call, tmp_path: Path) -> None:
+    found = call("inspect", save(branches(), tmp_path))
+    lines = [line.split("  cpu_")[0].rstrip() for line in found.out.splitlines()]
+    at = lines.index("in outer.then:")
+    assert lines[at - 1].split()[:2] == ["outer", "if"]
+    assert lines[at + 1].split()[:2] == ["inner", "if"]
+    assert lines[at + 2 : at + 8] == [
+        "  in inner.then:",
+        "    Relu",
+        "  in inner.else:",
+        "    Tanh",
+        "in outer.else:",
+        "  Sigmoid",
+    ]
 
 
 def test_coverage_exit_code_7_with_all_nodes(call: Call, folder: Path) -> None:

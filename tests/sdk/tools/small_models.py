@@ -37,6 +37,30 @@ def chain(scale: float = 1.0) -> onnx.ModelProto:
     return model(graph)
 
 
+def branches() -> onnx.ModelProto:
+    """If c: if d: x -> Relu, else x -> Tanh; else x -> Sigmoid; named "outer" and "inner"."""
+
+    def branch(operator: str) -> onnx.GraphProto:
+        value = helper.make_tensor_value_info(f"{operator}_y", TensorProto.FLOAT, [4])
+        return helper.make_graph(
+            [helper.make_node(operator, ["x"], [value.name], name=operator)], operator, [], [value]
+        )
+
+    def choice(name: str, condition: str, branches: tuple[onnx.GraphProto, onnx.GraphProto]) -> onnx.NodeProto:
+        return helper.make_node("If", [condition], [name], name=name, then_branch=branches[0], else_branch=branches[1])
+
+    inner = helper.make_tensor_value_info("inner", TensorProto.FLOAT, [4])
+    both = helper.make_graph([choice("inner", "d", (branch("Relu"), branch("Tanh")))], "both", [], [inner])
+    inputs = [helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in "cd"]
+    graph = helper.make_graph(
+        [choice("outer", "c", (both, branch("Sigmoid")))],
+        "branches",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [4]), *inputs],
+        [helper.make_tensor_value_info("outer", TensorProto.FLOAT, [4])],
+    )
+    return model(graph)
+
+
 def lookup() -> onnx.ModelProto:
     """ids[1, s] -> Cast -> Gather in a table of 5 rows -> y, masked by attention_mask[1, s]."""
     table = np.arange(10, dtype=np.float32).reshape(5, 2)

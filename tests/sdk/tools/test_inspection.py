@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import enginewright as ew
@@ -13,7 +14,7 @@ from enginewright.tools import diagnosis
 from enginewright.tools.subject import is_plan, open_subject
 from enginewright_compat.gpu import Gpu, Gpus
 from tests.sdk.registry.distributions import Site
-from tests.sdk.tools.small_models import chain, save, unsupported
+from tests.sdk.tools.small_models import branches, chain, save, unsupported
 
 
 def test_model() -> None:
@@ -28,6 +29,25 @@ def test_model() -> None:
     assert found.memory is not None
     assert found.memory.weights >= 4 * (8 * 16 + 16 * 3)
     assert found.memory.peak is None  # n is not known
+
+
+def test_steps_of_branches_and_bodies_stand_behind_theirs() -> None:
+    found = [(step.within, step.layer) for step in ew.inspect(branches()).steps]
+    assert found == [
+        ((), "outer"),
+        (("outer.then",), "inner"),
+        (("outer.then", "inner.then"), "Relu"),
+        (("outer.then", "inner.else"), "Tanh"),
+        (("outer.else",), "Sigmoid"),
+    ]
+    net, body = ew.Network("net"), ew.Network("body")
+    x = net.input("x", ew.float32, (4,))
+    body.input("i", ew.int64, ())
+    body.output("go", body.identity(body.input("go_in", ew.bool_, ())))
+    body.output("y", body.relu(body.input("x_in", ew.float32, (4,))))
+    net.output("y", net.loop(net.constant(np.array(3)), None, x, body=body, n_carried=1, name="times")[0])
+    steps = ew.inspect(net).steps
+    assert {step.within for step in steps} == {(), ("times.body",)}
 
 
 def test_fixed_sizes_have_a_peak() -> None:
