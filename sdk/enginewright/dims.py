@@ -202,9 +202,14 @@ def collect_checks() -> Iterator[list[Check]]:
 def require(kind: str, a: Size, b: Size) -> None:
     """Record that two sizes must agree; known sizes are judged at once, else resolve does it at run time."""
     if isinstance(a, int) and isinstance(b, int):
-        holds = {"equal": a == b, "broadcast": a == b or 1 in (a, b), "at_least": a >= b, "at_most": a <= b}
-        if not holds[kind]:
-            raise ShapeError(f"sizes {a} and {b} must agree ({kind})", hint="Check the shapes of the layer's inputs.")
+        holds, broken = {
+            "equal": (a == b, f"sizes {a} and {b} must be equal"),
+            "broadcast": (a == b or 1 in (a, b), f"sizes {a} and {b} cannot be broadcast"),
+            "at_least": (a >= b, f"size {a} must be at least {b}"),
+            "at_most": (a <= b, f"size {a} must be at most {b}"),
+        }[kind]
+        if not holds:
+            raise ShapeError(broken, hint="Check the shapes of the layer's inputs.")
         return
     found = _checks.get()
     if found is not None and a != b:

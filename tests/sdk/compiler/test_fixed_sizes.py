@@ -47,7 +47,7 @@ def test_a_branch_that_does_not_fit_fails_only_if_it_is_taken(level: int, fits_i
     engine = ew.load(build_for(model, 5, level))
     taken, other = feeds_of(5, condition=fits_if), feeds_of(5, condition=not fits_if)
     np.testing.assert_array_equal(engine.run(taken)["y"], -taken["x"])
-    with pytest.raises(ew.errors.ShapeError, match=r"(?s)branch .* sizes 5 and 3 must agree.*\(Add\)"):
+    with pytest.raises(ew.errors.ShapeError, match=r"(?s)branch .* sizes 5 and 3 cannot be broadcast.*\(Add\)"):
         engine.run(other)
     np.testing.assert_array_equal(engine.run(taken)["y"], -taken["x"])  # and the engine goes on
 
@@ -66,7 +66,7 @@ def test_branches_that_fit_are_both_kept(condition: bool) -> None:
 
 
 def test_an_if_of_which_neither_branch_fits_is_refused_while_building() -> None:
-    with pytest.raises(ew.errors.ShapeError, match="sizes 5 and 3 must agree"):
+    with pytest.raises(ew.errors.ShapeError, match="sizes 5 and 3 cannot be broadcast"):
         build_for(model_of("c", ADD, "v = Mul(x, w)"), 5)
 
 
@@ -78,7 +78,7 @@ def test_an_if_inside_a_branch_that_can_not_run_makes_that_branch_unfit() -> Non
     engine = ew.load(build_for(model_of("c", inner, NEG), 5))
     feeds = feeds_of(5, condition=False)
     np.testing.assert_array_equal(engine.run(feeds)["y"], -feeds["x"])
-    with pytest.raises(ew.errors.ShapeError, match="sizes 5 and 3 must agree"):
+    with pytest.raises(ew.errors.ShapeError, match="sizes 5 and 3 cannot be broadcast"):
         engine.run(feeds_of(5, condition=True))
 
 

@@ -10,11 +10,11 @@ from enginewright.graph.network import Network
 from enginewright.ops.refusal import Refusal
 from enginewright.tensors import bool_, float32
 
-REFUSAL = Refusal("sizes 2 and 3 must agree", "Give others.", 'layer "a" (Add)', (float32,), (2,))
+REFUSAL = Refusal("sizes 2 and 3 must be equal", "Give others.", 'layer "a" (Add)', (float32,), (2,))
 
 
 def test_it_raises_what_it_was_given() -> None:
-    with pytest.raises(ShapeError, match="sizes 2 and 3 must agree") as caught:
+    with pytest.raises(ShapeError, match="sizes 2 and 3 must be equal") as caught:
         REFUSAL.reference()
     assert (caught.value.where, caught.value.hint) == ('layer "a" (Add)', "Give others.")
 
