@@ -197,10 +197,10 @@ def read_section(source: Source, container: Container, section: Section) -> byte
     return data
 
 
-def corrupt_section(prefix: Prefix, name: str) -> Refused:
-    """Return the refusal of a section whose bytes do not have the digest of the table."""
+def corrupt_section(prefix: Prefix, name: str, kind: str = "digest") -> Refused:
+    """Return the refusal of a section, or a part of it, whose bytes do not have the digest or sum that was written."""
     return Refused(
-        Reason("EW-P002", f"{name} digest", "other bytes", "the bytes that were written", COPY_AGAIN),
+        Reason("EW-P002", f"{name} {kind}", "other bytes", "the bytes that were written", COPY_AGAIN),
         prefix.kind_label,
     )
 

@@ -128,7 +128,8 @@ struct Job {
 int32_t xxh3_pieces(const ew_call *call) {
     const ew_tensor &in = call->inputs[0];
     const int64_t size = in.shape[0], piece = call->n_params == 2 ? call->params[0].i : 0;
-    if (piece < LEAST || size < piece) return call->host->error(call, EW_FAILED, "a piece has at least 241 bytes");
+    if (piece < LEAST || size < piece)
+        return call->host->error(call, EW_FAILED, "a piece has at least 241 bytes, and no more than there are");
     const ew_tensor *out = call->outputs;
     const int64_t count = size / piece;
     if (call->n_outputs != 2 || out[0].shape[0] != count * SUM || out[1].shape[0] != 2)

@@ -35,7 +35,8 @@ class PlanInfo:
     """What a file is and whether it can load; `passport` is None if only the release that wrote it can read it.
 
     `running` and `device` are the release and machine that the verdict is about; `key_id` names the key of the
-    signature as hex, empty if there is none, and proves nothing by itself.
+    signature as hex, empty if there is none, and proves nothing by itself. `root` is the root digest as hex, which
+    stands for the whole file; empty if only another release can read it.
     """
 
     path: str
@@ -51,6 +52,7 @@ class PlanInfo:
     device: str
     verdict: Level
     reasons: tuple[Reason, ...]
+    root: str = ""
 
     @property
     def rebuild(self) -> str:
@@ -122,6 +124,7 @@ def judge_facts(facts: Facts, running: Version, machine: Machine, trust: Trust) 
         device=machine.compute_capability or machine.arch,
         verdict=verdict.level,
         reasons=verdict.reasons,
+        root=facts.header.root.hex() if facts.header is not None else "",
     )
 
 

@@ -101,6 +101,7 @@ def _info_lines(info: PlanInfo) -> list[tuple[str, str]]:
     lines = [
         ("", f"{info.path}: {info.kind}, {info.file_size:,} bytes; the file says:"),
         ("release", str(info.version)),
+        ("root", info.root or "cannot be read by this release"),
         ("signature", signer(info)),
         ("code", "executable code inside" if info.has_code else "none"),
         ("verdict", f"{info.verdict.name} here; enginewright plan check says why"),

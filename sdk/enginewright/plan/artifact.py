@@ -1,6 +1,6 @@
 """The container of plans and caches: written atomically, mapped without a copy, every byte checked.
 
-The byte layout and the order of the checks are those of the plan format, version 1.0. Checks that any release must be
+The byte layout and the order of the checks are those of the plan format. Checks that any release must be
 able to make live in `enginewright_compat`; here are the digests of the content and the exceptions of the SDK.
 """
 
@@ -175,7 +175,7 @@ def _open_verified(view: memoryview, wanted: _Wanted, where: str, decode: Callab
         artifact, container = _check_frame(view, wanted, where)
         _check_machine(artifact)
         _check_content(artifact.sections, container)
-        made, found = decode(artifact), hashing.found()
+        made, found = decode(artifact), hashing.finish()
     except BaseException:  # Ctrl-C too, wherever it comes
         hashing.cancel()
         raise
@@ -200,7 +200,7 @@ def check_file(path: str | os.PathLike[str]) -> tuple[Artifact, Container, memor
         _check_content(sections, container)
         for by_sums in (False, True) if Section.SUMS in sections else (False,):
             claim = replace(claim_of(container), by_sums=by_sums)
-            _compare_weights(claim.hashing(view).found(), claim, sections, container.prefix)
+            _compare_weights(claim.hashing(view).finish(), claim, sections, container.prefix)
     return Artifact(container.kind, prefix.version, passport, sections, where), container, view
 
 
@@ -331,10 +331,13 @@ def _check_content(sections: Mapping[Section, memoryview], container: Container)
 
 def _compare_weights(found: bytes, claim: Claim, sections: Mapping[Section, memoryview], prefix: Prefix) -> None:
     """Check 14: says which piece or chunk has not the sum or digest that was written."""
-    section, size, name = (Section.SUMS, SUM_SIZE, "piece") if claim.by_sums else (Section.CHUNKS, DIGEST_SIZE, "chunk")
+    if claim.by_sums:
+        section, size, name, kind = Section.SUMS, SUM_SIZE, "piece", "sum"
+    else:
+        section, size, name, kind = Section.CHUNKS, DIGEST_SIZE, "chunk", "digest"
     expected = sections.get(section, b"")
     if found == expected:
         return
     starts = range(0, len(found), size)
     damaged = next(i for i in starts if found[i : i + size] != expected[i : i + size]) // size
-    raise corrupt_section(prefix, f"WEIGHTS {name} {damaged}")
+    raise corrupt_section(prefix, f"WEIGHTS {name} {damaged}", kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,7 @@ Numbers = npt.NDArray[np.int64]
 class Hashing:
     """What a kernel finds in each piece of `data`, computed natively, without the interpreter's lock.
 
-    All who hash take pieces of `data` until none is left. After `begin`, the same thread must call `found` or `cancel`:
+    All who hash take parts of `data` until none is left. After `begin`, the same thread must call `finish` or `cancel`:
     then no thread uses `data` any more, and others have the thread pool again.
     """
 
@@ -58,8 +59,8 @@ class Hashing:
         if self._size >= self.WORTH_WAKING:
             self._call(len(os.sched_getaffinity(0)))
 
-    def found(self) -> bytes:
-        """What was found, of one piece after another; the caller hashes what is left."""
+    def finish(self) -> bytes:
+        """Hash what is left; return what was found, of one piece after another."""
         self._call(0)
         return self._found.tobytes()
 
@@ -96,12 +97,12 @@ class PieceHashing(Hashing):
 
 def chunk_digests(data: memoryview) -> bytes:
     """The BLAKE3-256 of each 4 MiB chunk of `data`, one after another, computed on all CPUs."""
-    return ChunkHashing(data).found()
+    return ChunkHashing(data).finish()
 
 
 def piece_sums(data: memoryview) -> bytes:
     """The XXH3-128 of each 256 KiB piece of `data`, which has one at least, computed on all CPUs."""
-    return PieceHashing(data).found()
+    return PieceHashing(data).finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +119,9 @@ class Claim:
 
 
 def claim_of(container: Container) -> Claim:
-    """What a checked artifact says: its sums decide if nobody signed it, for then its digests prove no more."""
-    weights, sums = container.find(Section.WEIGHTS), container.find(Section.SUMS)
-    if weights is None:
-        return Claim()
-    return Claim(weights.offset, weights.end, sums is not None and not container.header.is_signed)
+    """What a checked artifact says. Its sums decide if nobody signed it, for then its digests prove no more."""
+    sections = {entry.type: (entry.offset, entry.end) for entry in container.entries}
+    return _claim(sections, container.header)
 
 
 def early_claim(view: memoryview) -> Claim:
@@ -134,8 +133,10 @@ def early_claim(view: memoryview) -> Claim:
     for at in range(0, len(table) - ENTRY_SIZE + 1, ENTRY_SIZE):
         number, _, offset, length, *_ = ENTRY.unpack_from(table, at)
         sections[number] = offset, offset + length
+    claim = _claim(sections, Header(*HEADER.unpack_from(view, PREFIX_SIZE)))
+    return claim if claim.end <= len(view) else Claim()
+
+
+def _claim(sections: Mapping[int, tuple[int, int]], header: Header) -> Claim:
     start, end = sections.get(Section.WEIGHTS, (0, 0))
-    signed = Header(*HEADER.unpack_from(view, PREFIX_SIZE)).is_signed
-    if end > len(view):
-        return Claim()
-    return Claim(start, end, Section.SUMS in sections and not signed and piece_count(end - start) > 0)
+    return Claim(start, end, Section.SUMS in sections and not header.is_signed and piece_count(end - start) > 0)

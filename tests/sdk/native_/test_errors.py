@@ -82,6 +82,14 @@ def test_unknown_kernel() -> None:
         words.model()
 
 
+@pytest.mark.parametrize("kernel", ["cpu_blake3_chunks", "cpu_xxh3_pieces"])
+def test_no_step_runs_a_kernel_that_keeps_addresses(kernel: str) -> None:
+    words = Words()
+    words.program().step(f"{kernel}@{_native.isas()[-1]}", [], [], layer="hash")
+    with pytest.raises(PlanInvalid, match=f'"hash".*{kernel}.* outside programs only'):
+        words.model()
+
+
 def test_no_memory() -> None:
     words = Words()
     program = words.program()

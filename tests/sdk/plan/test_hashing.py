@@ -1,4 +1,4 @@
-"""Weights are hashed on other threads from `begin` on, and by nobody any more after `found` or `cancel`."""
+"""Weights are hashed on other threads from `begin` on, and by nobody any more after `finish` or `cancel`."""
 
 from __future__ import annotations
 
@@ -51,8 +51,16 @@ def test_begun_or_not(hashing: Make, expected: bytes) -> None:
     for _ in range(3):
         begun = hashing(DATA)
         begun.begin()
-        assert begun.found() == expected
-        assert hashing(DATA).found() == expected
+        assert begun.finish() == expected
+        assert hashing(DATA).finish() == expected
+
+
+@BOTH
+def test_who_cancels_hashes_nothing_more(hashing: Make, expected: bytes) -> None:
+    begun = hashing(DATA)
+    begun._found[:] = 7
+    begun.cancel()
+    assert begun._found.tobytes() == bytes([7]) * len(expected)
 
 
 def test_functions() -> None:
@@ -73,15 +81,15 @@ def test_nobody_reads_after_it_was_cancelled(hashing: Make, expected: bytes) -> 
         del begun
         view.release()
         pages.close()
-    assert hashing(DATA).found() == expected
+    assert hashing(DATA).finish() == expected
 
 
 def test_two_at_the_same_time() -> None:
     first, second = ChunkHashing(DATA), ChunkHashing(DATA[CHUNK:])
     first.begin()
     second.begin()
-    assert second.found() == EXPECTED[32:]
-    assert first.found() == EXPECTED
+    assert second.finish() == EXPECTED[32:]
+    assert first.finish() == EXPECTED
 
 
 def test_kernels_run_while_others_hash() -> None:
@@ -90,7 +98,7 @@ def test_kernels_run_while_others_hash() -> None:
     x, y = np.ones(1 << 16, np.float32), np.empty(1 << 16, np.float32)
     call_kernel(f"cpu_copy@{isas()[0]}", [x], [y])
     assert np.array_equal(x, y)
-    assert begun.found() == EXPECTED
+    assert begun.finish() == EXPECTED
 
 
 def test_memory_of_all_threads_is_taken_while_others_hash() -> None:
@@ -105,7 +113,7 @@ def test_memory_of_all_threads_is_taken_while_others_hash() -> None:
         context.bind_output(0, np.empty(8, np.float32))
         context.resolve()
         context.reserve()
-        assert begun.found() == EXPECTED
+        assert begun.finish() == EXPECTED
         context.close()
 
 
@@ -115,7 +123,7 @@ def test_many_threads_load() -> None:
     def hash_once() -> None:
         begun = ChunkHashing(DATA)
         begun.begin()
-        found.append(begun.found())
+        found.append(begun.finish())
 
     threads = [threading.Thread(target=hash_once) for _ in range(8)]
     for thread in threads:
@@ -129,7 +137,7 @@ def test_nothing_and_little() -> None:
     for data in (b"", b"x", bytes(1000)):
         begun = ChunkHashing(memoryview(data))
         begun.begin()
-        assert begun.found() == (blake3(data).digest() if data else b"")
+        assert begun.finish() == (blake3(data).digest() if data else b"")
     for size in (PIECE, PIECE + 1, 2 * PIECE - 1):
         assert piece_sums(DATA[:size]) == xxhash.xxh3_128_digest(DATA[:size])
 
@@ -161,7 +169,7 @@ def test_a_table_that_changes_while_it_is_read(claim: Claim, monkeypatch: pytest
         open_artifact(example_plan(), Kind.PLAN)
 
 
-@pytest.mark.parametrize("place", ["begin", "_check_frame", "_check_machine", "found"])
+@pytest.mark.parametrize("place", ["begin", "_check_frame", "_check_machine", "finish"])
 def test_whatever_is_raised_while_others_hash_ends_that(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C may come in any line: then too the threads are free for the next one, and nobody reads what is gone."""
     monkeypatch.setattr(hashing.os, "sched_getaffinity", lambda _: range(2))
@@ -174,10 +182,10 @@ def test_whatever_is_raised_while_others_hash_ends_that(place: str, monkeypatch:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Hashing if place in ("begin", "found") else artifact, place, interrupted)
+        patch.setattr(Hashing if place in ("begin", "finish") else artifact, place, interrupted)
         with pytest.raises(KeyboardInterrupt):
             open_artifact(example_plan(), Kind.PLAN)
     others = ChunkHashing(DATA)
     others.begin()
     assert others._numbers[BEGUN]
-    assert others.found() == EXPECTED
+    assert others.finish() == EXPECTED

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import re
+import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 
+from enginewright.errors import PlanCorrupt, PlanError
+from enginewright.plan import artifact
 from enginewright.plan.artifact import Kind, Section, artifact_bytes, check_file, open_artifact
+from enginewright.plan.hashing import Claim, early_claim
 from enginewright.plan.signing import sign
-from enginewright_compat.layout import PIECE, SUM_SIZE, SectionFlag, chunk_count
+from enginewright.trust import Trust
+from enginewright_compat.layout import ENTRY_SIZE, HEADER_SIZE, PIECE, SUM_SIZE, SectionFlag, chunk_count
 from tests.compat.artifacts import META, WEIGHTS, example_passport, heavy_plan, relaid, take_apart, without_sums
 from tests.sdk.plan.test_artifact import refusal
-from tests.sdk.plan.test_signing import key_file
+from tests.sdk.plan.test_signing import PUBLIC, key_file
 
 PLAN = heavy_plan()
+TABLE_END = HEADER_SIZE + ENTRY_SIZE * len(take_apart(PLAN).entries)
+SOURCE = Path(__file__).parents[3] / "native/cpu/xxh3.cpp"
+SECRET = bytes(int(byte, 16) for byte in re.findall(r"0x([0-9a-f]{2})\b", SOURCE.read_text().split("SECRET[")[1]))
+BLOCK, LOW, WORD = 1024, (1 << 32) - 1, (1 << 64) - 1
 START = take_apart(PLAN).entries[take_apart(PLAN).find(Section.WEIGHTS)]["offset"]
 SIZE = len(take_apart(PLAN).sections[take_apart(PLAN).find(Section.WEIGHTS)])
 
@@ -48,9 +60,9 @@ def test_a_safe_plan_has_none() -> None:
     assert Section.SUMS not in open_artifact(safe, Kind.SAFE_PLAN).sections
     parts = take_apart(PLAN)
     parts.prefix["kind"] = int(Kind.SAFE_PLAN)
-    with pytest.raises(Exception, match="SUMS") as caught:
-        open_artifact(relaid(parts), Kind.SAFE_PLAN)
-    assert caught.value.code == "EW-P009"  # type: ignore[attr-defined]
+    error = refusal(relaid(parts), Kind.SAFE_PLAN)
+    assert error.code == "EW-P009"
+    assert "SUMS" in str(error)
 
 
 def test_any_changed_bit_of_the_weights_is_found() -> None:
@@ -61,7 +73,7 @@ def test_any_changed_bit_of_the_weights_is_found() -> None:
         damaged[START + place] ^= 1 << int(rng.integers(8))
         error = refusal(damaged)
         assert error.code == "EW-P002"
-        assert f"WEIGHTS piece {min(place // PIECE, 2)}" in str(error)
+        assert f"WEIGHTS piece {min(place // PIECE, 2)} sum" in str(error)
 
 
 def test_other_accidents_are_found() -> None:
@@ -87,8 +99,9 @@ def test_their_number_must_fit(sums: bytes) -> None:
     assert "3 sums" in str(error)
 
 
-def test_too_few_weights_have_none() -> None:
-    error = refusal(resealed(WEIGHTS=WEIGHTS, CHUNKS=bytes(32), SUMS=bytes(16)))
+@pytest.mark.parametrize("sums", [b"", bytes(16)])
+def test_too_few_weights_have_none(sums: bytes) -> None:
+    error = refusal(resealed(WEIGHTS=WEIGHTS, CHUNKS=bytes(32), SUMS=sums))
     assert error.code == "EW-P009"
     assert "SUMS" in str(error)
 
@@ -101,27 +114,124 @@ def test_a_changed_sum_is_found() -> None:
     assert "WEIGHTS piece 0" in str(refusal(resealed(SUMS=bytes(48))))
 
 
-def test_who_signed_is_not_deceived_by_sums(tmp_path: Path) -> None:
-    """Weights that were forged with their sums, under the digests that were signed."""
-    path, forged = tmp_path / "plan", bytearray(PLAN)
+def block_sums(block: bytes) -> list[int]:
+    """What a block of 1 KiB adds to the eight sums of XXH3."""
+    sums = [0] * 8
+    for at in range(0, BLOCK, 8):
+        (word,), (secret,) = (
+            struct.unpack_from("<Q", block, at),
+            struct.unpack_from("<Q", SECRET, at // 64 * 8 + at % 64),
+        )
+        lane, mixed = at // 8 % 8, word ^ secret
+        sums[lane ^ 1] += word
+        sums[lane] += (mixed & LOW) * (mixed >> 32)
+    return [total & WORD for total in sums]
+
+
+def forged(block: bytes, wanted: bytes) -> bytes:
+    """A block that begins as is wanted and adds to the sums what the other does.
+
+    Of two stripes the products are zero: in the first by the low halves, in the second by the high ones; what is left
+    of their words makes up any difference.
+    """
+    made = bytearray(wanted.ljust(BLOCK, b"\0"))
+    for lane in range(8):
+        first, second = (struct.unpack_from("<Q", SECRET, 8 * (stripe + lane))[0] for stripe in (14, 15))
+        struct.pack_into("<Q", made, 14 * 64 + 8 * lane, first & LOW)
+        struct.pack_into("<Q", made, 15 * 64 + 8 * lane, second & ~LOW)
+    for lane, (had, has) in enumerate(zip(block_sums(block), block_sums(bytes(made)), strict=True)):
+        missing = (had - has) & WORD
+        for stripe, part in ((15, missing & LOW), (14, missing & ~LOW)):
+            at = stripe * 64 + 8 * (lane ^ 1)
+            struct.pack_into("<Q", made, at, struct.unpack_from("<Q", made, at)[0] | part)
+    return bytes(made)
+
+
+def with_forged_weights(plan: bytes) -> bytes:
+    """The plan with other weights that have the same sums; all else is as it was."""
+    block = plan[START : START + BLOCK]
+    other = forged(block, b"forged weights " * 50)
+    assert other != block
+    made = plan[:START] + other + plan[START + BLOCK :]
+    assert xxhash.xxh3_128_digest(made[START : START + PIECE]) == xxhash.xxh3_128_digest(plan[START : START + PIECE])
+    return made
+
+
+@pytest.fixture
+def signed(tmp_path: Path) -> bytes:
+    """The plan, signed by key "a"."""
+    path = tmp_path / "signed.plan"
     path.write_bytes(PLAN)
     sign(path, key_file(tmp_path))
-    forged = bytearray(path.read_bytes())
-    forged[START] ^= 1
-    assert "WEIGHTS chunk 0" in str(refusal(forged))
+    return path.read_bytes()
 
 
-def test_sums_of_a_signed_plan_decide_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("trust", [None, [PUBLIC["a"]], "any"])
+def test_who_signed_is_not_deceived_by_sums(signed: bytes, trust: Trust) -> None:
+    open_artifact(signed, Kind.PLAN, trust=trust)
+    assert "WEIGHTS chunk 0 digest" in str(refusal(with_forged_weights(signed), trust=trust))
+
+
+def test_forged_weights_of_an_unsigned_plan_have_other_digests(tmp_path: Path) -> None:
+    """Which a load does not compare, for who forges the weights could make the digests fit; these do."""
+    path = tmp_path / "plan"
+    path.write_bytes(with_forged_weights(PLAN))
+    open_artifact(path, Kind.PLAN)
+    with pytest.raises(PlanCorrupt, match="WEIGHTS chunk 0 digest"):
+        open_artifact(path, Kind.PLAN, verify="lazy").lazy.check_all()  # type: ignore[union-attr]
+    with pytest.raises(PlanError, match="WEIGHTS chunk 0 digest"):
+        check_file(path)
+
+
+@pytest.mark.parametrize("by_sums", [True, False])
+def test_a_signature_that_comes_or_goes_while_a_file_is_read(
+    signed: bytes, by_sums: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights are hashed before the header is checked: what they were compared with must be what it asks for."""
+    changed = with_forged_weights(signed) if by_sums else PLAN
+
+    def claim(view: memoryview) -> Claim:
+        return replace(early_claim(view), by_sums=by_sums)
+
+    monkeypatch.setattr(artifact, "early_claim", claim)
+    assert "WEIGHTS digest" in str(refusal(changed))
+
+
+def test_every_changed_bit_of_the_table_and_behind_the_weights_is_found() -> None:
+    for at in (*range(HEADER_SIZE, TABLE_END), *range(START + SIZE, len(PLAN))):
+        for bit in range(8):
+            damaged = bytearray(PLAN)
+            damaged[at] ^= 1 << bit
+            refusal(damaged)
+
+
+def test_every_byte_of_the_head_sealed_again() -> None:
+    """Whatever head it is, with right digests: refused, or the weights that were written."""
+    rng = np.random.default_rng(0)
+    for at in range(8, TABLE_END):
+        for value in {0, 1, 12, 255, int(rng.integers(256))} - {PLAN[at]}:
+            changed = bytearray(PLAN)
+            changed[at] = value
+            try:
+                parts = take_apart(bytes(changed))
+                found = open_artifact(parts.seal_frame(), Kind.PLAN)
+            except PlanError:
+                continue
+            except (struct.error, StopIteration):  # of take_apart: no such table
+                continue
+            assert found.weights.tobytes() == PLAN[START : START + SIZE]
+
+
+def test_sums_of_a_signed_plan_decide_nothing(signed: bytes, tmp_path: Path) -> None:
     """It loads whatever they are, for its digests are right; a check of the file says that they are wrong."""
     path = tmp_path / "plan"
-    path.write_bytes(PLAN)
-    sign(path, key_file(tmp_path))
+    path.write_bytes(signed)
     check_file(path)
-    parts = take_apart(path.read_bytes())
+    parts = take_apart(signed)
     parts.sections[parts.find(Section.SUMS)] = bytes(48)
     path.write_bytes(relaid(parts))
     assert open_artifact(path, Kind.PLAN).sections[Section.SUMS] == bytes(48)
-    with pytest.raises(Exception, match="WEIGHTS piece 0"):
+    with pytest.raises(PlanError, match="WEIGHTS piece 0"):
         check_file(path)
 
 
@@ -132,5 +242,5 @@ def test_a_check_of_the_file_looks_at_both(section: str, tmp_path: Path) -> None
     check_file(path)
     size = 48 if section == "SUMS" else 32 * chunk_count(SIZE)
     path.write_bytes(resealed(**{section: bytes(size)}))
-    with pytest.raises(Exception, match="WEIGHTS (piece|chunk) 0"):
+    with pytest.raises(PlanError, match="WEIGHTS (piece|chunk) 0"):
         check_file(path)

@@ -46,7 +46,7 @@ CONTROL = ("If", "Loop", "Scan")  # their fields hold networks
 VECTORS = (4, 8, 16)
 SIZES = sorted({0, 1, *(size + more for size in VECTORS for more in (-1, 0, 1))})
 FEW = 2  # examples of a tactic
-LEAST_PIECE = 240  # XXH3 has other hashes for bytes as few or fewer
+LEAST_PIECE = 241  # XXH3 has other hashes for fewer bytes
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -167,10 +167,13 @@ def run_hashes(isas: tuple[str, ...]) -> int:
                 for index in range(len(outputs[0]) // 32):
                     expected = blake3(data[index * UNIT : min(size, (index + 1) * UNIT)]).digest()
                     assert outputs[0][32 * index : 32 * index + 32].tobytes() == expected
-                if size > LEAST_PIECE:
-                    outputs = [guarded(np.zeros(16, np.uint8), at_end=at_end), np.zeros(2, np.int64)]
-                    _native.call_kernel(f"cpu_xxh3_pieces@{isa}", [given], outputs, (size, 0), threads=2)
-                    assert outputs[0].tobytes() == xxhash.xxh3_128_digest(data[:size])
+                for piece in {LEAST_PIECE, size} if size >= LEAST_PIECE else ():
+                    count = size // piece
+                    sums = [np.zeros(16 * count, np.uint8), np.zeros(2, np.int64)]
+                    outputs = [guarded(array, at_end=at_end) for array in sums]
+                    _native.call_kernel(f"cpu_xxh3_pieces@{isa}", [given], outputs, (piece, 0), threads=2)
+                    last = xxhash.xxh3_128_digest(data[(count - 1) * piece : size])
+                    assert outputs[0][-16:].tobytes() == last
     return 2 * len(sizes) * len(isas)
 
 

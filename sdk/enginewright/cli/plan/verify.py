@@ -38,6 +38,7 @@ def command(ctx: click.Context, /, *, file: str, keys: str | None, trust: str | 
     else:
         trusted = keys is not None and not any(reason.code == "EW-P007" for reason in info.reasons)
         print_text(f"{file}: every byte is intact ({info.file_size:,} bytes)")
+        print_text(f"  root       {info.root}")
         print_text(f"  signature  {f'good, by key {info.key_id[:16]}' if trusted else signer(info)}")
         print_text("\n".join(verdict_lines(info)))
     ctx.exit(info.exit_code())
