@@ -263,11 +263,11 @@ void end_parallel() {
 }
 
 bool run_on_every_thread(void (*fn)(), int32_t threads) {
-    if (threads <= 1) {
+    if (threads <= 1 && the_pool.load(std::memory_order_acquire) == nullptr) {
         fn();
         return true;
     }
-    return pool().visit(fn, threads - 1);
+    return pool().visit(fn, std::max(threads - 1, 0));
 }
 
 Burst::Burst(int32_t threads) : pool_(threads > 1 ? &pool() : nullptr) {

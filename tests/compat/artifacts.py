@@ -7,6 +7,7 @@ import json
 import struct
 import zlib
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from enginewright.plan.artifact import Kind, Section, artifact_bytes
@@ -51,6 +52,7 @@ def example_plan(**changes: Any) -> bytes:
     return artifact_bytes(Kind.PLAN, sections, example_passport(**changes))
 
 
+@cache
 def heavy_plan() -> bytes:
     """Return a plan with so many weights that they have three sums; the last is of more bytes than the others."""
     sections = {Section.META: META, Section.WEIGHTS: WEIGHTS * (3 * PIECE // len(WEIGHTS) + 9)}

@@ -28,6 +28,7 @@ from enginewright_compat.reason import Refused
 from enginewright_compat.recipe import decode_recipe
 from enginewright_compat.rules import judge
 from enginewright_compat.version import running_version
+from tests.compat.artifacts import heavy_plan
 from tests.fuzz.mutation import Choices, mutated, respelled, with_keys, with_section
 from tests.golden.plans import MORE, NETWORKS, OBJECTS, golden
 
@@ -60,6 +61,11 @@ def load_plan(data: bytes) -> None:
                     context.bind_shape(index, [size if isinstance(size, int) else 2 for size in port.shape])
                 context.resolve()
             context.close()
+
+
+def open_plan(data: bytes) -> None:
+    """Check all bytes of a plan, whatever its programs are."""
+    open_artifact(data, Kind.PLAN)
 
 
 @cache
@@ -95,9 +101,11 @@ def raw(data: bytes) -> tuple[bytes, Callable[[bytes], None]]:
         return data[1:], ask
     if what == 4:
         return data[1:], load_calibration if data[-1] % 2 else load_cache
+    if what == 6:
+        base = heavy_plan()
     at = choices.below(len(base))
     patch = choices.bytes(1 + choices.below(64))
-    return base[:at] + patch + base[at + len(patch) :], load_plan if what < 7 else ask
+    return base[:at] + patch + base[at + len(patch) :], {5: load_plan, 6: open_plan, 7: ask}[what]
 
 
 def metadata(data: bytes) -> tuple[bytes, Callable[[bytes], None]]:

@@ -19,9 +19,15 @@ PROGRAM = """
 import ctypes, sys
 import numpy as np
 import enginewright as ew
+from enginewright import _native
 from tests.sdk.runtime.safe_plans import KEYS, values
 
-path, which, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+path, which, threads, others = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+if others:
+    ctypes.c_int.in_dll(ctypes.CDLL(None), "threads_begin_late").value = 1
+    made = [np.zeros(256, np.uint8), np.zeros(2, np.int64)]
+    name = f"cpu_xxh3_pieces@{_native.isas()[0]}"
+    _native.call_kernel(name, [np.zeros(1 << 20, np.uint8)], made, (1 << 16, 0), threads=others)
 if which == "safety":
     engine = ew.load(path, runtime="safety", trust=KEYS, threads=threads)
 else:
@@ -54,13 +60,13 @@ def counter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
-def count(counter: Path, path: Path, *, runtime: str, threads: int) -> int:
-    """Return how many allocations 500 runs make in a new process."""
+def count(counter: Path, path: Path, *, runtime: str, threads: int, others: int = 0) -> int:
+    """Return how many allocations 500 runs make in a new process, in which `others` threads did something before."""
     environment = os.environ | {
         "LD_PRELOAD": str(counter),
         "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *(p for p in sys.path if p)]),
     }
-    command = [sys.executable, "-c", STANDARD + PROGRAM, str(path), runtime, str(threads)]
+    command = [sys.executable, "-c", STANDARD + PROGRAM, str(path), runtime, str(threads), str(others)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return int(done.stdout)
 
@@ -69,6 +75,13 @@ def count(counter: Path, path: Path, *, runtime: str, threads: int) -> int:
 def test_runs_allocate_nothing(tmp_path: Path, counter: Path, threads: int) -> None:
     path = signed(tmp_path, safe_plan(convolutions()))
     assert count(counter, path, runtime="safety", threads=threads) == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_nor_do_threads_that_were_begun_for_something_else(tmp_path: Path, counter: Path, threads: int) -> None:
+    """On a busy machine they take their first memory late: loading waits for that."""
+    path = signed(tmp_path, safe_plan(convolutions()))
+    assert count(counter, path, runtime="safety", threads=threads, others=3) == 0
 
 
 def test_the_counter_sees_the_standard_runtime_allocate(tmp_path: Path, counter: Path) -> None:
