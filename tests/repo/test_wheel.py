@@ -41,7 +41,8 @@ def test_contents(wheel: Path) -> None:
     assert expected - inside == set()
     built = {"libenginewright.so", "_abi.py", "include/enginewright.h", "include/enginewright_deprecated.h"}
     others = {"enginewright_compat/_version.py", "enginewright_plugins/libenginewright_plugins.so"}
-    cuda = {"enginewright/_native/libenginewright_cuda.so"}  # where nvcc is installed
+    cuda = {"enginewright/_native/libenginewright_cuda.so", "enginewright_plugins/libenginewright_plugins_cuda.so"}
+    # The libraries for GPUs are there where nvcc is installed.
     assert inside - expected - cuda == {f"enginewright/_native/{name}" for name in built} | others
 
 

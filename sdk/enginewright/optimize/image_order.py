@@ -36,6 +36,7 @@ def first_order(rank: int) -> tuple[int, ...]:
 
 
 def convert_to_channels_last(network: Network, layer: Layer) -> None:
+    """Put a layer that runs on images with their channels last in its place, and the orders around it."""
     x = layer.inputs[0]
     assert x is not None
     op = layer.op
