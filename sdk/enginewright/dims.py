@@ -185,6 +185,12 @@ class Check:
     b: Size
 
 
+BROKEN = {
+    "equal": "sizes {a} and {b} must be equal",
+    "broadcast": "sizes {a} and {b} cannot be broadcast",
+    "at_least": "size {a} must be at least {b}",
+    "at_most": "size {a} must be at most {b}",
+}
 _checks: contextvars.ContextVar[list[Check] | None] = contextvars.ContextVar("checks", default=None)
 
 
@@ -202,14 +208,9 @@ def collect_checks() -> Iterator[list[Check]]:
 def require(kind: str, a: Size, b: Size) -> None:
     """Record that two sizes must agree; known sizes are judged at once, else resolve does it at run time."""
     if isinstance(a, int) and isinstance(b, int):
-        holds, broken = {
-            "equal": (a == b, f"sizes {a} and {b} must be equal"),
-            "broadcast": (a == b or 1 in (a, b), f"sizes {a} and {b} cannot be broadcast"),
-            "at_least": (a >= b, f"size {a} must be at least {b}"),
-            "at_most": (a <= b, f"size {a} must be at most {b}"),
-        }[kind]
-        if not holds:
-            raise ShapeError(broken, hint="Check the shapes of the layer's inputs.")
+        holds = {"equal": a == b, "broadcast": a == b or 1 in (a, b), "at_least": a >= b, "at_most": a <= b}
+        if not holds[kind]:
+            raise ShapeError(BROKEN[kind].format(a=a, b=b), hint="Check the shapes of the layer's inputs.")
         return
     found = _checks.get()
     if found is not None and a != b:

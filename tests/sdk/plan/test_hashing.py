@@ -35,7 +35,9 @@ EXPECTED = b"".join(blake3(DATA[at : at + CHUNK]).digest() for at in range(0, le
 
 STARTS = range(0, len(DATA) - PIECE + 1, PIECE)
 SUMS = b"".join(xxhash.xxh3_128_digest(DATA[a : len(DATA) if a == STARTS[-1] else a + PIECE]) for a in STARTS)
-BOTH = pytest.mark.parametrize(("hashing", "expected"), [(ChunkHashing, EXPECTED), (PieceHashing, SUMS)])
+BOTH = pytest.mark.parametrize(
+    ("hashing", "expected"), [(ChunkHashing, EXPECTED), (PieceHashing, SUMS)], ids=["digests", "sums"]
+)
 Make = Callable[[memoryview], Hashing]
 
 
@@ -142,7 +144,7 @@ def test_nothing_and_little() -> None:
         assert piece_sums(DATA[:size]) == xxhash.xxh3_128_digest(DATA[:size])
 
 
-@pytest.mark.parametrize(("plan", "by_sums"), [(example_plan(), False), (heavy_plan(), True)])
+@pytest.mark.parametrize(("plan", "by_sums"), [(example_plan(), False), (heavy_plan(), True)], ids=["digests", "sums"])
 def test_what_a_table_claims(plan: bytes, by_sums: bool) -> None:
     claim = early_claim(memoryview(plan))
     assert claim.by_sums == by_sums

@@ -177,8 +177,10 @@ def test_forged_weights_of_an_unsigned_plan_have_other_digests(tmp_path: Path) -
     path = tmp_path / "plan"
     path.write_bytes(with_forged_weights(PLAN))
     open_artifact(path, Kind.PLAN)
+    lazy = open_artifact(path, Kind.PLAN, verify="lazy").lazy
+    assert lazy is not None
     with pytest.raises(PlanCorrupt, match="WEIGHTS chunk 0 digest"):
-        open_artifact(path, Kind.PLAN, verify="lazy").lazy.check_all()  # type: ignore[union-attr]
+        lazy.check_all()
     with pytest.raises(PlanError, match="WEIGHTS chunk 0 digest"):
         check_file(path)
 
